@@ -1,0 +1,536 @@
+"""The ledger, people and the studio."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "job_tombstones",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "purged_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_job_tombstones")),
+    )
+    op.create_table(
+        "queue_states",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paused_by", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_queue_states")),
+    )
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("username", sa.String(length=64), nullable=False),
+        sa.Column("full_name", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("password_hash", sa.String(length=200), nullable=False),
+        sa.Column("role", sa.String(length=10), server_default="user", nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default="true", nullable=False),
+        sa.Column("email_verified_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("subscription_tier", sa.String(length=10), server_default="free", nullable=False),
+        sa.Column("channels_limit", sa.Integer(), nullable=True),
+        sa.Column("daily_video_limit", sa.Integer(), nullable=True),
+        sa.Column("monthly_budget", sa.Numeric(precision=14, scale=6), nullable=True),
+        sa.Column("is_beta_user", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("role IN ('user', 'operator', 'admin')", name=op.f("ck_users_role")),
+        sa.CheckConstraint(
+            "subscription_tier IN ('free', 'pro', 'enterprise')", name=op.f("ck_users_tier")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+    )
+    op.create_index("uq_users_email", "users", [sa.literal_column("lower(email)")], unique=True)
+    op.create_index(
+        "uq_users_username", "users", [sa.literal_column("lower(username)")], unique=True
+    )
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("prefix", sa.String(length=16), nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column(
+            "scopes", postgresql.ARRAY(sa.String(length=80)), server_default="{}", nullable=False
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_api_keys_user_id_users"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("key_hash", name=op.f("uq_api_keys_key_hash")),
+    )
+    op.create_index("ix_api_keys_user", "api_keys", ["user_id"], unique=False)
+    op.create_table(
+        "channels",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("youtube_channel_id", sa.String(length=64), nullable=True),
+        sa.Column("niche", sa.String(length=100), server_default="", nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default="true", nullable=False),
+        sa.Column("auto_publish", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column(
+            "publish_schedule",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=True,
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_channels_user_id_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
+    )
+    op.create_index(
+        "ix_channels_user", "channels", ["user_id", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("route", sa.String(length=120), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("body_hmac", sa.String(length=64), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["users.id"], name=op.f("fk_idempotency_keys_owner_id_users")
+        ),
+        sa.PrimaryKeyConstraint("owner_id", "route", "key", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index("ix_idempotency_keys_expiry", "idempotency_keys", ["expires_at"], unique=False)
+    op.create_table(
+        "jobs",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("operation", sa.String(length=80), nullable=False),
+        sa.Column("operation_version", sa.Integer(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=True),
+        sa.Column("queue", sa.String(length=40), nullable=False),
+        sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("status", sa.String(length=10), server_default="queued", nullable=False),
+        sa.Column(
+            "result", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column(
+            "error", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column(
+            "ending", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("crashes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("max_attempts", sa.Integer(), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
+        sa.Column("progress", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("message", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "run_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_token", sa.Uuid(), nullable=True),
+        sa.Column("worker", sa.String(length=120), nullable=True),
+        sa.Column("cancel_requested_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("wait_signal", sa.String(length=80), nullable=True),
+        sa.Column("wait_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("unique_key", sa.String(length=255), nullable=True),
+        sa.Column("parent_id", sa.Uuid(), nullable=True),
+        sa.Column("parent_step", sa.String(length=80), nullable=True),
+        sa.Column("parent_key", sa.String(length=255), nullable=True),
+        sa.Column(
+            "tags", postgresql.ARRAY(sa.String(length=64)), server_default="{}", nullable=False
+        ),
+        sa.Column("callback_url", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.String(length=128), nullable=True),
+        sa.Column(
+            "trace_context",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=True,
+        ),
+        sa.Column("is_simulated", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column(
+            "reserved_cost", sa.Numeric(precision=14, scale=6), server_default="0", nullable=False
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(finished_at IS NULL) = (status IN ('queued', 'running', 'waiting'))",
+            name=op.f("ck_jobs_finished"),
+        ),
+        sa.CheckConstraint(
+            "status IN ('queued', 'running', 'waiting', 'completed', 'failed', 'cancelled')",
+            name=op.f("ck_jobs_status"),
+        ),
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_jobs_owner_id_users")),
+        sa.ForeignKeyConstraint(["parent_id"], ["jobs.id"], name=op.f("fk_jobs_parent_id_jobs")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        postgresql_with={"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.02"},
+    )
+    op.create_index(
+        "ix_jobs_active",
+        "jobs",
+        ["owner_id", sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
+    )
+    op.create_index(
+        "ix_jobs_cancelled",
+        "jobs",
+        [sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("status = 'cancelled'"),
+    )
+    op.create_index(
+        "ix_jobs_due",
+        "jobs",
+        ["queue", "run_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'queued'"),
+    )
+    op.create_index(
+        "ix_jobs_failed",
+        "jobs",
+        [sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("status = 'failed'"),
+    )
+    op.create_index(
+        "ix_jobs_lease",
+        "jobs",
+        ["lease_until"],
+        unique=False,
+        postgresql_where=sa.text("status = 'running'"),
+    )
+    op.create_index(
+        "ix_jobs_owner_id", "jobs", ["owner_id", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_index(
+        "ix_jobs_published",
+        "jobs",
+        ["queue", "published_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'queued' AND published_at IS NOT NULL"),
+    )
+    op.create_index("ix_jobs_tags", "jobs", ["tags"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "ix_jobs_wait",
+        "jobs",
+        ["wait_until"],
+        unique=False,
+        postgresql_where=sa.text("status = 'waiting'"),
+    )
+    op.create_index(
+        "uq_jobs_child",
+        "jobs",
+        ["parent_id", "parent_step", "parent_key"],
+        unique=True,
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_jobs_unique_key",
+        "jobs",
+        ["operation", "unique_key"],
+        unique=True,
+        postgresql_where=sa.text(
+            "unique_key IS NOT NULL AND status IN ('queued', 'running', 'waiting')"
+        ),
+    )
+    op.create_table(
+        "user_sessions",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_user_sessions_user_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_user_sessions")),
+    )
+    op.create_index("ix_user_sessions_user", "user_sessions", ["user_id"], unique=False)
+    op.create_table(
+        "job_artifacts",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("storage_key", sa.Text(), nullable=False),
+        sa.Column("content_type", sa.String(length=100), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_job_artifacts_job_id_jobs"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("job_id", "name", name=op.f("pk_job_artifacts")),
+    )
+    op.create_table(
+        "job_costs",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=True),
+        sa.Column("step", sa.String(length=80), nullable=False),
+        sa.Column("provider", sa.String(length=40), nullable=False),
+        sa.Column("unit", sa.String(length=40), nullable=False),
+        sa.Column("quantity", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.Column("unit_price", sa.Numeric(precision=18, scale=12), nullable=False),
+        sa.Column("amount", sa.Numeric(precision=14, scale=6), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_job_costs_job_id_jobs"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["users.id"], name=op.f("fk_job_costs_owner_id_users")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job_costs")),
+    )
+    op.create_index("ix_job_costs_job", "job_costs", ["job_id"], unique=False)
+    op.create_index("ix_job_costs_owner", "job_costs", ["owner_id", "created_at"], unique=False)
+    op.create_table(
+        "job_logs",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("level", sa.String(length=8), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column(
+            "fields", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column(
+            "at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_job_logs_job_id_jobs"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job_logs")),
+    )
+    op.create_index("ix_job_logs_job", "job_logs", ["job_id", "id"], unique=False)
+    op.create_table(
+        "job_signals",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column(
+            "data", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("dedupe_key", sa.String(length=255), nullable=True),
+        sa.Column("sender_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("consumed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_job_signals_job_id_jobs"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job_signals")),
+    )
+    op.create_index("ix_job_signals_job", "job_signals", ["job_id", "name", "id"], unique=False)
+    op.create_table(
+        "job_steps",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("step", sa.String(length=80), nullable=False),
+        sa.Column("key", sa.String(length=255), server_default="", nullable=False),
+        sa.Column("kind", sa.String(length=12), server_default="checkpoint", nullable=False),
+        sa.Column("repeatable", sa.String(length=12), nullable=True),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("call_timeout_s", sa.Double(), nullable=True),
+        sa.Column(
+            "output", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column(
+            "started_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('intent', 'done', 'undone')", name=op.f("ck_job_steps_state")
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_job_steps_job_id_jobs"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("job_id", "step", "key", name=op.f("pk_job_steps")),
+    )
+    op.create_table(
+        "videos",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("topic", sa.String(length=200), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "tags", postgresql.ARRAY(sa.String(length=64)), server_default="{}", nullable=False
+        ),
+        sa.Column("language", sa.String(length=35), nullable=False),
+        sa.Column("status", sa.String(length=10), server_default="queued", nullable=False),
+        sa.Column("youtube_video_id", sa.String(length=32), nullable=True),
+        sa.Column("duration_s", sa.Double(), nullable=True),
+        sa.Column("quality_score", sa.Double(), nullable=True),
+        sa.Column(
+            "quality_parts",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=True,
+        ),
+        sa.Column("auto_publish", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("publish_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('queued', 'processing', 'ready', 'published', 'failed')",
+            name=op.f("ck_videos_status"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["channel_id"], ["channels.id"], name=op.f("fk_videos_channel_id_channels")
+        ),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_videos_job_id_jobs")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_videos_user_id_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_videos")),
+        sa.UniqueConstraint("job_id", name=op.f("uq_videos_job_id")),
+    )
+    op.create_index(
+        "ix_videos_channel", "videos", ["channel_id", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_index(
+        "ix_videos_user", "videos", ["user_id", sa.literal_column("id DESC")], unique=False
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_videos_user", table_name="videos")
+    op.drop_index("ix_videos_channel", table_name="videos")
+    op.drop_table("videos")
+    op.drop_table("job_steps")
+    op.drop_index("ix_job_signals_job", table_name="job_signals")
+    op.drop_table("job_signals")
+    op.drop_index("ix_job_logs_job", table_name="job_logs")
+    op.drop_table("job_logs")
+    op.drop_index("ix_job_costs_owner", table_name="job_costs")
+    op.drop_index("ix_job_costs_job", table_name="job_costs")
+    op.drop_table("job_costs")
+    op.drop_table("job_artifacts")
+    op.drop_index("ix_user_sessions_user", table_name="user_sessions")
+    op.drop_table("user_sessions")
+    op.drop_index(
+        "uq_jobs_unique_key",
+        table_name="jobs",
+        postgresql_where=sa.text(
+            "unique_key IS NOT NULL AND status IN ('queued', 'running', 'waiting')"
+        ),
+    )
+    op.drop_index(
+        "uq_jobs_child", table_name="jobs", postgresql_where=sa.text("parent_id IS NOT NULL")
+    )
+    op.drop_index("ix_jobs_wait", table_name="jobs", postgresql_where=sa.text("status = 'waiting'"))
+    op.drop_index("ix_jobs_tags", table_name="jobs", postgresql_using="gin")
+    op.drop_index(
+        "ix_jobs_published",
+        table_name="jobs",
+        postgresql_where=sa.text("status = 'queued' AND published_at IS NOT NULL"),
+    )
+    op.drop_index("ix_jobs_owner_id", table_name="jobs")
+    op.drop_index(
+        "ix_jobs_lease", table_name="jobs", postgresql_where=sa.text("status = 'running'")
+    )
+    op.drop_index(
+        "ix_jobs_failed", table_name="jobs", postgresql_where=sa.text("status = 'failed'")
+    )
+    op.drop_index("ix_jobs_due", table_name="jobs", postgresql_where=sa.text("status = 'queued'"))
+    op.drop_index(
+        "ix_jobs_cancelled", table_name="jobs", postgresql_where=sa.text("status = 'cancelled'")
+    )
+    op.drop_index(
+        "ix_jobs_active",
+        table_name="jobs",
+        postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
+    )
+    op.drop_table("jobs")
+    op.drop_index("ix_idempotency_keys_expiry", table_name="idempotency_keys")
+    op.drop_table("idempotency_keys")
+    op.drop_index("ix_channels_user", table_name="channels")
+    op.drop_table("channels")
+    op.drop_index("ix_api_keys_user", table_name="api_keys")
+    op.drop_table("api_keys")
+    op.drop_index("uq_users_username", table_name="users")
+    op.drop_index("uq_users_email", table_name="users")
+    op.drop_table("users")
+    op.drop_table("queue_states")
+    op.drop_table("job_tombstones")

@@ -1,0 +1,1 @@
+"""The core of Stellwerk: jobs, domains, providers and the embedded stack. No HTTP here."""

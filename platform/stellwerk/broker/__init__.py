@@ -1,0 +1,1 @@
+"""The Celery client that publishes wake-ups by task name."""

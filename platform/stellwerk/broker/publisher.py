@@ -1,0 +1,61 @@
+"""Publishes wake-ups through Celery, by task name, without waiting for a broker that is gone."""
+
+from collections.abc import Sequence
+
+from celery import Celery
+from kombu import Producer
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+import celeryconfig
+from stellwerk.errors import Unavailable
+from stellwerk.gate import Gate
+from stellwerk.jobs.ports import Wakeup
+
+BROKER_TIMEOUT_S = 0.5
+
+
+def publishing_app(broker_url: str) -> Celery:
+    """A Celery client that knows the queues and no tasks, and gives up after half a second."""
+    app = Celery("stellwerk", broker=broker_url, set_as_current=False)
+    app.config_from_object(celeryconfig)
+    app.conf.broker_transport_options = {
+        **celeryconfig.broker_transport_options,
+        "socket_timeout": BROKER_TIMEOUT_S,
+        "socket_connect_timeout": BROKER_TIMEOUT_S,
+        "max_retries": 0,
+    }
+    app.conf.broker_connection_timeout = BROKER_TIMEOUT_S
+    return app
+
+
+class CeleryPublisher:
+    """The `Publisher` of jobs.ports."""
+
+    def __init__(self, app: Celery, *, pause_s: float) -> None:
+        self._app = app
+        self._gate = Gate(pause_s)
+
+    def publish(self, wakeups: Sequence[Wakeup]) -> None:
+        """Send each as a task named after its operation; raises Unavailable."""
+        if not self._gate.is_open():
+            raise Unavailable("The broker did not answer a moment ago.")
+        try:
+            with self._app.producer_pool.acquire(block=True, timeout=1) as producer:
+                for wakeup in wakeups:
+                    self._send(wakeup, producer)
+        except (KombuError, RedisError, OSError) as exc:
+            self._gate.trip()
+            raise Unavailable(f"The broker does not answer: {exc}") from exc
+        self._gate.recover()
+
+    def _send(self, wakeup: Wakeup, producer: Producer) -> None:
+        self._app.send_task(
+            wakeup.operation,
+            args=(str(wakeup.job_id), wakeup.attempt),
+            task_id=wakeup.task_id,
+            queue=wakeup.queue,
+            producer=producer,
+            retry=False,
+            ignore_result=True,
+        )

@@ -1,0 +1,1 @@
+"""Postgres: engine, base, sessions and column types."""

@@ -1,0 +1,1 @@
+"""Operations for operators and tests: echo, sleep, fail."""

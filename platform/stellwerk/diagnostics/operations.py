@@ -1,0 +1,42 @@
+"""Operations that do nothing useful, on purpose: to try the platform out and to test it."""
+
+from stellwerk.diagnostics.schemas import (
+    EchoPayload,
+    EchoResult,
+    FailPayload,
+    FailResult,
+    SleepPayload,
+    SleepResult,
+)
+from stellwerk.jobs.operation import Operation, RetryPolicy
+
+ECHO = Operation(
+    name="diagnostics.echo",
+    summary="Answer with the payload",
+    payload=EchoPayload,
+    result=EchoResult,
+    queue="short",
+    permission="jobs:submit",
+    time_limit_s=30,
+)
+SLEEP = Operation(
+    name="diagnostics.sleep",
+    summary="Sleep, in steps, with progress",
+    payload=SleepPayload,
+    result=SleepResult,
+    queue="long",
+    permission="jobs:submit",
+    time_limit_s=3700,
+)
+FAIL = Operation(
+    name="diagnostics.fail",
+    summary="Fail in a chosen way, until a chosen attempt",
+    payload=FailPayload,
+    result=FailResult,
+    queue="long",
+    permission="jobs:submit",
+    time_limit_s=30,
+    retry=RetryPolicy(max_attempts=3, base_s=0.5, max_s=5),
+)
+
+OPERATIONS = (ECHO, SLEEP, FAIL)

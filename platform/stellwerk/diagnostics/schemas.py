@@ -1,0 +1,56 @@
+"""Payloads and results of the diagnostics operations."""
+
+from marshmallow import Schema, fields, validate
+
+from stellwerk.diagnostics.kinds import ErrorKind
+
+
+class EchoPayload(Schema):
+    """Anything JSON."""
+
+    message = fields.String(load_default="", validate=validate.Length(max=10_000))
+    data = fields.Raw(load_default=None, allow_none=True)
+
+
+class EchoResult(Schema):
+    """The payload, and who answered."""
+
+    message = fields.String()
+    data = fields.Raw(allow_none=True)
+    worker = fields.String()
+
+
+class SleepPayload(Schema):
+    """How long, in how many steps."""
+
+    seconds = fields.Float(load_default=1.0, validate=validate.Range(0, 3600))
+    steps = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 100))
+
+
+class SleepResult(Schema):
+    """How long it slept in this attempt."""
+
+    slept_s = fields.Float()
+    steps = fields.Integer()
+
+
+class FailPayload(Schema):
+    """How it fails, and from which attempt on it no longer does."""
+
+    kind = fields.Enum(ErrorKind, by_value=True, load_default=ErrorKind.RETRYABLE)
+    succeed_on_attempt = fields.Integer(
+        load_default=None,
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(1, 100),
+        metadata={"description": "The attempt that succeeds; null: none does."},
+    )
+    message = fields.String(
+        load_default="It failed because it was asked to.", validate=validate.Length(max=500)
+    )
+
+
+class FailResult(Schema):
+    """The attempt that succeeded."""
+
+    attempt = fields.Integer()

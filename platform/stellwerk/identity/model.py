@@ -1,0 +1,79 @@
+"""People, their sessions and their API keys."""
+
+from decimal import Decimal
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from stellwerk.db.base import Base, CreatedAt, Money, Timestamp, Uuid
+
+
+class User(Base):
+    """An account. Limits left empty follow the tier's settings.
+
+    The e-mail address is kept as typed and unique without regard to case.
+    """
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("role IN ('user', 'operator', 'admin')", name="role"),
+        CheckConstraint("subscription_tier IN ('free', 'pro', 'enterprise')", name="tier"),
+        Index("uq_users_email", text("lower(email)"), unique=True),
+        Index("uq_users_username", text("lower(username)"), unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(254))
+    username: Mapped[str] = mapped_column(String(64))
+    full_name: Mapped[str] = mapped_column(String(200), server_default="")
+    password_hash: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(10), server_default="user")
+    is_active: Mapped[bool] = mapped_column(server_default="true")
+    email_verified_at: Mapped[Timestamp | None]
+    subscription_tier: Mapped[str] = mapped_column(String(10), server_default="free")
+    channels_limit: Mapped[int | None]
+    daily_video_limit: Mapped[int | None]
+    monthly_budget: Mapped[Money | None]
+    is_beta_user: Mapped[bool] = mapped_column(server_default="false")
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
+
+    def budget_or(self, default: Decimal) -> Decimal:
+        """The account's own monthly budget in EUR, or its tier's."""
+        return default if self.monthly_budget is None else self.monthly_budget
+
+
+class UserSession(Base):
+    """A signed-in session: an access token is good only while its session stands here."""
+
+    __tablename__ = "user_sessions"
+    __table_args__ = (Index("ix_user_sessions_user", "user_id"),)
+
+    id: Mapped[Uuid] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Timestamp]
+    ended_at: Mapped[Timestamp | None]
+
+
+class ApiKey(Base):
+    """A key for programs: only its SHA-256 is kept (it is random), its prefix stays visible.
+
+    `scopes` holds operation names or patterns (`videos.*`), `read` and `write`; empty: everything
+    its owner may do.
+    """
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("ix_api_keys_user", "user_id"),)
+
+    id: Mapped[Uuid] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(100))
+    prefix: Mapped[str] = mapped_column(String(16))
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(80)), server_default="{}")
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Timestamp | None]
+    last_used_at: Mapped[Timestamp | None]
+    revoked_at: Mapped[Timestamp | None]

@@ -1,0 +1,1 @@
+"""The job engine: declaration, ledger, life cycle. Knows no domain."""

@@ -1,0 +1,267 @@
+"""What a handler is given: steps, progress, artifacts, costs, effects and waits of its job.
+
+Every write goes through `transaction()`, which first locks the job's row at this attempt, so
+outcome, checkpoints, cost lines and domain rows commit together or not at all.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from threading import Event as ThreadEvent
+from typing import Any, TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from stellwerk.jobs import checkpoints, lifecycle
+from stellwerk.jobs.checkpoints import Checkpoint
+from stellwerk.jobs.interruptions import HandedOver, Interruption
+from stellwerk.jobs.lifecycle import Claim
+from stellwerk.jobs.model import JobArtifact, JobCost, JobLog
+from stellwerk.jobs.ports import Event
+from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.providers.artifacts.protocol import ArtifactStorage
+
+Output = TypeVar("Output")
+
+PROGRESS_EVERY_S = 0.5  # progress is coalesced to this
+
+_PROGRESS = text("""
+    UPDATE jobs SET version = version + 1, progress = greatest(progress, :progress),
+        message = :message
+    WHERE id = :id
+""")
+_ASYNC_COMMIT = text("SET LOCAL synchronous_commit = off")
+
+
+class JobContext:
+    """One attempt of one job, seen by its handler."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        claimed: Claim,
+        storage: ArtifactStorage,
+        *,
+        workdir: Path,
+        is_draining: Callable[[], bool],
+    ) -> None:
+        self.runtime = runtime
+        self.claimed = claimed
+        self.workdir = workdir  # private to this attempt, removed afterwards
+        self._storage = storage
+        self._is_draining = is_draining
+        self._stopped = ThreadEvent()
+        self._stop_reason: type[Interruption] | None = None
+        self._checkpoints: dict[tuple[str, str], Checkpoint] = {}
+        self._artifacts: list[JobArtifact] = []
+        self._costs: list[JobCost] = []
+        self._step = ""
+        self._told_at = 0.0
+        self._version = claimed.version
+        self._sequence = 0
+        self.lease_deadline = time.monotonic() + runtime.settings.job_lease_s
+
+    # What it is
+
+    @property
+    def job_id(self) -> Any:
+        """The job's id (UUID)."""
+        return self.claimed.job_id
+
+    @property
+    def owner_id(self) -> int | None:
+        """The user it runs for; None for the system's own jobs."""
+        return self.claimed.owner_id
+
+    @property
+    def worker(self) -> str:
+        """The name of the worker that runs it."""
+        return self.claimed.worker
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first."""
+        return self.claimed.attempt
+
+    # Stopping
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the handler should stop, for whatever reason."""
+        return self._stopped.is_set()
+
+    @property
+    def draining(self) -> bool:
+        """Whether the worker wants to stop and hand the job over."""
+        return self._is_draining()
+
+    def stop(self, reason: type[Interruption]) -> None:
+        """Called by the heartbeat thread: the next `check` raises this."""
+        if self._stop_reason is None:
+            self._stop_reason = reason
+        self._stopped.set()
+
+    @property
+    def stop_reason(self) -> type[Interruption] | None:
+        """Why it was told to stop: LeaseLost, Cancelled or TimeLimitReached."""
+        return self._stop_reason
+
+    def check(self) -> None:
+        """Raise the interruption that is due, if any; long loops call this."""
+        if self._stop_reason is not None:
+            raise self._stop_reason
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but wake up to be interrupted."""
+        self._stopped.wait(seconds)
+        self.check()
+
+    # Recording
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A transaction that only commits while this attempt stands; raises LeaseLost."""
+        with self._fenced() as work:
+            yield work.session
+
+    @contextmanager
+    def _fenced(self) -> Iterator[Unit]:
+        with unit(self.runtime) as work:
+            self._version = lifecycle.lock(work.session, self.claimed)
+            yield work
+
+    def load_checkpoints(self) -> None:
+        """Read what earlier attempts recorded."""
+        with self.runtime.sessions() as session:
+            self._checkpoints = checkpoints.recorded(session, self.job_id)
+
+    def recorded(self, name: str, key: str = "") -> Checkpoint | None:
+        """What is stored of a step, if anything."""
+        return self._checkpoints.get((name, key))
+
+    def step(self, name: str, run: Callable[[], Output], *, key: str = "") -> Output:
+        """Run a named part once: its output (JSON) is stored, and returned to later attempts."""
+        known = self.recorded(name, key)
+        if known and known.is_done:
+            return known.output  # type: ignore[no-any-return]  # JSON of what `run` returned
+        self._between_steps()
+        self._step = name
+        self.record(checkpoints.intent(self, name, key))
+        output = run()
+        self.record(checkpoints.done(self, name, key, output))
+        return output
+
+    def _between_steps(self) -> None:
+        self.check()
+        if self.draining:
+            raise HandedOver("its worker is stopping")
+
+    def record(self, checkpoint: Checkpoint) -> None:
+        """Store a checkpoint, with the artifacts and costs that belong to it."""
+        with self._fenced() as work:
+            self.flush(work.session)
+            checkpoints.store(work.session, self.job_id, checkpoint)
+            whole = checkpoint.kind == "checkpoint" and not checkpoint.key
+            fraction = float(checkpoint.is_done) if whole else None
+            self._advance(work, fraction, checkpoint.step)
+        self.remember(checkpoint)
+
+    def remember(self, checkpoint: Checkpoint) -> None:
+        """Note a checkpoint that was stored in a transaction of the caller."""
+        self._checkpoints[checkpoint.step, checkpoint.key] = checkpoint
+
+    def flush(self, session: Session, *, artifacts: bool = True) -> None:
+        """Move staged costs, and artifacts, into this transaction."""
+        session.add_all(self._costs)
+        self._costs = []
+        if artifacts:
+            for artifact in self._artifacts:
+                session.merge(artifact)
+            self._artifacts = []
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Tell how far the present step (or a job without steps) is: 0.0 to 1.0.
+
+        Coalesced to two a second, so it may be called as often as one likes.
+        """
+        self.check()
+        if time.monotonic() - self._told_at < PROGRESS_EVERY_S:
+            return
+        with self._fenced() as work:
+            work.session.execute(_ASYNC_COMMIT)
+            self._advance(work, min(max(fraction, 0.0), 1.0), message or self._step)
+
+    def _advance(self, work: Unit, fraction: float | None, message: str) -> None:
+        percent = checkpoints.percent(self.claimed.operation, self._step, fraction)
+        values = {"id": self.job_id, "progress": percent, "message": message}
+        work.session.execute(_PROGRESS, values)
+        work.changed.add(self.job_id)
+        self._version, self._sequence = self._version + 1, 0
+        self._told_at = time.monotonic()
+
+    def emit(self, event_type: str, data: dict[str, Any]) -> None:
+        """Send watchers an event that is not kept in the ledger (a token, a preview)."""
+        self._sequence += 1
+        event = Event(self.job_id, self._version, self._sequence, event_type, data)
+        self.runtime.board.emit(event, self.owner_id)
+
+    def log(self, message: str, *, level: str = "info", **fields: Any) -> None:
+        """Write a line of the job's own log, seen by its owner."""
+        with self.runtime.sessions.begin() as session:
+            session.execute(_ASYNC_COMMIT)
+            session.add(
+                JobLog(
+                    job_id=self.job_id,
+                    attempt=self.attempt,
+                    level=level,
+                    message=message,
+                    fields=fields,
+                )
+            )
+
+    def cost(self, provider: str, unit_name: str, quantity: Decimal, unit_price: Decimal) -> None:
+        """Stage a cost line (EUR); it is kept even when the attempt fails."""
+        self._costs.append(
+            JobCost(
+                job_id=self.job_id,
+                owner_id=self.owner_id,
+                step=self._step,
+                provider=provider,
+                unit=unit_name,
+                quantity=quantity,
+                unit_price=unit_price,
+                amount=quantity * unit_price,
+            )
+        )
+
+    def artifact(self, name: str, path: Path, content_type: str) -> None:
+        """Upload a file; it becomes visible with the next checkpoint or the outcome."""
+        key = f"{self.job_id}/{self.attempt}/{name}"
+        stored = self._storage.put(key, path, content_type)
+        self._artifacts.append(
+            JobArtifact(
+                job_id=self.job_id,
+                name=name,
+                attempt=self.attempt,
+                storage_key=key,
+                content_type=content_type,
+                size_bytes=stored.size_bytes,
+                sha256=stored.sha256,
+            )
+        )
+
+    def fetch(self, name: str) -> Path:
+        """An artifact of this job as a file in `workdir`, whichever attempt made it."""
+        path = self.workdir / name
+        if not path.exists():
+            with self.runtime.sessions() as session:
+                key = session.get_one(JobArtifact, (self.job_id, name)).storage_key
+            self._storage.get(key, path)
+        return path
+
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """All that is stored, in the order it was begun."""
+        return list(self._checkpoints.values())

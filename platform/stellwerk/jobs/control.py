@@ -1,0 +1,122 @@
+"""What people and other jobs do to a job: cancel, retry, signal."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from stellwerk.errors import Conflict, ErrorCode, Gone, NotFound
+from stellwerk.jobs import lifecycle
+from stellwerk.jobs.model import Job, JobSignal, JobTombstone
+from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.states import LIVE, TERMINAL, JobStatus
+
+_REQUEST_CANCEL = text("""
+    UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, now()),
+        version = version + 1, message = 'cancelling'
+    WHERE id = :id
+""")
+_RETRY = text("""
+    UPDATE jobs SET status = 'queued', failures = 0, crashes = 0, version = version + 1,
+        run_at = now(), published_at = NULL, finished_at = NULL, cancel_requested_at = NULL,
+        result = NULL, error = NULL, message = ''
+    WHERE id = :id
+""")
+_WAKE = text("""
+    UPDATE jobs SET status = 'queued', run_at = now(), version = version + 1,
+        published_at = NULL, wait_signal = NULL, wait_until = NULL
+    WHERE id = :id
+""")
+
+
+def cancel(runtime: Runtime, job_id: UUID) -> None:
+    """Cancel a job: at once where no worker holds it, else its worker is told within a second.
+
+    Raises NotFound, Gone, Conflict (JOB_NOT_CANCELLABLE) for a job that already ended.
+    """
+    with unit(runtime) as work:
+        job = locked(work.session, job_id)
+        if JobStatus(job.status) in TERMINAL:
+            message = f"The job is already {job.status}."
+            raise Conflict(message, code=ErrorCode.JOB_NOT_CANCELLABLE)
+        work.session.execute(_REQUEST_CANCEL, {"id": job_id})
+        if job.status != JobStatus.RUNNING and job.ending is None:
+            lifecycle.end(runtime, work, job, lifecycle.cancelled())
+        work.changed.add(job_id)
+
+
+def retry(runtime: Runtime, job_id: UUID) -> None:
+    """Queue a failed or cancelled job again; steps that were done are not run again.
+
+    Raises NotFound, Gone, Conflict (JOB_NOT_RETRYABLE).
+    """
+    with unit(runtime) as work:
+        job = locked(work.session, job_id)
+        if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
+            message = f"Only failed and cancelled jobs can be retried; this one is {job.status}."
+            raise Conflict(message, code=ErrorCode.JOB_NOT_RETRYABLE)
+        work.session.execute(_RETRY, {"id": job_id})
+        _after_retry(runtime, work, job_id)
+        work.changed.add(job_id)
+
+
+def signal(
+    runtime: Runtime,
+    job_id: UUID,
+    name: str,
+    *,
+    data: Any = None,
+    sender_id: int | None = None,
+    dedupe_key: str | None = None,
+) -> None:
+    """Send a job a named message; a job that waits for it goes on.
+
+    Raises NotFound, Gone, Conflict for a job that already ended.
+    """
+    with unit(runtime) as work:
+        send_signal(
+            work,
+            locked(work.session, job_id),
+            JobSignal(
+                job_id=job_id, name=name, data=data, sender_id=sender_id, dedupe_key=dedupe_key
+            ),
+        )
+
+
+def send_signal(work: Unit, job: Job, message: JobSignal) -> None:
+    """Store a signal within a transaction that locked the job, and wake the job if it waits."""
+    if JobStatus(job.status) not in LIVE:
+        raise Conflict(f"The job is already {job.status}; it takes no signals.")
+    if message.dedupe_key and _is_repeated(work.session, message):
+        return
+    work.session.add(message)
+    if job.status == JobStatus.WAITING and job.wait_signal == message.name:
+        work.session.execute(_WAKE, {"id": job.id})
+        work.changed.add(job.id)
+
+
+def locked(session: Session, job_id: UUID) -> Job:
+    """The job's row, locked until the transaction ends; raises NotFound or Gone."""
+    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
+    if job:
+        return job
+    if session.get(JobTombstone, job_id):
+        raise Gone(f"Job {job_id} was removed at the end of its retention.")
+    raise NotFound(f"There is no job {job_id}.")
+
+
+def _is_repeated(session: Session, message: JobSignal) -> bool:
+    query = select(func.count()).where(
+        JobSignal.job_id == message.job_id,
+        JobSignal.name == message.name,
+        JobSignal.dedupe_key == message.dedupe_key,
+    )
+    return bool(session.scalar(query))
+
+
+def _after_retry(runtime: Runtime, work: Unit, job_id: UUID) -> None:
+    job = work.session.get_one(Job, job_id, populate_existing=True)
+    operation = runtime.registry.get(job.operation)
+    if operation.on_requeue:
+        operation.on_requeue(work.session, job)

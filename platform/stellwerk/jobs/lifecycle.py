@@ -1,0 +1,266 @@
+"""The only writer of a job's state once it is accepted: claim, renew, finish, suspend, hand over.
+
+Every statement of a worker is fenced by id, attempt and lease token with `finished_at IS NULL`.
+(`status = 'running'` is left out on purpose: with it the planner walks the lease index.)
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from stellwerk.errors import ErrorCode
+from stellwerk.jobs.interruptions import LeaseLost
+from stellwerk.jobs.model import Job
+from stellwerk.jobs.operation import Operation
+from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.states import JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt's right to write: what was claimed, and the token that fences it."""
+
+    job_id: UUID
+    attempt: int
+    token: UUID
+    operation: Operation
+    operation_version: int
+    owner_id: int | None
+    payload: dict[str, Any]
+    failures: int
+    max_attempts: int
+    version: int
+    ending: dict[str, Any] | None
+    request_id: str | None
+    worker: str
+
+    @property
+    def fence(self) -> dict[str, Any]:
+        """The values every fenced statement compares."""
+        return {"id": self.job_id, "attempt": self.attempt, "token": self.token}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ends."""
+
+    status: JobStatus
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+FENCE = "id = :id AND attempt = :attempt AND lease_token = :token AND finished_at IS NULL"
+
+
+def _statement(sql: str, *json_values: str) -> TextClause:
+    """SQL whose named values are stored as JSON, None as NULL."""
+    return text(sql).bindparams(
+        *(bindparam(name, type_=JSONB(none_as_null=True)) for name in json_values)
+    )
+
+
+_CLAIM = text("""
+    UPDATE jobs SET status = 'running', attempt = attempt + 1, version = version + 1,
+        lease_token = :token, lease_until = now() + :lease, worker = :worker, progress = 0,
+        started_at = coalesce(started_at, now()), published_at = NULL,
+        wait_signal = NULL, wait_until = NULL
+    WHERE id = :id AND attempt = :attempt AND status = 'queued' AND run_at <= now()
+        AND operation_version <= :known_version
+        AND NOT EXISTS (SELECT 1 FROM queue_states q
+                        WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL)
+    RETURNING id, attempt, operation_version, owner_id, payload, failures, max_attempts, version,
+        ending, request_id, worker
+""")
+_LOCK = text(f"SELECT version FROM jobs WHERE {FENCE} FOR UPDATE")
+_FINISH = _statement(
+    f"""
+    UPDATE jobs SET status = :status, result = :result, error = :error, ending = NULL,
+        progress = CASE WHEN :status = 'completed' THEN 100 ELSE progress END,
+        failures = failures + :failed, version = version + 1, finished_at = now(),
+        lease_until = NULL, lease_token = NULL, published_at = NULL, reserved_cost = 0
+    WHERE {FENCE} RETURNING id
+""",
+    "result",
+    "error",
+)
+_REQUEUE = _statement(
+    f"""
+    UPDATE jobs SET status = 'queued', version = version + 1, run_at = now() + :delay,
+        failures = failures + :failed, error = coalesce(:error, error), lease_until = NULL,
+        lease_token = NULL, published_at = NULL, message = :message
+    WHERE {FENCE} RETURNING id
+""",
+    "error",
+)
+_SUSPEND = text(f"""
+    UPDATE jobs SET status = 'waiting', version = version + 1, wait_signal = :signal,
+        wait_until = :until, lease_until = NULL, lease_token = NULL, message = :message
+    WHERE {FENCE} RETURNING id
+""")
+_HAS_SIGNAL = text("""
+    SELECT EXISTS (SELECT 1 FROM job_signals
+        WHERE job_id = :id AND name = :signal AND consumed_at IS NULL)
+""")
+_HAS_UNDOABLE = text("""
+    SELECT EXISTS (SELECT 1 FROM job_steps
+        WHERE job_id = :id AND step = ANY(:steps) AND state <> 'undone')
+""")
+_BEGIN_UNDO = _statement(
+    """
+    UPDATE jobs SET status = 'queued', ending = :ending, version = version + 1, failures = 0,
+        run_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
+        wait_signal = NULL, wait_until = NULL, message = 'rolling back'
+    WHERE id = :id AND finished_at IS NULL
+""",
+    "ending",
+)
+_END = _statement(
+    """
+    UPDATE jobs SET status = :status, result = :result, error = :error, ending = NULL,
+        version = version + 1, finished_at = now(), lease_until = NULL, lease_token = NULL,
+        published_at = NULL, wait_signal = NULL, wait_until = NULL, reserved_cost = 0
+    WHERE id = :id AND finished_at IS NULL
+""",
+    "result",
+    "error",
+)
+
+
+def claim(runtime: Runtime, wakeup: Wakeup, worker: str) -> Claim | None:
+    """Take the job for one more attempt; None where there is nothing to take.
+
+    Duplicates, cancelled and paused jobs, and versions newer than this worker's code give None.
+    """
+    operation = runtime.registry.get(wakeup.operation)
+    values = {
+        "id": wakeup.job_id,
+        "attempt": wakeup.attempt,
+        "token": (token := uuid4()),
+        "lease": timedelta(seconds=runtime.settings.job_lease_s),
+        "worker": worker,
+        "known_version": operation.version,
+    }
+    with unit(runtime) as work:
+        row = work.session.execute(_CLAIM, values).mappings().one_or_none()
+        if row is None:
+            return None
+        work.changed.add(wakeup.job_id)
+    fields = {name: value for name, value in row.items() if name != "id"}
+    return Claim(job_id=row["id"], token=token, operation=operation, **fields)
+
+
+def lock(session: Session, claimed: Claim) -> int:
+    """Lock the job's row at this attempt and return its version; raises LeaseLost."""
+    version = session.scalar(_LOCK, claimed.fence)
+    if version is None:
+        raise LeaseLost
+    return int(version)
+
+
+def finish(work: Unit, claimed: Claim, outcome: Outcome) -> None:
+    """End the claimed job, or first send it back to be rolled back; raises LeaseLost."""
+    lock(work.session, claimed)
+    rolls_back = outcome.status is not JobStatus.COMPLETED and claimed.ending is None
+    if rolls_back and _needs_undo(work.session, claimed.operation, claimed.job_id):
+        _begin_undo(work, claimed.job_id, outcome)
+        return
+    failed = int(outcome.status is JobStatus.FAILED and claimed.ending is None)
+    values = claimed.fence | _columns(outcome) | {"failed": failed}
+    _one(work.session.execute(_FINISH, values).first())
+    _after_end(work, claimed.operation, claimed.job_id)
+
+
+def retry_later(work: Unit, claimed: Claim, *, error: dict[str, Any], delay_s: float) -> None:
+    """Give a failed attempt back to the queue, to be tried again after `delay_s`."""
+    values = {"delay": timedelta(seconds=delay_s), "failed": 1, "error": error}
+    _requeue(work, claimed, values | {"message": error["message"]})
+
+
+def hand_over(work: Unit, claimed: Claim, *, reason: str, delay_s: float = 0.0) -> None:
+    """Give the job back uncounted: its worker is stopping, or it has to wait a while."""
+    values = {"delay": timedelta(seconds=delay_s), "failed": 0, "error": None}
+    _requeue(work, claimed, values | {"message": reason})
+
+
+def suspend(work: Unit, claimed: Claim, *, signal: str, until: Any) -> None:
+    """Store that the job waits; its worker is free. `until`: timestamp or None for ever.
+
+    A signal that came in meanwhile is seen here, under the row's lock, and sends it on at once.
+    """
+    lock(work.session, claimed)
+    if work.session.scalar(_HAS_SIGNAL, {"id": claimed.job_id, "signal": signal}):
+        hand_over(work, claimed, reason=f"{signal} has come")
+        return
+    values = {"signal": signal, "until": until, "message": f"waiting for {signal}"}
+    _one(work.session.execute(_SUSPEND, claimed.fence | values).first())
+    work.changed.add(claimed.job_id)
+
+
+def end(runtime: Runtime, work: Unit, job: Job, outcome: Outcome) -> None:
+    """End a job that no worker holds (the caller locked its row), rolling back first if due."""
+    operation = runtime.registry.get(job.operation) if job.operation in runtime.registry else None
+    if operation and job.ending is None and _needs_undo(work.session, operation, job.id):
+        _begin_undo(work, job.id, outcome)
+        return
+    work.session.execute(_END, {"id": job.id} | _columns(outcome))
+    _after_end(work, operation, job.id)
+
+
+def cancelled() -> Outcome:
+    """The outcome of a job that somebody cancelled."""
+    error = failure(ErrorCode.JOB_CANCELLED, "The job was cancelled.", retryable=False)
+    return Outcome(JobStatus.CANCELLED, error=error)
+
+
+def failure(
+    code: str, message: str, *, retryable: bool, details: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The `error` of a job document."""
+    return {
+        "code": str(code),
+        "message": message,
+        "details": details or {},
+        "retryable": retryable,
+    }
+
+
+def _requeue(work: Unit, claimed: Claim, values: dict[str, Any]) -> None:
+    _one(work.session.execute(_REQUEUE, claimed.fence | values).first())
+    work.changed.add(claimed.job_id)
+
+
+def _needs_undo(session: Session, operation: Operation, job_id: UUID) -> bool:
+    steps = list(operation.undoable_steps())
+    return bool(steps) and bool(session.scalar(_HAS_UNDOABLE, {"id": job_id, "steps": steps}))
+
+
+def _begin_undo(work: Unit, job_id: UUID, outcome: Outcome) -> None:
+    ending = {"status": outcome.status.value, "error": outcome.error}
+    work.session.execute(_BEGIN_UNDO, {"id": job_id, "ending": ending})
+    work.changed.add(job_id)
+
+
+def _after_end(work: Unit, operation: Operation | None, job_id: UUID) -> None:
+    work.changed.add(job_id)
+    if operation and operation.on_end:
+        job = work.session.get_one(Job, job_id, populate_existing=True)
+        operation.on_end(work.session, job)
+
+
+def _columns(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "status": outcome.status.value,
+        "result": outcome.result,
+        "error": outcome.error,
+    }
+
+
+def _one(row: object) -> None:
+    if row is None:
+        raise LeaseLost

@@ -1,0 +1,249 @@
+"""The ledger: jobs and everything recorded about them. All times are Postgres's."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Numeric,
+    String,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from stellwerk.db.base import Base, BigId, CreatedAt, Json, Money, Timestamp, Uuid
+from stellwerk.jobs.states import JobStatus
+
+_STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
+_ACTIVE = "status IN ('queued', 'running', 'waiting')"
+
+
+class Job(Base):
+    """One request for an operation. `attempt` and `lease_token` fence its writers.
+
+    `version` is raised by every change; `failures` is the retry budget used; `crashes` counts
+    workers that died while running it alone; `ending` holds the outcome of a job that is being
+    rolled back before it ends.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(f"status IN ({_STATUSES})", name="status"),
+        CheckConstraint("(finished_at IS NULL) = (" + _ACTIVE + ")", name="finished"),
+        Index("ix_jobs_owner_id", "owner_id", text("id DESC")),
+        Index("ix_jobs_due", "queue", "run_at", postgresql_where=text("status = 'queued'")),
+        Index(
+            "ix_jobs_published",
+            "queue",
+            "published_at",
+            postgresql_where=text("status = 'queued' AND published_at IS NOT NULL"),
+        ),
+        Index("ix_jobs_lease", "lease_until", postgresql_where=text("status = 'running'")),
+        Index("ix_jobs_wait", "wait_until", postgresql_where=text("status = 'waiting'")),
+        Index("ix_jobs_failed", text("id DESC"), postgresql_where=text("status = 'failed'")),
+        Index("ix_jobs_cancelled", text("id DESC"), postgresql_where=text("status = 'cancelled'")),
+        Index("ix_jobs_active", "owner_id", text("id DESC"), postgresql_where=text(_ACTIVE)),
+        Index(
+            "uq_jobs_unique_key",
+            "operation",
+            "unique_key",
+            unique=True,
+            postgresql_where=text(f"unique_key IS NOT NULL AND {_ACTIVE}"),
+        ),
+        Index(
+            "uq_jobs_child",
+            "parent_id",
+            "parent_step",
+            "parent_key",
+            unique=True,
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        Index("ix_jobs_tags", "tags", postgresql_using="gin"),
+        {"postgresql_with": {"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.02"}},
+    )
+
+    id: Mapped[Uuid] = mapped_column(primary_key=True)
+    operation: Mapped[str] = mapped_column(String(80))
+    operation_version: Mapped[int]
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    queue: Mapped[str] = mapped_column(String(40))
+    payload: Mapped[Json]
+    status: Mapped[str] = mapped_column(String(10), server_default="queued")
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    ending: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+    attempt: Mapped[int] = mapped_column(server_default="0")
+    failures: Mapped[int] = mapped_column(server_default="0")
+    crashes: Mapped[int] = mapped_column(server_default="0")
+    max_attempts: Mapped[int]
+    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    progress: Mapped[int] = mapped_column(server_default="0")  # percent
+    message: Mapped[str] = mapped_column(Text, server_default="")
+
+    run_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    published_at: Mapped[Timestamp | None]
+    lease_until: Mapped[Timestamp | None]
+    lease_token: Mapped[Uuid | None]
+    worker: Mapped[str | None] = mapped_column(String(120))
+    cancel_requested_at: Mapped[Timestamp | None]
+    wait_signal: Mapped[str | None] = mapped_column(String(80))
+    wait_until: Mapped[Timestamp | None]
+
+    unique_key: Mapped[str | None] = mapped_column(String(255))
+    parent_id: Mapped[Uuid | None] = mapped_column(ForeignKey("jobs.id"))
+    parent_step: Mapped[str | None] = mapped_column(String(80))
+    parent_key: Mapped[str | None] = mapped_column(String(255))
+    tags: Mapped[list[str]] = mapped_column(ARRAY(String(64)), server_default="{}")
+    callback_url: Mapped[str | None] = mapped_column(Text)
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    trace_context: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    is_simulated: Mapped[bool] = mapped_column(server_default="false")
+    reserved_cost: Mapped[Money] = mapped_column(server_default="0")  # EUR, until it ends
+
+    created_at: Mapped[CreatedAt]
+    started_at: Mapped[Timestamp | None]
+    finished_at: Mapped[Timestamp | None]
+
+
+class StepState(StrEnum):
+    """How far a checkpoint or an effect is."""
+
+    INTENT = "intent"
+    DONE = "done"
+    UNDONE = "undone"
+
+
+class JobStep(Base):
+    """A checkpoint, an effect or a wait of a job: an intent, then its stored output.
+
+    `kind` is `checkpoint`, `effect` or `wait`; the key tells apart repetitions within a step.
+    """
+
+    __tablename__ = "job_steps"
+    __table_args__ = (CheckConstraint("state IN ('intent', 'done', 'undone')", name="state"),)
+
+    job_id: Mapped[Uuid] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    step: Mapped[str] = mapped_column(String(80), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True, server_default="")
+    kind: Mapped[str] = mapped_column(String(12), server_default="checkpoint")
+    repeatable: Mapped[str | None] = mapped_column(String(12))  # effects: see effects.py
+    state: Mapped[str] = mapped_column(String(8))
+    attempt: Mapped[int]
+    call_timeout_s: Mapped[float | None]
+    output: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)
+    started_at: Mapped[CreatedAt]
+    finished_at: Mapped[Timestamp | None]
+
+
+class JobSignal(Base):
+    """A message to a job; kept until the job's wait consumes it."""
+
+    __tablename__ = "job_signals"
+    __table_args__ = (Index("ix_job_signals_job", "job_id", "name", "id"),)
+
+    id: Mapped[BigId]
+    job_id: Mapped[Uuid] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(80))
+    data: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)
+    dedupe_key: Mapped[str | None] = mapped_column(String(255))
+    sender_id: Mapped[int | None]
+    created_at: Mapped[CreatedAt]
+    consumed_at: Mapped[Timestamp | None]
+
+
+class JobLog(Base):
+    """A line a handler wrote about its job."""
+
+    __tablename__ = "job_logs"
+    __table_args__ = (Index("ix_job_logs_job", "job_id", "id"),)
+
+    id: Mapped[BigId]
+    job_id: Mapped[Uuid] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    level: Mapped[str] = mapped_column(String(8))
+    message: Mapped[str] = mapped_column(Text)
+    fields: Mapped[Json] = mapped_column(server_default="{}")
+    at: Mapped[Timestamp] = mapped_column(server_default=func.clock_timestamp())
+
+
+class JobArtifact(Base):
+    """A file a job made; the storage key holds the attempt, this row makes it visible."""
+
+    __tablename__ = "job_artifacts"
+
+    job_id: Mapped[Uuid] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(120), primary_key=True)
+    attempt: Mapped[int]
+    storage_key: Mapped[str] = mapped_column(Text)
+    content_type: Mapped[str] = mapped_column(String(100))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[CreatedAt]
+
+
+class JobCost(Base):
+    """One paid call: EUR, exact. Totals are always sums of these lines."""
+
+    __tablename__ = "job_costs"
+    __table_args__ = (
+        Index("ix_job_costs_job", "job_id"),
+        Index("ix_job_costs_owner", "owner_id", "created_at"),
+    )
+
+    id: Mapped[BigId]
+    job_id: Mapped[Uuid] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    step: Mapped[str] = mapped_column(String(80))
+    provider: Mapped[str] = mapped_column(String(40))
+    unit: Mapped[str] = mapped_column(String(40))
+    quantity: Mapped[Decimal] = mapped_column(Numeric(18, 6))
+    unit_price: Mapped[Decimal] = mapped_column(Numeric(18, 12))
+    amount: Mapped[Money]
+    created_at: Mapped[CreatedAt]
+
+
+class IdempotencyKey(Base):
+    """An accepted request's key: the same key and body is answered with the same job."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("ix_idempotency_keys_expiry", "expires_at"),)
+
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    route: Mapped[str] = mapped_column(String(120), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    body_hmac: Mapped[str] = mapped_column(String(64))
+    job_id: Mapped[Uuid]
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Timestamp]
+
+
+class QueueState(Base):
+    """A queue that an operator paused; a queue without a row runs."""
+
+    __tablename__ = "queue_states"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    paused_at: Mapped[Timestamp | None]
+    paused_by: Mapped[int | None]
+
+
+class JobTombstone(Base):
+    """What remains of a purged job, so that its id answers 410 and not 404."""
+
+    __tablename__ = "job_tombstones"
+
+    job_id: Mapped[Uuid] = mapped_column(primary_key=True)
+    owner_id: Mapped[int | None]
+    purged_at: Mapped[CreatedAt]

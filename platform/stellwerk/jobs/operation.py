@@ -1,0 +1,116 @@
+"""The declaration of an operation, and the registry of all of them.
+
+A declaration is what the API documents, what submission checks and what the worker runs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from marshmallow import Schema
+from sqlalchemy.orm import Session
+
+from stellwerk.errors import ErrorCode, NotFound
+
+if TYPE_CHECKING:
+    from stellwerk.jobs.model import Job
+
+Payload = dict[str, Any]
+
+
+class Scope(StrEnum):
+    """Whose a job of the operation is: its submitter's, everybody's, or the operators'."""
+
+    OWNER = "owner"
+    SHARED = "shared"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A named part of an operation; `weight` is its share of the progress.
+
+    `undo=True`: when the job fails or is cancelled after this step was done, the worker's undo
+    handler for it runs, in reverse order of the steps.
+    """
+
+    name: str
+    weight: int = 1
+    undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and when a failed attempt is repeated: full jitter over `base_s * 2**failures`."""
+
+    max_attempts: int = 5
+    base_s: float = 2.0
+    max_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A kind of work, declared once.
+
+    Hooks run inside the ledger's own transactions, in whichever process makes the change:
+    `on_accept(session, job)` where domain rows belong to the submission (it may refuse by
+    raising a StellwerkError), `on_end(session, job)` when the job ends, whoever ends it,
+    `on_requeue(session, job)` when somebody retries an ended job.
+    """
+
+    name: str  # noun.verb
+    summary: str
+    payload: type[Schema]
+    queue: str
+    permission: str
+    time_limit_s: float
+    result: type[Schema] | None = None
+    version: int = 1
+    scope: Scope = Scope.OWNER
+    steps: tuple[Step, ...] = ()
+    retry: RetryPolicy = RetryPolicy()
+    unique_key: Callable[[Payload], str] | None = None
+    estimate_cost: Callable[[Payload], Decimal] | None = None
+    is_sensitive: bool = False
+    on_accept: Callable[[Session, "Job"], None] | None = None
+    on_end: Callable[[Session, "Job"], None] | None = None
+    on_requeue: Callable[[Session, "Job"], None] | None = None
+    upcasters: Mapping[int, Callable[[Payload], Payload]] = field(default_factory=dict)
+
+    def upcast(self, payload: Payload, version: int) -> Payload:
+        """A payload of an older version in today's shape."""
+        for older in range(version, self.version):
+            payload = self.upcasters[older](payload)
+        return payload
+
+    def undoable_steps(self) -> tuple[str, ...]:
+        """Names of the steps that are rolled back, last first."""
+        return tuple(step.name for step in reversed(self.steps) if step.undo)
+
+
+class Registry:
+    """Every declared operation, by name."""
+
+    def __init__(self, operations: Iterator[Operation] | tuple[Operation, ...]) -> None:
+        self._operations: dict[str, Operation] = {}
+        for operation in operations:
+            if operation.name in self._operations:
+                message = f"Operation {operation.name} is declared twice."
+                raise ValueError(message)
+            self._operations[operation.name] = operation
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(sorted(self._operations.values(), key=lambda operation: operation.name))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._operations
+
+    def get(self, name: str) -> Operation:
+        """The operation of that name; raises NotFound (OPERATION_UNKNOWN)."""
+        try:
+            return self._operations[name]
+        except KeyError:
+            message = f"There is no operation {name!r}. GET /api/v1/operations lists them."
+            raise NotFound(message, code=ErrorCode.OPERATION_UNKNOWN) from None

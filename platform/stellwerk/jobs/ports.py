@@ -1,0 +1,68 @@
+"""What the engine needs from Redis and Celery, as protocols: it imports neither."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Wakeup:
+    """A disposable message: this job is due, and this many attempts were made so far."""
+
+    job_id: UUID
+    attempt: int
+    operation: str
+    queue: str
+
+    @property
+    def task_id(self) -> str:
+        """The id under which Flower shows it: the job's for the first attempt."""
+        return str(self.job_id) if self.attempt == 0 else f"{self.job_id}.{self.attempt + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a job; ids `<version>-<sequence>` grow within it."""
+
+    job_id: UUID
+    version: int
+    sequence: int
+    type: str
+    data: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The event's id, also the SSE `id:`."""
+        return f"{self.version}-{self.sequence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A job's new public document, to be shown to whoever watches."""
+
+    job_id: UUID
+    owner_id: int | None
+    version: int
+    is_final: bool
+    document: dict[str, Any]
+
+
+class Publisher(Protocol):
+    """Sends wake-ups."""
+
+    def publish(self, wakeups: Sequence[Wakeup]) -> None:
+        """Send them; raises Unavailable when the broker does not answer at once."""
+
+
+class Board(Protocol):
+    """Where live status is shown. It never raises: what it loses, the ledger still has."""
+
+    def show(self, changes: Sequence[Change]) -> None:
+        """Show documents, unless a newer version is shown already, and append their events."""
+
+    def emit(self, event: Event, owner_id: int | None) -> None:
+        """Append an event that changes no document (a token, a note)."""
+
+    def keep(self, job_ids: Sequence[UUID]) -> None:
+        """Keep what is shown of running jobs from expiring."""

@@ -1,0 +1,205 @@
+"""Reads of the ledger: the public job document, lists, logs and artifacts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select, text
+from sqlalchemy.orm import Session
+
+from stellwerk.clock import rfc3339
+from stellwerk.errors import Gone, NotFound
+from stellwerk.jobs.model import JobArtifact, JobCost, JobLog, JobTombstone
+from stellwerk.jobs.operation import Registry, Step
+from stellwerk.jobs.ports import Change
+from stellwerk.jobs.states import TERMINAL, JobStatus, PublicStatus, public_status
+
+API = "/api/v1"
+
+_DOCUMENTS = """
+    SELECT j.*, j.run_at > clock_timestamp() AS is_ahead,
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('name', s.step, 'key', s.key,
+            'state', s.state, 'started_at', s.started_at, 'finished_at', s.finished_at)
+            ORDER BY s.started_at), '[]')
+         FROM job_steps s WHERE s.job_id = j.id AND s.kind <> 'wait') AS step_rows,
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('name', a.name, 'content_type',
+            a.content_type, 'size_bytes', a.size_bytes, 'sha256', a.sha256)
+            ORDER BY a.created_at, a.name), '[]')
+         FROM job_artifacts a WHERE a.job_id = j.id) AS artifact_rows,
+        (SELECT coalesce(sum(c.amount), 0) FROM job_costs c WHERE c.job_id = j.id) AS cost
+    FROM jobs j
+"""
+_BY_IDS = text(_DOCUMENTS + " WHERE j.id = ANY(:ids)")
+
+_STEP_STATUS = {"intent": "running", "done": "completed", "undone": "undone"}
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """What a list is narrowed to; `after` is the id of the last job of the page before."""
+
+    owner_id: int | None = None  # None: everybody's
+    statuses: Sequence[PublicStatus] = ()
+    operation: str | None = None
+    tag: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    after: UUID | None = None
+    limit: int = 50
+
+
+def changes(session: Session, registry: Registry, job_ids: Iterable[UUID]) -> list[Change]:
+    """The jobs' present public documents, ready to be shown."""
+    ids = list(job_ids)
+    if not ids:
+        return []
+    rows = session.execute(_BY_IDS, {"ids": ids}).mappings()
+    return [_change(row, registry) for row in rows]
+
+
+def change(session: Session, registry: Registry, job_id: UUID) -> Change:
+    """One job's document; raises NotFound, or Gone where it was purged."""
+    found = changes(session, registry, [job_id])
+    if found:
+        return found[0]
+    if session.get(JobTombstone, job_id):
+        raise Gone(f"Job {job_id} was removed at the end of its retention.")
+    raise NotFound(f"There is no job {job_id}.")
+
+
+def documents(session: Session, registry: Registry, wanted: JobFilter) -> list[dict[str, Any]]:
+    """Documents of the newest jobs that pass the filter."""
+    where, values = _conditions(wanted)
+    statement = text(f"{_DOCUMENTS} WHERE {where} ORDER BY j.id DESC LIMIT :limit")
+    rows = session.execute(statement, values).mappings()
+    return [document(row, registry) for row in rows]
+
+
+def logs(session: Session, job_id: UUID, *, after_id: int, limit: int) -> Sequence[JobLog]:
+    """Log lines of a job in the order they were written."""
+    query = select(JobLog).where(JobLog.job_id == job_id, JobLog.id > after_id)
+    return session.scalars(query.order_by(JobLog.id).limit(limit)).all()
+
+
+def costs(session: Session, job_id: UUID) -> Sequence[JobCost]:
+    """Cost lines of a job."""
+    return session.scalars(
+        select(JobCost).where(JobCost.job_id == job_id).order_by(JobCost.id)
+    ).all()
+
+
+def artifact(session: Session, job_id: UUID, name: str) -> JobArtifact:
+    """One artifact's row; raises NotFound naming it."""
+    found = session.get(JobArtifact, (job_id, name))
+    if found is None:
+        raise NotFound(f"Job {job_id} has no artifact {name!r}.")
+    return found
+
+
+def document(row: RowMapping, registry: Registry) -> dict[str, Any]:
+    """The job as clients see it (docs/job_states.md explains `status`)."""
+    return {
+        "job_id": str(row["id"]),
+        "operation": row["operation"],
+        "status": _public(row),
+        "progress": row["progress"],
+        "message": row["message"],
+        "steps": _steps(row, registry),
+        "attempt": row["attempt"],
+        "failures": row["failures"],
+        "max_attempts": row["max_attempts"],
+        "created_at": rfc3339(row["created_at"]),
+        "run_at": rfc3339(row["run_at"]),
+        "started_at": rfc3339(row["started_at"]),
+        "finished_at": rfc3339(row["finished_at"]),
+        "result": row["result"],
+        "error": row["error"],
+        "cost": round(float(row["cost"]), 6),
+        "simulated": row["is_simulated"],
+        "tags": row["tags"],
+        "artifacts": [_artifact(row["id"], item) for item in row["artifact_rows"]],
+        "links": links(row["id"]),
+    }
+
+
+def links(job_id: UUID) -> dict[str, str]:
+    """Where to go from a job."""
+    root = f"{API}/jobs/{job_id}"
+    names = ("events", "logs", "steps", "artifacts", "cancel", "retry")
+    return {"self": root} | {name: f"{root}/{name}" for name in names}
+
+
+def _change(row: RowMapping, registry: Registry) -> Change:
+    return Change(
+        job_id=row["id"],
+        owner_id=row["owner_id"],
+        version=row["version"],
+        is_final=JobStatus(row["status"]) in TERMINAL,
+        document=document(row, registry),
+    )
+
+
+def _public(row: RowMapping) -> PublicStatus:
+    return public_status(
+        JobStatus(row["status"]),
+        is_ahead=row["is_ahead"],
+        was_tried=row["attempt"] > 0,
+        is_undoing=row["ending"] is not None,
+    )
+
+
+def _steps(row: RowMapping, registry: Registry) -> list[dict[str, Any]]:
+    """Declared steps first, in their order; then those a handler named on its own."""
+    declared: tuple[Step, ...] = ()
+    if row["operation"] in registry:
+        declared = registry.get(row["operation"]).steps
+    recorded = {(item["name"], item["key"]): item for item in row["step_rows"]}
+    pending = {(step.name, ""): {"name": step.name, "key": ""} for step in declared}
+    return [_step(item, row["status"]) for item in (pending | recorded).values()]
+
+
+def _step(item: Mapping[str, Any], job_status: str) -> dict[str, Any]:
+    state = item.get("state")
+    status = _STEP_STATUS.get(state or "", "pending")
+    if status == "running" and job_status in {JobStatus.FAILED, JobStatus.CANCELLED}:
+        status = job_status
+    name = f"{item['name']}:{item['key']}" if item["key"] else item["name"]
+    return {
+        "name": name,
+        "status": status,
+        "started_at": _moment(item.get("started_at")),
+        "finished_at": _moment(item.get("finished_at")),
+    }
+
+
+def _moment(value: str | None) -> str | None:
+    return rfc3339(datetime.fromisoformat(value)) if value else None
+
+
+def _artifact(job_id: UUID, item: Mapping[str, Any]) -> dict[str, Any]:
+    return {**item, "url": f"{API}/jobs/{job_id}/artifacts/{item['name']}"}
+
+
+_STATUS_SQL = {
+    PublicStatus.SCHEDULED: "(j.status = 'queued' AND j.run_at > now() AND j.attempt = 0)",
+    PublicStatus.RETRYING: "(j.status = 'queued' AND j.run_at > now() AND j.attempt > 0)",
+    PublicStatus.QUEUED: "(j.status = 'queued' AND j.run_at <= now())",
+}
+
+
+def _conditions(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
+    statuses = [_STATUS_SQL.get(status, f"j.status = '{status}'") for status in wanted.statuses]
+    clauses = {
+        "j.owner_id = :owner_id": wanted.owner_id,
+        "j.operation = :operation": wanted.operation,
+        "j.tags @> ARRAY[:tag]::varchar[]": wanted.tag,
+        "j.created_at >= :created_from": wanted.created_from,
+        "j.created_at < :created_to": wanted.created_to,
+        "j.id < :after": wanted.after,
+    }
+    active = {clause: value for clause, value in clauses.items() if value is not None}
+    values = {clause.split(":", 1)[1].split("]")[0]: value for clause, value in active.items()}
+    where = [*active, f"({' OR '.join(statuses)})"] if statuses else list(active)
+    return " AND ".join(where) or "TRUE", {**values, "limit": wanted.limit}

@@ -1,0 +1,76 @@
+"""What every process of the engine is given by `bootstrap`, and its unit of work."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from stellwerk.db.engine import Sessions
+from stellwerk.errors import Unavailable
+from stellwerk.jobs.operation import Registry
+from stellwerk.jobs.ports import Board, Publisher, Wakeup
+from stellwerk.jobs.queries import changes
+from stellwerk.settings import Settings
+
+log = structlog.get_logger()
+
+_UNPUBLISH = text("""
+    UPDATE jobs SET published_at = NULL
+    WHERE id = ANY(:ids) AND status = 'queued' AND published_at IS NOT NULL
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The engine's collaborators, chosen once per process."""
+
+    settings: Settings
+    registry: Registry
+    sessions: Sessions
+    publisher: Publisher
+    board: Board
+
+
+@dataclass(slots=True)
+class Unit:
+    """One transaction, and what is told to the world once it is committed."""
+
+    session: Session
+    changed: set[UUID] = field(default_factory=set)
+    wakeups: list[Wakeup] = field(default_factory=list)
+
+
+@contextmanager
+def unit(runtime: Runtime) -> Iterator[Unit]:
+    """Commit first; only then show the changed jobs and publish their wake-ups."""
+    with runtime.sessions() as session:
+        work = Unit(session)
+        yield work
+        session.flush()
+        shown = changes(session, runtime.registry, work.changed)
+        session.commit()
+    runtime.board.show(shown)
+    if work.wakeups:
+        _publish(runtime, work.wakeups)
+
+
+def _publish(runtime: Runtime, wakeups: list[Wakeup]) -> None:
+    """Send wake-ups; those that cannot be sent are left to the dispatcher."""
+    try:
+        runtime.publisher.publish(wakeups)
+    except Unavailable as exc:
+        log.warning("wake-ups not sent, the dispatcher will", count=len(wakeups), reason=str(exc))
+        _leave_to_dispatcher(runtime, wakeups)
+
+
+def _leave_to_dispatcher(runtime: Runtime, wakeups: list[Wakeup]) -> None:
+    try:
+        with runtime.sessions.begin() as session:
+            session.execute(_UNPUBLISH, {"ids": [wakeup.job_id for wakeup in wakeups]})
+    except DBAPIError as exc:  # they stay marked as published and go out again a little later
+        log.warning("wake-ups stay marked as sent", reason=str(exc.orig))

@@ -1,0 +1,168 @@
+"""Accepting a job: it is durable before anybody is told, and published only after that."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from marshmallow import ValidationError
+from sqlalchemy import func, select, text, true
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+
+from stellwerk.clock import new_id
+from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput, Unavailable
+from stellwerk.jobs.model import Job
+from stellwerk.jobs.operation import Operation, Payload
+from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.runtime import Runtime, Unit, unit
+
+# A wake-up goes out at once only if the window has room, the queue runs and nobody waits longer.
+_MAY_PUBLISH = text("""
+    NOT EXISTS (SELECT 1 FROM queue_states q WHERE q.name = :queue AND q.paused_at IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM jobs w WHERE w.queue = :queue AND w.status = 'queued'
+        AND w.published_at IS NULL AND w.run_at <= now())
+    AND (SELECT count(*) FROM (SELECT 1 FROM jobs w WHERE w.queue = :queue
+        AND w.status = 'queued' AND w.published_at IS NOT NULL LIMIT :window) o) < :window
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A request for an operation, by name, with a payload that was not checked yet."""
+
+    operation: str
+    payload: Payload
+    owner_id: int | None
+    run_at: datetime | None = None  # None: now
+    unique_key: str | None = None
+    tags: tuple[str, ...] = ()
+    callback_url: str | None = None
+    request_id: str | None = None
+    job_id: UUID = field(default_factory=new_id)
+
+
+def submit(runtime: Runtime, submission: Submission) -> UUID:
+    """Check, store and announce a job; returns its id once it is durable.
+
+    Raises NotFound (no such operation), InvalidInput (payload), Conflict (DUPLICATE_JOB),
+    Unavailable (Postgres gone), and whatever the operation's `on_accept` refuses with.
+    """
+    operation = runtime.registry.get(submission.operation)
+    payload = checked_payload(operation, submission.payload)
+    try:
+        with unit(runtime) as work:
+            accept(runtime, work, submission, payload)
+    except IntegrityError as exc:
+        if getattr(exc.orig, "diag", None) is None or "unique_key" not in str(exc.orig):
+            raise
+        raise _duplicate(runtime, operation, submission, payload) from exc
+    except DBAPIError as exc:
+        if not exc.connection_invalidated or not is_stored(runtime, submission.job_id):
+            raise
+    return submission.job_id
+
+
+def accept(runtime: Runtime, work: Unit, submission: Submission, payload: Payload) -> Job:
+    """Insert the job and its domain rows within a transaction of the caller."""
+    operation = runtime.registry.get(submission.operation)
+    job = _row(operation, submission, payload)
+    _decide_publication(runtime, work, job, submission)
+    work.session.add(job)
+    work.session.flush()
+    if operation.on_accept:
+        operation.on_accept(work.session, job)
+    work.changed.add(job.id)
+    return job
+
+
+def checked_payload(operation: Operation, payload: Any) -> Payload:
+    """The payload as plain JSON, defaults filled in; raises InvalidInput naming each field."""
+    schema = operation.payload()
+    try:
+        loaded = schema.load(payload)
+    except ValidationError as exc:
+        raise InvalidInput(
+            f"The payload of {operation.name} is not valid.", errors=field_errors(exc.messages)
+        ) from exc
+    dumped: Payload = schema.dump(loaded)
+    return dumped
+
+
+def field_errors(messages: Any, path: str = "") -> list[FieldError]:
+    """Marshmallow's nested messages as a flat list with dotted paths."""
+    if isinstance(messages, dict):
+        return [
+            error
+            for name, inner in messages.items()
+            for error in field_errors(inner, path if name == "_schema" else f"{path}.{name}")
+        ]
+    reasons = messages if isinstance(messages, list) else [messages]
+    return [FieldError(path.lstrip("."), str(reason)) for reason in reasons]
+
+
+def window(runtime: Runtime, queue: str) -> int:
+    """How many wake-ups of a queue may be outstanding."""
+    slots = {
+        "short": runtime.settings.short_slots,
+        "long": runtime.settings.long_slots,
+        "media": runtime.settings.media_slots,
+    }
+    return slots.get(queue, 1) * runtime.settings.job_window_factor
+
+
+def is_stored(runtime: Runtime, job_id: UUID) -> bool:
+    """Whether a job whose COMMIT went unanswered is in the ledger; raises Unavailable."""
+    try:
+        with runtime.sessions() as session:
+            return session.get(Job, job_id) is not None
+    except DBAPIError as exc:
+        message = "The ledger does not answer; the job may or may not be stored. Try again."
+        raise Unavailable(message, retry_after_s=2) from exc
+
+
+def _row(operation: Operation, submission: Submission, payload: Payload) -> Job:
+    key = submission.unique_key
+    if key is None and operation.unique_key:
+        key = operation.unique_key(payload)
+    return Job(
+        id=submission.job_id,
+        operation=operation.name,
+        operation_version=operation.version,
+        owner_id=submission.owner_id,
+        queue=operation.queue,
+        payload=payload,
+        status="queued",
+        max_attempts=operation.retry.max_attempts,
+        unique_key=key,
+        tags=list(submission.tags),
+        callback_url=submission.callback_url,
+        request_id=submission.request_id,
+        run_at=submission.run_at or func.now(),
+    )
+
+
+def _decide_publication(runtime: Runtime, work: Unit, job: Job, submission: Submission) -> None:
+    due = true() if submission.run_at is None else func.now() >= submission.run_at
+    values = {"queue": job.queue, "window": window(runtime, job.queue)}
+    if work.session.scalar(select(due & _MAY_PUBLISH), values):
+        job.published_at = work.session.scalar(select(func.now()))
+        work.wakeups.append(Wakeup(job.id, 0, job.operation, job.queue))
+
+
+def _duplicate(
+    runtime: Runtime, operation: Operation, submission: Submission, payload: Payload
+) -> Exception:
+    """Name the job that stands in the way."""
+    key = _row(operation, submission, payload).unique_key
+    with runtime.sessions() as session:
+        other = _active_with_key(session, operation.name, key)
+    message = f"Another {operation.name} with the key {key!r} is not finished yet."
+    return Conflict(message, code=ErrorCode.DUPLICATE_JOB, details={"job_id": str(other)})
+
+
+def _active_with_key(session: Session, operation: str, key: str | None) -> UUID | None:
+    query = select(Job.id).where(
+        Job.operation == operation, Job.unique_key == key, Job.finished_at.is_(None)
+    )
+    return session.scalar(query)

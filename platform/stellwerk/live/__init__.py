@@ -1,0 +1,1 @@
+"""All of Redis: live status and events. The only owner of key names."""

@@ -1,0 +1,146 @@
+"""Live status of jobs in Redis, fenced by version, with an event stream beside each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+from redis import Redis
+
+from stellwerk.jobs.ports import Change, Event
+from stellwerk.live import keys
+from stellwerk.live.client import LiveClient
+
+FINAL_TTL_S = 3600
+EVENTS_TTL_S = 3600
+
+# KEYS status, events; ARGV channel, version, owner, document, ttl, id, type, data, kept, events_ttl
+_SHOW = """
+local held = tonumber(redis.call('HGET', KEYS[1], 'v'))
+local version = tonumber(ARGV[2])
+if ARGV[4] ~= '' and (not held or held <= version) then
+  redis.call('HSET', KEYS[1], 'v', ARGV[2], 'o', ARGV[3], 'd', ARGV[4])
+  redis.call('EXPIRE', KEYS[1], ARGV[5])
+end
+if ARGV[6] == '' then return 0 end
+local added = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[9], ARGV[6],
+  'type', ARGV[7], 'data', ARGV[8])
+if type(added) == 'table' and added.err then return 0 end
+redis.call('EXPIRE', KEYS[2], ARGV[10])
+redis.call('PUBLISH', ARGV[1], ARGV[11] .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. ARGV[8])
+return 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What Redis holds of a job: the document's bytes, whose it is, and its version."""
+
+    version: int
+    owner_id: int | None
+    document: bytes
+
+
+Argument = bytes | str | int
+
+
+class LiveStatus:
+    """The board of `jobs.ports`, on Redis."""
+
+    def __init__(self, client: LiveClient, *, ttl_s: int, events_kept: int) -> None:
+        self._client = client
+        self._ttl_s = ttl_s
+        self._events_kept = events_kept
+        self._show = client.redis.register_script(_SHOW)
+
+    def show(self, changes: Sequence[Change]) -> None:
+        """One script per change, all in one round trip; newer versions shown already win."""
+        if changes:
+            self._run([self._of_change(change, with_event=True) for change in changes])
+
+    def fill(self, change: Change) -> None:
+        """Put back what had expired, without an event."""
+        self._run([self._of_change(change, with_event=False)])
+
+    def emit(self, event: Event, owner_id: int | None) -> None:
+        """Append an event that changes no document."""
+        data = orjson.dumps(event.data)
+        status: list[Argument] = [
+            keys.EVENTS_CHANNEL,
+            event.version,
+            _owner(owner_id),
+            b"",
+            self._ttl_s,
+        ]
+        tail: list[Argument] = [
+            event.id,
+            event.type,
+            data,
+            self._events_kept,
+            EVENTS_TTL_S,
+            str(event.job_id),
+        ]
+        self._run([(event.job_id, [*status, *tail])])
+
+    def keep(self, job_ids: Sequence[UUID]) -> None:
+        """Push the expiry of running jobs away."""
+
+        def expire(redis: Redis) -> None:
+            with redis.pipeline(transaction=False) as pipe:
+                for job_id in job_ids:
+                    pipe.expire(keys.job_status(job_id), self._ttl_s)
+                    pipe.expire(keys.job_events(job_id), EVENTS_TTL_S)
+                pipe.execute()
+
+        self._client.ask(expire, otherwise=None)
+
+    def read(self, job_id: UUID | str) -> Shown | None:
+        """What is shown; None where Redis does not know or does not answer."""
+        wanted = ["v", "o", "d"]
+        held = self._client.ask(
+            lambda redis: redis.hmget(keys.job_status(job_id), wanted), otherwise=None
+        )
+        version, owner, document = held or (None, None, None)
+        if version is None or document is None:
+            return None
+        return Shown(int(version), int(owner) if owner else None, _bytes(document))
+
+    def _of_change(self, change: Change, *, with_event: bool) -> tuple[UUID, list[Argument]]:
+        document = orjson.dumps(change.document)
+        ttl_s = FINAL_TTL_S if change.is_final else self._ttl_s
+        status: list[Argument] = [
+            keys.EVENTS_CHANNEL,
+            change.version,
+            _owner(change.owner_id),
+            document,
+            ttl_s,
+        ]
+        event_id = f"{change.version}-0" if with_event else ""
+        kind = "end" if change.is_final else "status"
+        tail: list[Argument] = [
+            event_id,
+            kind,
+            document,
+            self._events_kept,
+            EVENTS_TTL_S,
+            str(change.job_id),
+        ]
+        return change.job_id, [*status, *tail]
+
+    def _run(self, calls: Sequence[tuple[UUID, list[Argument]]]) -> None:
+        def run(redis: Redis) -> None:
+            with redis.pipeline(transaction=False) as pipe:
+                for job_id, arguments in calls:
+                    both = [keys.job_status(job_id), keys.job_events(job_id)]
+                    self._show(keys=both, args=arguments, client=pipe)
+                pipe.execute()
+
+        self._client.ask(run, otherwise=None)
+
+
+def _owner(owner_id: int | None) -> str:
+    return "" if owner_id is None else str(owner_id)
+
+
+def _bytes(value: bytes | str) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()

@@ -1,0 +1,1 @@
+"""Outside services, one folder per capability: protocol, real ones, local one."""

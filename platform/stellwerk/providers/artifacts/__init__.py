@@ -1,0 +1,1 @@
+"""Where the files that jobs make are stored."""

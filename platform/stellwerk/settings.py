@@ -1,0 +1,259 @@
+"""Every setting of every process, read once from `STELLWERK_*` variables and `.env`.
+
+This is the only module that looks at the environment. The ecosystem's usual names
+(`DATABASE_URL`, `REDIS_URL`, `OPENAI_API_KEY` ...) are accepted as aliases. Secrets are
+`SecretStr`: they do not show in logs or reprs.
+"""
+
+import os
+from decimal import Decimal
+from difflib import get_close_matches
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, computed_field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stellwerk.errors import ConfigurationError
+
+PREFIX = "STELLWERK_"
+
+
+class Mode(StrEnum):
+    """How strict the installation is about secrets, TLS and local stand-ins."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class ArtifactStore(StrEnum):
+    """Where files made by jobs live."""
+
+    LOCAL = "local"
+    S3 = "s3"
+
+
+class ScriptProvider(StrEnum):
+    """Who writes video scripts."""
+
+    TEMPLATE = "template"
+    OPENAI = "openai"
+
+
+class VoiceProvider(StrEnum):
+    """Who speaks the narration."""
+
+    LOCAL = "local"
+    ELEVENLABS = "elevenlabs"
+
+
+class ImageProvider(StrEnum):
+    """Who draws the scenes."""
+
+    PILLOW = "pillow"
+    OPENAI = "openai"
+
+
+def _named(name: str, default: Any, *aliases: str) -> Any:
+    """A field that is also read from well-known names without our prefix."""
+    choices = AliasChoices(f"{PREFIX}{name.upper()}", *aliases)
+    return Field(default=default, validation_alias=choices)
+
+
+class Settings(BaseSettings):
+    """The typed settings; every field's comment gives its unit where the name does not."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", populate_by_name=True, frozen=True
+    )
+
+    # The installation
+    mode: Mode = Mode.DEVELOPMENT
+    home: Path = Path(".stellwerk")  # data, logs and stack.json of the embedded stack
+    host: str = "127.0.0.1"  # address the public port listens on
+    port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one
+    public_url: str = _named("public_url", "", "PUBLIC_URL")  # empty: http://host:port
+    log_level: str = "INFO"
+    log_format: str = Field(default="json", pattern="^(json|console)$")
+
+    # Backends; empty: `stellwerk up` starts embedded ones
+    database_url: SecretStr = _named("database_url", SecretStr(""), "DATABASE_URL")
+    redis_url: SecretStr = _named("redis_url", SecretStr(""), "REDIS_URL")
+    broker_url: SecretStr = SecretStr("")  # empty: the Redis URL
+    database_pool_size: int = Field(default=5, ge=1)
+    redis_timeout_s: float = Field(default=0.5, gt=0)  # connect and answer, in web processes
+    redis_pause_s: float = Field(default=1.0, gt=0)  # how long a failed Redis is left alone
+
+    # Processes of the stack
+    web_workers: int = Field(default=2, ge=1)  # processes
+    web_threads: int = Field(default=4, ge=1)  # blocking threads per process
+    short_slots: int = Field(default=8, ge=1)
+    long_slots: int = Field(default=2, ge=1)
+    media_slots: int = Field(default=1, ge=1)
+    realtime_max_waiters: int = Field(default=2000, ge=1)
+    shutdown_grace_s: float = Field(default=15.0, gt=0)
+    flower_user: str = "operator"
+    flower_password: SecretStr = SecretStr("")
+    web_address: str = "127.0.0.1:8001"  # where the edge and realtime find the web process
+    realtime_port: int = Field(default=8002, ge=1, le=65535)
+    realtime_metrics_token: SecretStr = SecretStr("")
+
+    # The job engine
+    job_lease_s: float = Field(default=30.0, gt=0)
+    job_heartbeat_s: float = Field(default=8.0, gt=0)
+    job_republish_after_s: float = Field(default=30.0, gt=0)
+    job_dispatch_interval_s: float = Field(default=0.25, gt=0)
+    job_window_factor: int = Field(default=4, ge=1)  # wake-ups outstanding per worker slot
+    job_kill_grace_s: float = Field(default=10.0, gt=0)
+    job_status_ttl_s: int = Field(default=60, ge=5)
+    job_events_kept: int = Field(default=1000, ge=10)  # per job
+
+    # Identity
+    jwt_secret_key: SecretStr = _named("jwt_secret_key", SecretStr(""), "JWT_SECRET_KEY")
+    access_token_ttl_s: int = Field(default=3600, ge=60)
+    session_cache_s: int = Field(default=900, ge=1)
+    scrape_token: SecretStr = SecretStr("")  # lets Prometheus read /metrics
+    channels_limits: dict[str, int] = {"free": 1, "pro": 10, "enterprise": 100}
+    daily_video_limits: dict[str, int] = {"free": 2, "pro": 20, "enterprise": 200}
+    monthly_budgets_eur: dict[str, Decimal] = {
+        "free": Decimal(10),
+        "pro": Decimal(200),
+        "enterprise": Decimal(5000),
+    }
+
+    # Artifacts
+    artifact_store: ArtifactStore = ArtifactStore.LOCAL
+    artifact_dir: Path | None = None  # default: HOME/artifacts
+    s3_bucket: str = ""
+    s3_endpoint_url: str = _named("s3_endpoint_url", "", "AWS_ENDPOINT_URL_S3")
+    s3_region: str = _named("s3_region", "us-east-1", "AWS_REGION", "AWS_DEFAULT_REGION")
+    s3_access_key_id: str = _named("s3_access_key_id", "", "AWS_ACCESS_KEY_ID")
+    s3_secret_access_key: SecretStr = _named(
+        "s3_secret_access_key", SecretStr(""), "AWS_SECRET_ACCESS_KEY"
+    )
+
+    # Studio
+    script_provider: ScriptProvider = ScriptProvider.TEMPLATE
+    voice_provider: VoiceProvider = VoiceProvider.LOCAL
+    image_provider: ImageProvider = ImageProvider.PILLOW
+    openai_api_key: SecretStr = _named("openai_api_key", SecretStr(""), "OPENAI_API_KEY")
+    openai_base_url: str = _named("openai_base_url", "", "OPENAI_BASE_URL")
+    openai_script_model: str = "gpt-5-mini"
+    openai_image_model: str = "gpt-image-1"
+    elevenlabs_api_key: SecretStr = _named(
+        "elevenlabs_api_key", SecretStr(""), "ELEVENLABS_API_KEY"
+    )
+    elevenlabs_base_url: str = ""
+    elevenlabs_model: str = "eleven_multilingual_v2"
+    elevenlabs_voices: dict[str, str] = {  # language to voice id
+        "en": "JBFqnCBsd6RMkjVDRZzb",
+        "de": "JBFqnCBsd6RMkjVDRZzb",
+    }
+    provider_timeout_s: float = Field(default=60.0, gt=0)
+    prices_eur: dict[str, Decimal] = {  # "provider.unit" to the price of one unit
+        "template.script": Decimal("0.001"),
+        "local.character": Decimal("0.000002"),
+        "pillow.image": Decimal("0.0005"),
+        "ffmpeg.second": Decimal("0.0001"),
+        "openai.input_token": Decimal("0.00000025"),
+        "openai.output_token": Decimal("0.000002"),
+        "openai.image": Decimal("0.04"),
+        "elevenlabs.character": Decimal("0.0002"),
+    }
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's documented pattern, mypy #1362
+    @property
+    def artifacts_path(self) -> Path:
+        """Folder of the local artifact store."""
+        return (self.artifact_dir or self.home / "artifacts").absolute()
+
+    def database(self) -> str:
+        """SQLAlchemy URL of Postgres.
+
+        Raises ConfigurationError where none is set.
+        """
+        return _sqlalchemy_url(_required(self.database_url, "DATABASE_URL"))
+
+    def redis(self) -> str:
+        """URL of Redis; raises ConfigurationError where none is set."""
+        return _required(self.redis_url, "REDIS_URL")
+
+    def broker(self) -> str:
+        """URL of Celery's broker."""
+        return self.broker_url.get_secret_value() or self.redis()
+
+    def signing_key(self) -> str:
+        """Key of access tokens; raises ConfigurationError where none is set."""
+        return _required(self.jwt_secret_key, "JWT_SECRET_KEY")
+
+    def base_url(self) -> str:
+        """What links and callbacks start with, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def _required(secret: SecretStr, name: str) -> str:
+    value = secret.get_secret_value()
+    if not value:
+        message = f"{PREFIX}{name} is not set. Set it, or run under `stellwerk up`, which does."
+        raise ConfigurationError(message)
+    return value
+
+
+def _sqlalchemy_url(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg2://{rest}" if scheme in {"postgres", "postgresql"} else url
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` win over the environment.
+
+    Raises ConfigurationError naming each wrong or unknown variable.
+    """
+    _refuse_unknown_names()
+    try:
+        return Settings(**overrides)
+    except ValidationError as exc:
+        wrong = "; ".join(
+            f"{_variable(error['loc'])}: {error['msg']}"
+            for error in exc.errors(include_input=False)
+        )
+        message = f"Settings are wrong. {wrong}"
+        raise ConfigurationError(message) from exc
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + ".".join(map(str, location)).upper().removeprefix(PREFIX)
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read at the first call."""
+    return load_settings()
+
+
+def environment() -> dict[str, str]:
+    """A copy of this process's environment, to hand to child processes."""
+    return dict(os.environ)
+
+
+def _refuse_unknown_names() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known | TOOL_NAMES:
+            close = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            message = f"{name} is not a setting of Stellwerk.{hint}"
+            raise ConfigurationError(message)
+
+
+TOOL_NAMES = frozenset(
+    {
+        f"{PREFIX}URL",  # read by the command line client
+        f"{PREFIX}TOKEN",
+        f"{PREFIX}CONFIG",
+        f"{PREFIX}PYTHON",  # read by the Makefile
+        f"{PREFIX}RUN",  # marks the processes of one `stellwerk up`
+    }
+)

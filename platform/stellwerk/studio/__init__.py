@@ -1,0 +1,1 @@
+"""Channels, videos and what they cost."""

@@ -1,0 +1,173 @@
+"""The Celery application of every worker: one task per operation, named after it.
+
+A task only carries a wake-up; `runner` does the work and the ledger decides. What Flower shows
+is derived from the report: a failed attempt fails, a retried or suspended one is retried, a
+stale wake-up is ignored, a cancelled job is revoked.
+"""
+
+import mmap
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import Celery, Task
+from celery.exceptions import Ignore, Retry
+from celery.signals import (
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutting_down,
+)
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+import celeryconfig
+from stellwerk.bootstrap import Platform, bootstrap, registry
+from stellwerk.errors import StellwerkError
+from stellwerk.jobs.operation import Operation
+from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.submission import Submission, submit
+from stellwerk.logs import configure_logs
+from stellwerk.settings import settings
+from stellwerk_workers.beat import SCHEDULE, SUBMIT_TASK
+from stellwerk_workers.handlers import load_handlers
+from stellwerk_workers.heartbeat import Heartbeat
+from stellwerk_workers.runner import Came, Report, Runner
+
+log = structlog.get_logger()
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+# One byte shared by the parent, which hears SIGTERM, and its children, which do the work.
+_draining = mmap.mmap(-1, 1)
+
+
+class JobEnded(Exception):
+    """Shown by Flower for a failed attempt; the ledger has the details."""
+
+
+@cache
+def platform() -> Platform:
+    """This process's collaborators: one connection per slot and one for the heartbeat."""
+    return bootstrap(settings(), role="worker", pool_size=_slots() + 1)
+
+
+@cache
+def heartbeat() -> Heartbeat:
+    """This process's heartbeat."""
+    return Heartbeat(platform().runtime)
+
+
+@cache
+def runner() -> Runner:
+    """This process's runner."""
+    here = platform()
+    return Runner(here.runtime, here.artifacts, heartbeat(), lambda: _draining[0] == 1)
+
+
+def build_app() -> Celery:
+    """The application with a task for each operation that has a handler here."""
+    built = Celery("stellwerk", broker=settings().broker())
+    built.config_from_object(celeryconfig)
+    built.conf.beat_schedule = SCHEDULE
+    handlers = load_handlers()
+    for operation in registry():
+        if operation.name in handlers:
+            built.task(name=operation.name, bind=True, throws=(JobEnded,))(_task_body(operation))
+    built.task(name=SUBMIT_TASK, bind=True)(submit_scheduled)
+    return built
+
+
+def _task_body(operation: Operation) -> Callable[..., None]:
+    def wake_up(task: Task[Any, Any], job_id: str, attempt: int) -> None:
+        carry_out(operation, task, job_id, attempt)
+
+    return wake_up
+
+
+def carry_out(operation: Operation, task: Task[Any, Any], job_id: str, attempt: int) -> None:
+    """Run a wake-up and tell Celery what came of it."""
+    wakeup = Wakeup(UUID(job_id), attempt, operation.name, operation.queue)
+    report = runner().run(wakeup, str(task.request.hostname))
+    _show(task, report)
+
+
+def submit_scheduled(task: Task[Any, Any], operation: str) -> None:  # noqa: ARG001  bound
+    """Submit a housekeeping job for beat; several beats make one job, by its unique key."""
+    try:
+        submit(platform().runtime, Submission(operation, {}, owner_id=None, unique_key="beat"))
+    except StellwerkError as exc:
+        log.info("scheduled job not submitted", operation=operation, reason=exc.message)
+
+
+def _show(task: Task[Any, Any], report: Report) -> None:
+    match report.came:
+        case Came.FAILED:
+            raise JobEnded(report.reason)
+        case Came.AGAIN:
+            raise Retry(report.reason)
+        case Came.NOTHING:
+            raise Ignore(report.reason)
+        case Came.CANCELLED:
+            _send_revoked(task)
+            raise Ignore(report.reason)
+
+
+def _send_revoked(task: Task[Any, Any]) -> None:
+    try:
+        task.send_event("task-revoked", retry=False, terminated=True, signum="", expired=False)
+    except (OperationalError, RedisError, OSError) as exc:
+        log.warning("event not sent", reason=str(exc))
+
+
+def _slots() -> int:
+    """Threads of this process that run jobs: the whole pool in a thread pool, else one."""
+    return settings().short_slots if "threads" in sys.argv else 1
+
+
+@setup_logging.connect
+def _logs(**_: Any) -> None:
+    configure_logs(settings())
+
+
+@worker_init.connect
+def _clear_draining(**_: Any) -> None:
+    _draining[0] = 0
+
+
+@worker_process_init.connect
+def _start_child(**_: Any) -> None:
+    """A forked child builds its own clients, and dies with its parent."""
+    for made in (platform, heartbeat, runner):
+        made.cache_clear()
+    _die_with_parent()
+
+
+@worker_process_shutdown.connect
+def _stop_child(**_: Any) -> None:
+    if heartbeat.cache_info().currsize:
+        heartbeat().stop()
+
+
+@worker_shutting_down.connect
+def _drain(**_: Any) -> None:
+    _draining[0] = 1
+
+
+def _die_with_parent() -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes  # noqa: PLC0415  Linux only
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1:  # the parent died before we asked
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+app = build_app()

@@ -1,0 +1,147 @@
+"""One thread per process that renews leases, brings cancels, and enforces time limits."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event, Lock, Thread
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.interruptions import Cancelled, LeaseLost, TimeLimitReached
+from stellwerk.jobs.runtime import Runtime
+
+TICK_S = 0.5
+QUIET_S = 5.0  # younger attempts are left alone: most jobs end before
+
+log = structlog.get_logger()
+
+# An expired lease may be renewed while its attempt still stands.
+_RENEW = text("""
+    UPDATE jobs SET lease_until = greatest(lease_until, now() + :lease)
+    WHERE id = ANY(:ids) AND lease_token = ANY(:tokens) AND finished_at IS NULL
+    RETURNING id
+""")
+_STANDING = text("""
+    SELECT id, cancel_requested_at IS NOT NULL AND ending IS NULL AS is_cancelled FROM jobs
+    WHERE id = ANY(:ids) AND lease_token = ANY(:tokens) AND finished_at IS NULL
+""")
+_ASYNC_COMMIT = text("SET LOCAL synchronous_commit = off")
+
+
+@dataclass(slots=True)
+class Watched:
+    """An attempt under way in this process."""
+
+    ctx: JobContext
+    kill: Callable[[JobContext], None]
+    started_at: float = field(default_factory=time.monotonic)
+    renewed_at: float = field(default_factory=time.monotonic)
+    stopped_at: float | None = None
+
+    @property
+    def age_s(self) -> float:
+        """How long it has been running."""
+        return time.monotonic() - self.started_at
+
+    def ignored_for_s(self) -> float:
+        """How long the handler has not listened to being stopped."""
+        if self.ctx.stop_reason is None:
+            return 0.0
+        self.stopped_at = self.stopped_at or time.monotonic()
+        return time.monotonic() - self.stopped_at
+
+
+class Heartbeat:
+    """Watches every attempt of this process; starts its thread with the first."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._watched: dict[UUID, Watched] = {}
+        self._lock = Lock()
+        self._stopping = Event()
+        self._thread: Thread | None = None
+
+    @contextmanager
+    def watch(self, ctx: JobContext, kill: Callable[[JobContext], None]) -> Iterator[None]:
+        """Keep the attempt's lease while the block runs."""
+        with self._lock:
+            self._watched[ctx.claimed.token] = Watched(ctx, kill)
+            if self._thread is None:
+                self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._watched[ctx.claimed.token]
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread:
+            self._thread.join(timeout=5)
+
+    def _beat(self) -> None:
+        while not self._stopping.wait(TICK_S):
+            with self._lock:
+                watched = [item for item in self._watched.values() if item.age_s > TICK_S]
+            if not watched:
+                continue
+            self._enforce_limits(watched)
+            try:
+                self._look_after(watched)
+            except SQLAlchemyError as exc:  # the lease's own deadline guards what happens then
+                log.warning("heartbeat missed", reason=str(exc).splitlines()[0])
+
+    def _look_after(self, watched: list[Watched]) -> None:
+        values = {
+            "ids": [item.ctx.job_id for item in watched],
+            "tokens": [item.ctx.claimed.token for item in watched],
+        }
+        with self._runtime.sessions() as session:
+            rows = session.execute(_STANDING, values).tuples()
+            standing: dict[UUID, bool] = dict(iter(rows))
+        for item in watched:
+            if item.ctx.job_id not in standing:
+                item.ctx.stop(LeaseLost)
+            elif standing[item.ctx.job_id]:
+                item.ctx.stop(Cancelled)
+        self._renew([item for item in watched if self._is_due(item)])
+
+    def _is_due(self, item: Watched) -> bool:
+        since_s = time.monotonic() - item.renewed_at
+        return item.age_s > QUIET_S and since_s > self._runtime.settings.job_heartbeat_s
+
+    def _renew(self, due: list[Watched]) -> None:
+        if not due:
+            return
+        asked_at = time.monotonic()
+        lease_s = self._runtime.settings.job_lease_s
+        values = {
+            "ids": [item.ctx.job_id for item in due],
+            "tokens": [item.ctx.claimed.token for item in due],
+            "lease": timedelta(seconds=lease_s),
+        }
+        with self._runtime.sessions.begin() as session:
+            session.execute(_ASYNC_COMMIT)
+            renewed = set(session.scalars(_RENEW, values))
+        for item in due:
+            if item.ctx.job_id in renewed:
+                item.renewed_at = asked_at
+                item.ctx.lease_deadline = max(item.ctx.lease_deadline, asked_at + lease_s)
+        self._runtime.board.keep(list(renewed))
+
+    def _enforce_limits(self, watched: list[Watched]) -> None:
+        grace_s = self._runtime.settings.job_kill_grace_s
+        for item in watched:
+            over_s = item.age_s - item.ctx.claimed.operation.time_limit_s
+            if over_s > 0:
+                item.ctx.stop(TimeLimitReached)
+            if item.ignored_for_s() > grace_s:
+                item.kill(item.ctx)

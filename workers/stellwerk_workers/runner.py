@@ -1,0 +1,229 @@
+"""Carries one wake-up out: claim, perform, report.
+
+The steps of `Runner.run` are the life of an attempt. What an attempt came to is an explicit
+`Report`; Celery's task turns it into what Flower shows.
+"""
+
+import os
+import random
+import signal
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import structlog
+from marshmallow import ValidationError
+
+from stellwerk.errors import (
+    ErrorCode,
+    JobFailed,
+    ProviderUnavailable,
+    StellwerkError,
+    Unavailable,
+)
+from stellwerk.jobs import lifecycle
+from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.interruptions import (
+    Cancelled,
+    HandedOver,
+    Interruption,
+    LeaseLost,
+    Suspended,
+    TimeLimitReached,
+)
+from stellwerk.jobs.lifecycle import Claim, Outcome
+from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.states import JobStatus
+from stellwerk.providers.artifacts.protocol import ArtifactStorage
+from stellwerk_workers.handlers import handler_of
+from stellwerk_workers.heartbeat import Heartbeat
+from stellwerk_workers.undo import roll_back
+
+log = structlog.get_logger()
+
+
+class Came(StrEnum):
+    """What an attempt came to."""
+
+    NOTHING = "nothing"  # there was nothing to claim, or the lease was lost
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    AGAIN = "again"  # retried, handed over or suspended
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The attempt's result, for logs and Flower."""
+
+    came: Came
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """What an attempt needs from its process."""
+
+    runtime: Runtime
+    storage: ArtifactStorage
+    heartbeat: Heartbeat
+    is_draining: Callable[[], bool]
+
+    def run(self, wakeup: Wakeup, worker: str) -> Report:
+        """Carry out one wake-up; never raises for what a handler does."""
+        claimed = lifecycle.claim(self.runtime, wakeup, worker)
+        if claimed is None:
+            return Report(Came.NOTHING, "nothing to claim")
+        with structlog.contextvars.bound_contextvars(
+            job_id=str(claimed.job_id), attempt=claimed.attempt, request_id=claimed.request_id
+        ):
+            return self._attempt(claimed)
+
+    def _attempt(self, claimed: Claim) -> Report:
+        with tempfile.TemporaryDirectory(prefix="stellwerk-job-") as folder:
+            ctx = JobContext(
+                self.runtime,
+                claimed,
+                self.storage,
+                workdir=Path(folder),
+                is_draining=self.is_draining,
+            )
+            try:
+                with self.heartbeat.watch(ctx, self._kill):
+                    return self._perform(ctx)
+            except LeaseLost:
+                log.warning("lease lost, another attempt goes on")
+                return Report(Came.NOTHING, "lease lost")
+
+    def _perform(self, ctx: JobContext) -> Report:
+        try:
+            result = _carry_out(ctx)
+        except LeaseLost:
+            raise
+        except Interruption as interruption:
+            return self._interrupted(ctx, interruption)
+        except StellwerkError as exc:
+            return self._failed(ctx, exc)
+        except Exception as exc:
+            log.exception("handler failed")
+            error = StellwerkError(f"{type(exc).__name__} in the handler; see its log.")
+            ctx.log(f"{type(exc).__name__}: {exc}", level="error")
+            return self._failed(ctx, error)
+        return self._end(ctx, result)
+
+    def _interrupted(self, ctx: JobContext, interruption: Interruption) -> Report:
+        match interruption:
+            case Cancelled():
+                return self._end(ctx, lifecycle.cancelled())
+            case TimeLimitReached():
+                return self._failed(ctx, _over_limit(ctx))
+            case Suspended(signal=name, until=until):
+                self._write(
+                    ctx, lambda work: lifecycle.suspend(work, ctx.claimed, signal=name, until=until)
+                )
+                return Report(Came.AGAIN, f"waits for {name}")
+            case HandedOver(reason=reason, delay_s=delay_s):
+                self._write(
+                    ctx,
+                    lambda work: lifecycle.hand_over(
+                        work, ctx.claimed, reason=reason, delay_s=delay_s
+                    ),
+                )
+                return Report(Came.AGAIN, reason)
+        raise interruption
+
+    def _failed(self, ctx: JobContext, exc: StellwerkError) -> Report:
+        claimed = ctx.claimed
+        retryable = is_retryable(exc)
+        error = lifecycle.failure(exc.code, exc.message, retryable=retryable, details=_details(exc))
+        if retryable and claimed.failures + 1 < claimed.max_attempts:
+            delay_s = backoff_s(claimed, exc.retry_after_s)
+            self._write(
+                ctx, lambda work: lifecycle.retry_later(work, claimed, error=error, delay_s=delay_s)
+            )
+            return Report(Came.AGAIN, exc.message)
+        if claimed.ending:
+            error = claimed.ending["error"] | {"details": {"undo": exc.message}}
+        return self._end(ctx, Outcome(JobStatus.FAILED, error=error))
+
+    def _end(self, ctx: JobContext, outcome: Outcome) -> Report:
+        completed = outcome.status is JobStatus.COMPLETED
+        self._write(
+            ctx,
+            lambda work: lifecycle.finish(work, ctx.claimed, outcome),
+            artifacts=completed,
+        )
+        reason = "" if completed else str((outcome.error or {}).get("message", ""))
+        return Report(Came(outcome.status.value), reason)
+
+    def _write(
+        self, ctx: JobContext, change: Callable[[Unit], None], *, artifacts: bool = False
+    ) -> None:
+        with unit(self.runtime) as work:
+            lifecycle.lock(work.session, ctx.claimed)
+            ctx.flush(work.session, artifacts=artifacts)
+            work.session.flush()
+            change(work)
+
+    def _kill(self, ctx: JobContext) -> None:
+        """The handler does not listen: record why, then kill this process; subprocesses follow."""
+        log.error("handler ignores its stop, killing the process", job_id=str(ctx.job_id))
+        try:
+            if ctx.stop_reason is Cancelled:
+                self._end(ctx, lifecycle.cancelled())
+            elif ctx.stop_reason is TimeLimitReached:
+                self._failed(ctx, _over_limit(ctx))
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_retryable(exc: StellwerkError) -> bool:
+    """Whether another attempt may do better: outages and bugs may, refusals never."""
+    if isinstance(exc, ProviderUnavailable | Unavailable):
+        return True
+    return type(exc) is StellwerkError
+
+
+def backoff_s(claimed: Claim, retry_after_s: float | None) -> float:
+    """Full jitter over a doubling base, but never before the provider's own Retry-After."""
+    policy = claimed.operation.retry
+    ceiling_s = min(policy.max_s, policy.base_s * 2**claimed.failures)
+    return max(random.uniform(0, ceiling_s), retry_after_s or 0.0)  # noqa: S311  not a secret
+
+
+def _carry_out(ctx: JobContext) -> Outcome:
+    claimed = ctx.claimed
+    if claimed.attempt > 1:
+        ctx.load_checkpoints()
+    if claimed.ending:
+        return roll_back(ctx)
+    payload = claimed.operation.upcast(claimed.payload, claimed.operation_version)
+    result = handler_of(claimed.operation.name)(ctx, _loaded(claimed, payload))
+    if claimed.operation.result and result is not None:
+        result = claimed.operation.result().dump(result)
+    return Outcome(JobStatus.COMPLETED, result=result)
+
+
+def _loaded(claimed: Claim, payload: dict[str, Any]) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = claimed.operation.payload().load(payload)
+    except ValidationError as exc:
+        message = f"The stored payload is no longer valid: {exc.messages}"
+        raise JobFailed(message, code=ErrorCode.VALIDATION_FAILED) from exc
+    return loaded
+
+
+def _over_limit(ctx: JobContext) -> StellwerkError:
+    limit_s = ctx.claimed.operation.time_limit_s
+    return Unavailable(
+        f"The attempt took longer than {limit_s:g} s.", code=ErrorCode.TIME_LIMIT_EXCEEDED
+    )
+
+
+def _details(exc: StellwerkError) -> dict[str, Any]:
+    fields = [{"field": error.field, "reason": error.reason} for error in exc.errors]
+    return {**exc.details, "errors": fields} if fields else exc.details

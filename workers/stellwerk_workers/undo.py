@@ -1,0 +1,29 @@
+"""Rolls a job back before it ends: undoes its steps in reverse, from what they stored."""
+
+from dataclasses import replace
+
+from stellwerk.jobs.checkpoints import Checkpoint
+from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.lifecycle import Outcome
+from stellwerk.jobs.model import StepState
+from stellwerk.jobs.states import JobStatus
+from stellwerk_workers.handlers import undo_of
+
+
+def roll_back(ctx: JobContext) -> Outcome:
+    """Undo every step that was done or begun, last first; returns the outcome that was due.
+
+    An undo that fails is retried by the operation's own policy, like any attempt.
+    """
+    undoable = ctx.claimed.operation.undoable_steps()
+    for checkpoint in reversed(ctx.checkpoints()):
+        if checkpoint.step in undoable and checkpoint.state is not StepState.UNDONE:
+            _undo(ctx, checkpoint)
+    ending = ctx.claimed.ending or {}
+    return Outcome(JobStatus(ending["status"]), error=ending["error"])
+
+
+def _undo(ctx: JobContext, checkpoint: Checkpoint) -> None:
+    undo_of(ctx.claimed.operation.name, checkpoint.step)(ctx, checkpoint.output)
+    ctx.record(replace(checkpoint, state=StepState.UNDONE, attempt=ctx.attempt))
+    ctx.log(f"undone: {checkpoint.step}")
