@@ -17,9 +17,9 @@ from stellwerk.jobs.ports import Publisher
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.live.client import LiveClient
 from stellwerk.live.status import LiveStatus
-from stellwerk.providers.artifacts.local import LocalArtifacts
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
-from stellwerk.settings import ArtifactStore, Settings
+from stellwerk.providers.choice import choose_providers
+from stellwerk.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,11 @@ class Platform:
     live_client: LiveClient
     live: LiveStatus
     runtime: Runtime
-    artifacts: ArtifactStorage
+
+    @property
+    def artifacts(self) -> ArtifactStorage:
+        """Where artifacts are stored."""
+        return self.runtime.providers.artifacts
 
     def close(self) -> None:
         """Give every connection back."""
@@ -63,8 +67,9 @@ def bootstrap(
         sessions=build_sessions(engine),
         publisher=publisher or _publisher(settings),
         board=live,
+        providers=choose_providers(settings),
     )
-    return Platform(settings, engine, client, live, runtime, artifact_storage(settings))
+    return Platform(settings, engine, client, live, runtime)
 
 
 def registry() -> Registry:
@@ -77,21 +82,6 @@ def metadata() -> MetaData:
     for _ in _modules("model"):
         pass
     return Base.metadata
-
-
-def artifact_storage(settings: Settings) -> ArtifactStorage:
-    """The artifact store that the settings name."""
-    if settings.artifact_store is ArtifactStore.LOCAL:
-        return LocalArtifacts(settings.artifacts_path)
-    from stellwerk.providers.artifacts.s3 import S3Artifacts, s3_client  # noqa: PLC0415  an extra
-
-    client = s3_client(
-        endpoint_url=settings.s3_endpoint_url,
-        region=settings.s3_region,
-        access_key_id=settings.s3_access_key_id,
-        secret_access_key=settings.s3_secret_access_key.get_secret_value(),
-    )
-    return S3Artifacts(client, settings.s3_bucket)
 
 
 def _publisher(settings: Settings) -> Publisher:

@@ -68,7 +68,7 @@ def heartbeat() -> Heartbeat:
 def runner() -> Runner:
     """This process's runner."""
     here = platform()
-    return Runner(here.runtime, here.artifacts, heartbeat(), lambda: _draining[0] == 1)
+    return Runner(here.runtime, heartbeat(), lambda: _draining[0] == 1)
 
 
 def build_app() -> Celery:

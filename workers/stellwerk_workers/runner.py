@@ -38,7 +38,6 @@ from stellwerk.jobs.lifecycle import Claim, Outcome
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
-from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk_workers.handlers import handler_of
 from stellwerk_workers.heartbeat import Heartbeat
 from stellwerk_workers.undo import roll_back
@@ -69,7 +68,6 @@ class Runner:
     """What an attempt needs from its process."""
 
     runtime: Runtime
-    storage: ArtifactStorage
     heartbeat: Heartbeat
     is_draining: Callable[[], bool]
 
@@ -88,7 +86,6 @@ class Runner:
             ctx = JobContext(
                 self.runtime,
                 claimed,
-                self.storage,
                 workdir=Path(folder),
                 is_draining=self.is_draining,
             )
@@ -154,7 +151,7 @@ class Runner:
         completed = outcome.status is JobStatus.COMPLETED
         self._write(
             ctx,
-            lambda work: lifecycle.finish(work, ctx.claimed, outcome),
+            lambda work: lifecycle.finish(self.runtime, work, ctx.claimed, outcome),
             artifacts=completed,
         )
         reason = "" if completed else str((outcome.error or {}).get("message", ""))

@@ -22,7 +22,6 @@ from stellwerk.jobs.lifecycle import Claim
 from stellwerk.jobs.model import JobArtifact, JobCost, JobLog
 from stellwerk.jobs.ports import Event
 from stellwerk.jobs.runtime import Runtime, Unit, unit
-from stellwerk.providers.artifacts.protocol import ArtifactStorage
 
 Output = TypeVar("Output")
 
@@ -43,7 +42,6 @@ class JobContext:
         self,
         runtime: Runtime,
         claimed: Claim,
-        storage: ArtifactStorage,
         *,
         workdir: Path,
         is_draining: Callable[[], bool],
@@ -51,7 +49,7 @@ class JobContext:
         self.runtime = runtime
         self.claimed = claimed
         self.workdir = workdir  # private to this attempt, removed afterwards
-        self._storage = storage
+        self._storage = runtime.providers.artifacts
         self._is_draining = is_draining
         self._stopped = ThreadEvent()
         self._stop_reason: type[Interruption] | None = None

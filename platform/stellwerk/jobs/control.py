@@ -119,4 +119,4 @@ def _after_retry(runtime: Runtime, work: Unit, job_id: UUID) -> None:
     job = work.session.get_one(Job, job_id, populate_existing=True)
     operation = runtime.registry.get(job.operation)
     if operation.on_requeue:
-        operation.on_requeue(work.session, job)
+        operation.on_requeue(work.session, job, runtime)

@@ -163,7 +163,7 @@ def lock(session: Session, claimed: Claim) -> int:
     return int(version)
 
 
-def finish(work: Unit, claimed: Claim, outcome: Outcome) -> None:
+def finish(runtime: Runtime, work: Unit, claimed: Claim, outcome: Outcome) -> None:
     """End the claimed job, or first send it back to be rolled back; raises LeaseLost."""
     lock(work.session, claimed)
     rolls_back = outcome.status is not JobStatus.COMPLETED and claimed.ending is None
@@ -173,7 +173,7 @@ def finish(work: Unit, claimed: Claim, outcome: Outcome) -> None:
     failed = int(outcome.status is JobStatus.FAILED and claimed.ending is None)
     values = claimed.fence | _columns(outcome) | {"failed": failed}
     _one(work.session.execute(_FINISH, values).first())
-    _after_end(work, claimed.operation, claimed.job_id)
+    _after_end(runtime, work, claimed.operation, claimed.job_id)
 
 
 def retry_later(work: Unit, claimed: Claim, *, error: dict[str, Any], delay_s: float) -> None:
@@ -209,7 +209,7 @@ def end(runtime: Runtime, work: Unit, job: Job, outcome: Outcome) -> None:
         _begin_undo(work, job.id, outcome)
         return
     work.session.execute(_END, {"id": job.id} | _columns(outcome))
-    _after_end(work, operation, job.id)
+    _after_end(runtime, work, operation, job.id)
 
 
 def cancelled() -> Outcome:
@@ -246,11 +246,11 @@ def _begin_undo(work: Unit, job_id: UUID, outcome: Outcome) -> None:
     work.changed.add(job_id)
 
 
-def _after_end(work: Unit, operation: Operation | None, job_id: UUID) -> None:
+def _after_end(runtime: Runtime, work: Unit, operation: Operation | None, job_id: UUID) -> None:
     work.changed.add(job_id)
     if operation and operation.on_end:
         job = work.session.get_one(Job, job_id, populate_existing=True)
-        operation.on_end(work.session, job)
+        operation.on_end(work.session, job, runtime)
 
 
 def _columns(outcome: Outcome) -> dict[str, Any]:

@@ -5,7 +5,6 @@ A declaration is what the API documents, what submission checks and what the wor
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,10 @@ from stellwerk.errors import ErrorCode, NotFound
 
 if TYPE_CHECKING:
     from stellwerk.jobs.model import Job
+    from stellwerk.jobs.runtime import Runtime
 
 Payload = dict[str, Any]
+Hook = Callable[[Session, "Job", "Runtime"], None]
 
 
 class Scope(StrEnum):
@@ -55,9 +56,9 @@ class Operation:
     """A kind of work, declared once.
 
     Hooks run inside the ledger's own transactions, in whichever process makes the change:
-    `on_accept(session, job)` where domain rows belong to the submission (it may refuse by
-    raising a StellwerkError), `on_end(session, job)` when the job ends, whoever ends it,
-    `on_requeue(session, job)` when somebody retries an ended job.
+    `on_accept` where domain rows belong to the submission (it may refuse by raising a
+    StellwerkError), `on_end` when the job ends, whoever ends it, `on_requeue` when somebody
+    retries an ended job.
     """
 
     name: str  # noun.verb
@@ -72,11 +73,10 @@ class Operation:
     steps: tuple[Step, ...] = ()
     retry: RetryPolicy = RetryPolicy()
     unique_key: Callable[[Payload], str] | None = None
-    estimate_cost: Callable[[Payload], Decimal] | None = None
     is_sensitive: bool = False
-    on_accept: Callable[[Session, "Job"], None] | None = None
-    on_end: Callable[[Session, "Job"], None] | None = None
-    on_requeue: Callable[[Session, "Job"], None] | None = None
+    on_accept: Hook | None = None
+    on_end: Hook | None = None
+    on_requeue: Hook | None = None
     upcasters: Mapping[int, Callable[[Payload], Payload]] = field(default_factory=dict)
 
     def upcast(self, payload: Payload, version: int) -> Payload:

@@ -15,6 +15,7 @@ from stellwerk.errors import Unavailable
 from stellwerk.jobs.operation import Registry
 from stellwerk.jobs.ports import Board, Publisher, Wakeup
 from stellwerk.jobs.queries import changes
+from stellwerk.providers.catalogue import Providers
 from stellwerk.settings import Settings
 
 log = structlog.get_logger()
@@ -34,6 +35,7 @@ class Runtime:
     sessions: Sessions
     publisher: Publisher
     board: Board
+    providers: Providers
 
 
 @dataclass(slots=True)

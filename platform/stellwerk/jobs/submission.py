@@ -71,7 +71,7 @@ def accept(runtime: Runtime, work: Unit, submission: Submission, payload: Payloa
     work.session.add(job)
     work.session.flush()
     if operation.on_accept:
-        operation.on_accept(work.session, job)
+        operation.on_accept(work.session, job, runtime)
     work.changed.add(job.id)
     return job
 

@@ -1,0 +1,22 @@
+"""The outside services of one process, each behind its protocol; `bootstrap` fills it."""
+
+from dataclasses import dataclass
+
+from stellwerk.providers.artifacts.protocol import ArtifactStorage
+from stellwerk.providers.images.protocol import Illustrator
+from stellwerk.providers.script.protocol import ScriptRequest, ScriptWriter
+from stellwerk.providers.voice.protocol import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """One of each capability."""
+
+    artifacts: ArtifactStorage
+    script: ScriptWriter
+    voice: Voice
+    images: Illustrator
+
+    def refuse_script(self, request: ScriptRequest) -> None:
+        """Raise InvalidInput for a script that cannot be written, or that nobody here speaks."""
+        self.script.refuse_unfillable(request, self.voice.languages)

@@ -1,0 +1,179 @@
+"""What clients send and get about channels and videos, and the payload of video jobs."""
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import available_timezones
+
+from cronsim import CronSim, CronSimError
+from marshmallow import Schema, ValidationError, fields, validate, validates
+
+from stellwerk.providers.script.protocol import Style
+from stellwerk.studio.states import VideoStatus
+
+POSTGRES_INT_MAX = 2**31 - 1
+
+
+class PlainString(fields.String):
+    """Text that Postgres can store: no NUL, no lone surrogates."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise ValidationError("Contains a character that is not text.")
+        return text
+
+
+class Identifier(fields.Integer):
+    """The id of a row."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(1, POSTGRES_INT_MAX), **kwargs)
+
+
+class ScheduleSchema(Schema):
+    """When a channel publishes."""
+
+    cron = PlainString(required=True, validate=validate.Length(1, 100))
+    timezone = PlainString(load_default="UTC", validate=validate.Length(1, 64))
+
+    @validates("cron")
+    def _is_cron(self, value: str, **_: Any) -> None:
+        try:
+            CronSim(value, datetime.now(UTC))
+        except CronSimError as exc:
+            raise ValidationError(f"Not a cron expression of five fields: {exc}.") from exc
+
+    @validates("timezone")
+    def _is_time_zone(self, value: str, **_: Any) -> None:
+        if value not in available_timezones():
+            raise ValidationError("Not an IANA time zone, such as Europe/Zurich.")
+
+
+class ChannelFields(Schema):
+    """What its owner may set of a channel."""
+
+    name = PlainString(required=True, validate=validate.Length(1, 100))
+    niche = PlainString(validate=validate.Length(max=100))
+    description = PlainString(validate=validate.Length(max=5000))
+    is_active = fields.Boolean(truthy={True}, falsy={False})
+    auto_publish = fields.Boolean(truthy={True}, falsy={False})
+    publish_schedule = fields.Nested(ScheduleSchema, allow_none=True)
+
+
+class ChannelSchema(ChannelFields):
+    """A channel; `total_cost` in EUR is the sum of its videos' cost lines."""
+
+    id = fields.Integer(dump_only=True)
+    user_id = fields.Integer(dump_only=True)
+    youtube_channel_id = fields.String(dump_only=True, allow_none=True)
+    total_videos = fields.Integer(dump_only=True)
+    total_cost = fields.Float(dump_only=True)
+    created_at = fields.AwareDateTime(dump_only=True, format="iso", default_timezone=UTC)
+
+
+class GeneratePayload(Schema):
+    """What a video is made of; `schedule_time` is when it is published, not when it is made."""
+
+    channel_id = Identifier(required=True)
+    topic = PlainString(required=True, validate=validate.Length(3, 200))
+    style = fields.Enum(Style, by_value=True, load_default=Style.EDUCATIONAL)
+    target_duration = fields.Integer(
+        load_default=60,
+        strict=True,
+        validate=validate.Range(15, 3600),
+        metadata={"description": "Seconds; the result is within 10 %."},
+    )
+    keywords = fields.List(
+        PlainString(validate=validate.Length(1, 60)),
+        load_default=list,
+        validate=validate.Length(max=20),
+    )
+    language = PlainString(
+        load_default="en",
+        validate=validate.Regexp(
+            r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", error="Not a BCP 47 language tag."
+        ),
+    )
+    auto_publish = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
+    schedule_time = fields.AwareDateTime(
+        format="iso", default_timezone=UTC, load_default=None, allow_none=True
+    )
+
+    @validates("topic")
+    def _not_blank(self, value: str, **_: Any) -> None:
+        if len(value.strip()) < 3:  # noqa: PLR2004  the contract's own minimum
+            raise ValidationError("Needs at least 3 characters that are not blank.")
+
+
+class GenerateRequest(GeneratePayload):
+    """The same, as a request: the time of publication lies in the future."""
+
+    @validates("schedule_time")
+    def _in_future(self, value: datetime | None, **_: Any) -> None:
+        if value is not None and value <= datetime.now(UTC):
+            raise ValidationError("Lies in the past.")
+
+
+class GenerateResult(Schema):
+    """What the job came to."""
+
+    video_id = fields.Integer()
+    title = fields.String()
+    duration_s = fields.Float()
+    quality_score = fields.Float()
+
+
+class VideoPatch(Schema):
+    """What may be edited."""
+
+    title = PlainString(validate=validate.Length(1, 200))
+    description = PlainString(validate=validate.Length(max=5000))
+    tags = fields.List(
+        PlainString(validate=validate.Length(1, 64)), validate=validate.Length(max=30)
+    )
+
+
+class VideoSchema(Schema):
+    """A video; `duration` in seconds, `total_cost` in EUR, `quality_parts` explain the score."""
+
+    id = fields.Integer()
+    channel_id = fields.Integer()
+    job_id = fields.UUID()
+    topic = fields.String()
+    title = fields.String()
+    description = fields.String()
+    tags = fields.List(fields.String())
+    language = fields.String()
+    status = fields.Enum(VideoStatus, by_value=True)
+    youtube_video_id = fields.String(allow_none=True)
+    duration = fields.Float(attribute="duration_s", allow_none=True)
+    quality_score = fields.Float(allow_none=True)
+    quality_parts = fields.Dict(allow_none=True)
+    total_cost = fields.Float()
+    auto_publish = fields.Boolean()
+    publish_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True)
+    created_at = fields.AwareDateTime(format="iso", default_timezone=UTC)
+    published_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True)
+    status_url = fields.String()
+    artifacts_url = fields.String()
+
+
+class CostLineSchema(Schema):
+    """One paid call."""
+
+    step = fields.String()
+    provider = fields.String()
+    unit = fields.String()
+    quantity = fields.Float()
+    unit_price = fields.Float()
+    amount = fields.Float()
+    created_at = fields.AwareDateTime(format="iso", default_timezone=UTC)
+
+
+class CostSchema(Schema):
+    """What a video cost."""
+
+    video_id = fields.Integer()
+    currency = fields.Constant("EUR")
+    total = fields.Float()
+    lines = fields.List(fields.Nested(CostLineSchema))

@@ -1,0 +1,161 @@
+"""The rules of channels and videos: limits, budgets, and what a job's life does to its video."""
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from stellwerk.errors import ErrorCode, JobFailed, LimitReached, NotPermitted, PaymentRequired
+from stellwerk.identity.model import User
+from stellwerk.jobs.model import Job
+from stellwerk.jobs.runtime import Runtime
+from stellwerk.jobs.states import JobStatus
+from stellwerk.providers.pricing import estimate
+from stellwerk.providers.script.protocol import ScriptRequest, Style
+from stellwerk.settings import Settings
+from stellwerk.studio import queries
+from stellwerk.studio.model import Channel, Video
+from stellwerk.studio.states import AFTER_JOB, VideoStatus
+
+_UNTIL_MIDNIGHT = text("""
+    SELECT extract(epoch FROM date_trunc('day', timezone('UTC', now())) + interval '1 day'
+        - timezone('UTC', now()))
+""")
+
+
+def create_channel(
+    session: Session, settings: Settings, user_id: int, fields: dict[str, Any]
+) -> Channel:
+    """A new channel; raises NotPermitted (CHANNEL_LIMIT_REACHED)."""
+    user = _locked_user(session, user_id)
+    limit = user.channels_limit
+    if limit is None:
+        limit = settings.channels_limits[user.subscription_tier]
+    held = session.scalar(
+        select(func.count()).where(Channel.user_id == user_id, Channel.deleted_at.is_(None))
+    )
+    if (held or 0) >= limit:
+        message = f"Your tier allows {limit} channel(s). Delete one or choose a higher tier."
+        raise NotPermitted(
+            message, code=ErrorCode.CHANNEL_LIMIT_REACHED, details={"channels_limit": limit}
+        )
+    channel = Channel(user_id=user_id, **fields)
+    session.add(channel)
+    session.flush()
+    return channel
+
+
+def change(row: Channel | Video, fields: dict[str, Any]) -> None:
+    """Set what its owner may set."""
+    for name, value in fields.items():
+        setattr(row, name, value)
+
+
+def delete(session: Session, row: Channel | Video) -> None:
+    """Hide it; what it cost stays on record."""
+    row.deleted_at = session.scalar(select(func.now()))
+
+
+def estimated_cost(settings: Settings, target_duration_s: float) -> Decimal:
+    """What a video of this length will cost in EUR, by the configured providers' prices."""
+    return estimate(
+        target_duration_s,
+        script=settings.script_provider.value,
+        voice=settings.voice_provider.value,
+        images=settings.image_provider.value,
+        prices=settings.prices_eur,
+    )
+
+
+def script_request(payload: dict[str, Any]) -> ScriptRequest:
+    """The payload of `videos.generate` as the script writer takes it."""
+    return ScriptRequest(
+        topic=payload["topic"].strip(),
+        style=Style(payload["style"]),
+        keywords=tuple(payload["keywords"]),
+        language=payload["language"],
+        target_duration_s=float(payload["target_duration"]),
+    )
+
+
+def accept_generation(session: Session, job: Job, runtime: Runtime) -> None:
+    """Refuse what cannot be made or paid; else reserve its cost and add the video's row.
+
+    Raises NotFound (channel), InvalidInput (language, length), LimitReached (videos of the
+    day), PaymentRequired (BUDGET_EXCEEDED), NotPermitted (no owner).
+    """
+    if job.owner_id is None:
+        raise NotPermitted("A video needs an owner.")
+    user = _locked_user(session, job.owner_id)
+    payload = job.payload
+    queries.own_channel(session, user.id, payload["channel_id"])
+    runtime.providers.refuse_script(script_request(payload))
+    _refuse_too_many(session, runtime.settings, user)
+    job.reserved_cost = _reserve(session, runtime.settings, user, payload)
+    session.add(
+        Video(
+            user_id=user.id,
+            channel_id=payload["channel_id"],
+            job_id=job.id,
+            topic=payload["topic"].strip(),
+            title=payload["topic"].strip(),
+            language=payload["language"],
+            auto_publish=payload["auto_publish"],
+            publish_at=payload["schedule_time"],
+        )
+    )
+
+
+def start_generation(session: Session, job_id: Any) -> Video:
+    """The video is being made from now on; returns its row.
+
+    Raises JobFailed where its owner deleted it meanwhile.
+    """
+    video = queries.video_of_job(session, job_id)
+    if video.deleted_at is not None:
+        raise JobFailed("The video was deleted.", code=ErrorCode.GONE)
+    video.status = VideoStatus.PROCESSING
+    return video
+
+
+def end_generation(session: Session, job: Job, runtime: Runtime) -> None:  # noqa: ARG001  a hook
+    """Whoever ended the job: the video is ready or failed now, never left processing."""
+    video = queries.video_of_job(session, job.id)
+    video.status = AFTER_JOB[JobStatus(job.status)]
+
+
+def requeue_generation(session: Session, job: Job, runtime: Runtime) -> None:
+    """The job is tried again: the budget must cover it again."""
+    video = queries.video_of_job(session, job.id)
+    video.status = VideoStatus.QUEUED
+    user = _locked_user(session, video.user_id)
+    job.reserved_cost = _reserve(session, runtime.settings, user, job.payload)
+
+
+def _locked_user(session: Session, user_id: int) -> User:
+    return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+
+
+def _refuse_too_many(session: Session, settings: Settings, user: User) -> None:
+    limit = user.daily_video_limit
+    if limit is None:
+        limit = settings.daily_video_limits[user.subscription_tier]
+    if queries.videos_today(session, user.id) >= limit:
+        retry_after_s = float(session.scalar(_UNTIL_MIDNIGHT) or 0)
+        message = f"Your tier allows {limit} video(s) a day. Come back tomorrow (UTC)."
+        details = {"daily_video_limit": limit}
+        raise LimitReached(message, details=details, retry_after_s=retry_after_s)
+
+
+def _reserve(
+    session: Session, settings: Settings, user: User, payload: dict[str, Any]
+) -> Decimal:
+    expected = estimated_cost(settings, payload["target_duration"])
+    budget = user.budget_or(settings.monthly_budgets_eur[user.subscription_tier])
+    left = budget - queries.committed_this_month(session, user.id)
+    if expected > left:
+        message = f"It would cost about {expected:.4f} EUR; {left:.4f} EUR are left this month."
+        details = {"estimate": round(float(expected), 6), "left": round(float(left), 6)}
+        raise PaymentRequired(message, details=details)
+    return expected

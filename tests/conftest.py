@@ -1,0 +1,90 @@
+"""Fixtures of the whole suite: real servers once per test process, a clean ledger per test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from embedded import fresh_database, running_postgres, running_valkey
+from engine import Engine, running_engine
+from sqlalchemy import text
+from stellwerk.bootstrap import Platform, bootstrap, metadata
+from stellwerk.db.migrate import upgrade
+from stellwerk.settings import Settings, load_settings
+
+SIGNING_KEY = "only-for-tests-0123456789-0123456789-0123456789"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Postgres of this test process."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres_server: str) -> Iterator[str]:
+    """URL of a migrated database of this test process."""
+    with fresh_database(postgres_server) as url:
+        upgrade(load_settings(database_url=url).database())
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Valkey of this test process."""
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def settings(
+    database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """Settings of a small, impatient platform."""
+    return load_settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        jwt_secret_key=SIGNING_KEY,
+        home=tmp_path_factory.mktemp("home"),
+        job_lease_s=4,
+        job_heartbeat_s=1,
+        job_republish_after_s=3,
+        job_dispatch_interval_s=0.05,
+        job_kill_grace_s=2,
+        short_slots=4,
+        long_slots=2,
+    )
+
+
+@pytest.fixture(scope="session")
+def shared_platform(settings: Settings) -> Iterator[Platform]:
+    """The collaborators of this test process; tests take `platform` instead."""
+    platform = bootstrap(settings, role="tests")
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def platform(shared_platform: Platform) -> Platform:
+    """The collaborators, with an empty ledger and an empty Redis."""
+    tables = ", ".join(metadata().tables)
+    with shared_platform.engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    shared_platform.live_client.redis.flushdb()
+    return shared_platform
+
+
+@pytest.fixture(scope="session")
+def engine_processes(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """Real workers for every queue and a dispatcher; they stay up for the whole test process."""
+    with running_engine(settings, Path(tmp_path_factory.mktemp("engine"))) as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(platform: Platform, engine_processes: Engine) -> Engine:
+    """The same, with an empty ledger."""
+    engine_processes.restart_what_ended()
+    return engine_processes

@@ -1,0 +1,108 @@
+"""Real worker and dispatcher processes for tests."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from embedded import wait_until
+from stellwerk.settings import Settings, environment
+
+READY_WITHIN_S = 60.0
+
+_CELERY = ("celery", "-A", "stellwerk_workers.app", "worker", "-E", "--without-gossip")
+COMMANDS = {
+    "short": (*_CELERY, "--without-mingle", "-Q", "short", "-P", "threads", "-c", "4"),
+    "long": (*_CELERY, "--without-mingle", "-Q", "long", "-P", "prefork", "-c", "2"),
+    "media": (*_CELERY, "--without-mingle", "-Q", "media", "-P", "prefork", "-c", "1"),
+    "dispatcher": ("stellwerk_workers.dispatcher",),
+}
+
+
+@dataclass(slots=True)
+class Engine:
+    """The processes, by role."""
+
+    settings: Settings
+    folder: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, role: str) -> None:
+        """Start a role and wait until it works."""
+        log = self.folder / f"{role}-{os.urandom(4).hex()}.log"
+        arguments = list(COMMANDS[role])
+        if role != "dispatcher":
+            arguments += ["-n", f"{role}-{os.getpid()}@%h"]
+        with log.open("wb") as output:
+            self.processes[role] = subprocess.Popen(  # noqa: S603  our own worker
+                [sys.executable, "-m", *arguments],
+                env=environment() | as_variables(self.settings),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_until(lambda: _is_up(log.read_text()), timeout_s=READY_WITHIN_S)
+
+    def kill(self, role: str, signum: int = signal.SIGKILL) -> None:
+        """Send a signal to a role's main process, and wait for its end if it ends it."""
+        process = self.processes[role]
+        process.send_signal(signum)
+        if signum in {signal.SIGKILL, signal.SIGTERM}:
+            process.wait(timeout=30)
+
+    def restart_what_ended(self) -> None:
+        """Start roles again that a test killed."""
+        for role, process in list(self.processes.items()):
+            if process.poll() is not None:
+                self.start(role)
+
+    def stop(self) -> None:
+        """End everything."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        for process in self.processes.values():
+            _end(process)
+
+
+@contextmanager
+def running_engine(settings: Settings, folder: Path) -> Iterator[Engine]:
+    """All roles, until the block ends."""
+    engine = Engine(settings, folder)
+    try:
+        for role in COMMANDS:
+            engine.start(role)
+        yield engine
+    finally:
+        engine.stop()
+
+
+def as_variables(settings: Settings) -> dict[str, str]:
+    """Settings as the environment of another process."""
+    return {
+        f"STELLWERK_{name.upper()}": _plain(getattr(settings, name))
+        for name in settings.model_fields_set
+    }
+
+
+def _plain(value: Any) -> str:
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+
+
+def _is_up(log: str) -> bool:
+    assert "Traceback" not in log, log
+    return " ready." in log or "dispatcher runs" in log
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=5)
