@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+
 from embedded import fresh_database, running_postgres, running_valkey
 from engine import Engine, running_engine
-from sqlalchemy import text
 from stellwerk.bootstrap import Platform, bootstrap, metadata
 from stellwerk.db.migrate import upgrade
 from stellwerk.settings import Settings, load_settings
@@ -84,7 +85,7 @@ def engine_processes(
 
 
 @pytest.fixture
-def engine(platform: Platform, engine_processes: Engine) -> Engine:
+def engine(platform: Platform, engine_processes: Engine) -> Engine:  # noqa: ARG001  cleans first
     """The same, with an empty ledger."""
     engine_processes.restart_what_ended()
     return engine_processes

@@ -59,3 +59,10 @@ def handler_of(operation: str) -> Handler:
 def undo_of(operation: str, step: str) -> Undo:
     """The undo handler of a step; KeyError where there is none."""
     return _UNDOS[operation, step]
+
+
+def forget(operation: str) -> None:
+    """Drop an operation's handlers (a declared operation keeps its own for ever)."""
+    _HANDLERS.pop(operation, None)
+    for key in [key for key in _UNDOS if key[0] == operation]:
+        del _UNDOS[key]

@@ -1,0 +1,145 @@
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from stellwerk.bootstrap import Platform
+from stellwerk.errors import ProviderRejected
+from stellwerk.jobs import dispatch
+from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.effects import Effect, Probed, Repeat, perform
+from stellwerk.jobs.model import Job, JobStep
+from stellwerk_workers.runner import Came
+from trial import Trial, trial
+
+
+class Vanished(BaseException):
+    """Stands for a worker that is killed: nothing of the attempt is recorded after it."""
+
+
+class Outside:
+    """The world, which counts what was done to it."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    def do(self) -> int:
+        self.done += 1
+        return self.done
+
+
+def dialling(
+    outside: Outside, repeat: Repeat, *, crash: str, probe: Callable[[], Any] | None = None
+) -> Callable[[JobContext, dict[str, Any]], dict[str, Any]]:
+    def call(ctx: JobContext) -> int:
+        if crash == "before_effect" and ctx.attempt == 1:
+            raise Vanished
+        number = outside.do()
+        if crash == "after_effect" and ctx.attempt == 1:
+            raise Vanished
+        return number
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> dict[str, Any]:
+        effect = Effect("dial", lambda: call(ctx), repeat, call_timeout_s=1, probe=probe)
+        return {"number": perform(ctx, effect)}
+
+    return handler
+
+
+def crash_then_run_again(run: Trial) -> Any:
+    job_id = run.submit()
+    with pytest.raises(Vanished):
+        run.attempt(job_id)
+    _expire(run, job_id)
+    assert dispatch.rescue_expired(run.runtime) == 1
+    assert run.attempt(job_id).came is Came.AGAIN, "the earlier call may still be under way"
+    _let_call_end(run, job_id)
+    run.attempt(job_id)
+    return run.document(job_id)
+
+
+def test_an_effect_is_not_done_again_once_its_outcome_is_stored(platform: Platform) -> None:
+    outside = Outside()
+    with trial(platform, dialling(outside, Repeat.BLIND, crash="never")) as run:
+        job_id = run.submit()
+        assert run.attempt(job_id).came is Came.COMPLETED
+    assert outside.done == 1
+
+
+@pytest.mark.parametrize("crash", ["before_effect", "after_effect"])
+def test_a_blind_effect_whose_worker_vanished_is_reported_as_uncertain(
+    platform: Platform, crash: str
+) -> None:
+    outside = Outside()
+    with trial(platform, dialling(outside, Repeat.BLIND, crash=crash)) as run:
+        job = crash_then_run_again(run)
+
+    assert (job["status"], job["error"]["code"]) == ("failed", "EFFECT_UNCERTAIN")
+    assert outside.done <= 1
+
+
+def test_an_idempotent_effect_is_called_again_with_the_same_key(platform: Platform) -> None:
+    outside = Outside()
+    handler = dialling(outside, Repeat.IDEMPOTENT, crash="after_effect")
+    with trial(platform, handler) as run:
+        job = crash_then_run_again(run)
+    assert job["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("crash", "answer", "status"),
+    [
+        ("before_effect", (Probed.NOT_HAPPENED, None), "completed"),
+        ("after_effect", (Probed.HAPPENED, 1), "completed"),
+        ("after_effect", (Probed.UNKNOWN, None), "failed"),
+    ],
+)
+def test_a_probed_effect_happens_once_or_is_uncertain(
+    platform: Platform, crash: str, answer: tuple[Probed, Any], status: str
+) -> None:
+    outside = Outside()
+    handler = dialling(outside, Repeat.PROBE, crash=crash, probe=lambda: answer)
+    with trial(platform, handler) as run:
+        job = crash_then_run_again(run)
+
+    assert job["status"] == status
+    assert outside.done == 1
+
+
+def test_a_refused_effect_leaves_no_doubt_behind(platform: Platform) -> None:
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        def refuse() -> None:
+            raise ProviderRejected("no such number")
+
+        perform(ctx, Effect("dial", refuse, Repeat.BLIND, call_timeout_s=1))
+
+    with trial(platform, handler) as run:
+        job_id = run.submit()
+        run.attempt(job_id)
+
+    job = run.document(job_id)
+    assert job["error"]["code"] == "PROVIDER_REJECTED"
+    assert [step["status"] for step in job["steps"]] == ["undone"]
+
+
+def _expire(run: Trial, job_id: Any) -> None:
+    with run.runtime.sessions.begin() as session:
+        session.execute(
+            update(Job)
+            .where(Job.id == job_id)
+            .values(lease_until=Job.lease_until - timedelta(minutes=5))
+        )
+
+
+def _let_call_end(run: Trial, job_id: Any) -> None:
+    with run.runtime.sessions.begin() as session:
+        session.execute(
+            update(JobStep)
+            .where(JobStep.job_id == job_id)
+            .values(started_at=JobStep.started_at - timedelta(minutes=5))
+        )
+        session.execute(
+            update(Job).where(Job.id == job_id).values(run_at=Job.run_at - timedelta(minutes=5))
+        )
