@@ -1,4 +1,6 @@
-"""Package discovery over the three source roots, which `setup.cfg` alone cannot express."""
+"""Package discovery over the three source roots, and the files that ship beside the code."""
+
+from pathlib import Path
 
 from setuptools import find_namespace_packages, setup
 
@@ -7,6 +9,17 @@ PACKAGES = [
     package
     for name, root in ROOTS.items()
     for package in find_namespace_packages(where=root, include=[name, f"{name}.*"])
+    if "__pycache__" not in package
 ]
+SHIPPED = {
+    "": ["Procfile"],
+    "deploy": ["deploy/Caddyfile"],
+    "migrations": ["migrations/env.py", "migrations/script.py.mako"],
+    "migrations/versions": sorted(map(str, Path("migrations/versions").glob("*.py"))),
+}
 
-setup(packages=PACKAGES, package_dir={name: f"{root}/{name}" for name, root in ROOTS.items()})
+setup(
+    packages=PACKAGES,
+    package_dir={name: f"{root}/{name}" for name, root in ROOTS.items()},
+    data_files=[(f"share/stellwerk/{folder}", files) for folder, files in SHIPPED.items()],
+)

@@ -12,7 +12,7 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stellwerk.errors import ProviderRejected, ProviderUnavailable
+from stellwerk.errors import ProviderError, ProviderRejected, ProviderUnavailable
 from stellwerk.providers.artifacts.protocol import StoredObject
 
 if TYPE_CHECKING:
@@ -88,8 +88,14 @@ def _mapped() -> Iterator[None]:
     try:
         yield
     except ClientError as exc:
-        code = exc.response.get("Error", {}).get("Code", "")
-        kind = ProviderRejected if code in _FINAL else ProviderUnavailable
-        raise kind(f"S3 answered {code or exc}.") from exc
+        raise _refused(exc) from exc
     except (BotoCoreError, Boto3Error) as exc:
+        if isinstance(exc.__context__, ClientError):  # S3UploadFailedError tells only in words
+            raise _refused(exc.__context__) from exc
         raise ProviderUnavailable(f"S3 does not answer: {exc}.") from exc
+
+
+def _refused(exc: ClientError) -> ProviderError:
+    code = exc.response.get("Error", {}).get("Code", "")
+    kind = ProviderRejected if code in _FINAL else ProviderUnavailable
+    return kind(f"S3 answered {code or exc}.")
