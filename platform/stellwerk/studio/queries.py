@@ -130,13 +130,13 @@ _CHANNEL_VIDEOS = (
 )
 
 
-def _channels(user_id: int) -> Select[tuple[Channel, int, Decimal]]:
+def _channels(user_id: int) -> Select[Channel, int, Decimal]:
     return select(Channel, _CHANNEL_VIDEOS, _CHANNEL_COST).where(
         Channel.user_id == user_id, Channel.deleted_at.is_(None)
     )
 
 
-def _videos(user_id: int) -> Select[tuple[Video, Decimal]]:
+def _videos(user_id: int) -> Select[Video, Decimal]:
     return select(Video, _VIDEO_COST).where(
         Video.user_id == user_id, Video.deleted_at.is_(None)
     )

@@ -1,0 +1,129 @@
+"""A whole stack, and what becomes of its jobs when parts of it are killed or frozen."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from embedded import wait_until
+from full_stack import Client, client_of, full_stack
+from stack_runs import StackRun
+
+LEASE_S = 6
+ANSWER_WITHIN_S = 2.0
+FROZEN_S = 20
+
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackRun]:
+    folder = tmp_path_factory.mktemp("stack")
+    with full_stack(
+        folder,
+        job_lease_s=LEASE_S,
+        job_heartbeat_s=1.5,
+        job_republish_after_s=5,
+        daily_video_limits='{"free": 10, "pro": 20, "enterprise": 200}',
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def client(run: StackRun) -> Client:
+    return client_of(run)
+
+
+def generate(client: Client, topic: str) -> str:
+    channel = client.expect(201, "POST", "/channels/", json={"name": "Signals"})
+    body = {"channel_id": channel["id"], "topic": topic, "target_duration": 30}
+    return str(client.expect(202, "POST", "/videos/generate", json=body)["job_id"])
+
+
+def steps(job: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {step["name"]: step for step in job["steps"]}
+
+
+def test_a_worker_killed_while_rendering_loses_nothing_that_was_done(
+    run: StackRun, client: Client
+) -> None:
+    job_id = generate(client, "Top 5 facts about railway signal boxes")
+    wait_until(lambda: steps(client.job(job_id))["render"]["status"] == "running", timeout_s=60)
+    before = steps(client.job(job_id))
+
+    os.kill(run.pid_of("worker_media") or 0, signal.SIGKILL)
+    job = client.ended(job_id, timeout_s=LEASE_S + 60)
+
+    after = steps(job)
+    assert (job["status"], job["attempt"], job["failures"]) == ("completed", 2, 0)
+    assert after["script"] == before["script"]
+    assert after["voice"] == before["voice"]
+    video = client.request("GET", f"/jobs/{job_id}/artifacts/video.mp4")
+    assert video.content[4:8] == b"ftyp"
+
+
+def test_a_running_job_is_cancelled_within_three_seconds(client: Client) -> None:
+    job_id = client.submit("diagnostics.sleep", {"seconds": 60})
+    wait_until(lambda: client.has(job_id, "running"))
+
+    client.expect(202, "POST", f"/jobs/{job_id}/cancel")
+
+    wait_until(lambda: client.has(job_id, "cancelled"), timeout_s=3)
+
+
+def test_redis_killed_and_started_empty_loses_no_job_and_delays_no_answer(
+    run: StackRun, client: Client
+) -> None:
+    running = client.submit("diagnostics.sleep", {"seconds": 8, "steps": 4})
+    others = [client.submit("diagnostics.sleep", {"seconds": 1}) for _ in range(6)]
+    wait_until(lambda: client.has(running, "running"))
+    client.slowest_s = 0.0
+
+    lose_redis(run)
+    submitted = client.submit("diagnostics.echo", {"message": "while it is gone"})
+
+    for job_id in (running, submitted, *others):
+        assert client.ended(job_id)["status"] == "completed"
+    assert client.slowest_s < ANSWER_WITHIN_S
+
+
+def test_redis_frozen_for_a_while_loses_no_job_and_delays_no_answer(
+    run: StackRun, client: Client
+) -> None:
+    running = client.submit("diagnostics.sleep", {"seconds": 8, "steps": 4})
+    wait_until(lambda: client.has(running, "running"))
+    client.slowest_s = 0.0
+    pid = run.pid_of("valkey") or 0
+
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        submitted = keep_asking(client, running, until=time.monotonic() + FROZEN_S)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert client.slowest_s < ANSWER_WITHIN_S
+    for job_id in (running, *submitted):
+        assert client.ended(job_id)["status"] == "completed"
+
+
+def lose_redis(run: StackRun) -> None:
+    """Kill Redis and remove its files before the supervisor starts it again."""
+    pid = run.pid_of("valkey") or 0
+    os.kill(pid, signal.SIGSTOP)
+    for path in sorted((run.home.path / "valkey").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: run.pid_of("valkey") not in {pid, None}, timeout_s=30)
+
+
+def keep_asking(client: Client, job_id: str, *, until: float) -> list[str]:
+    """Poll and submit like a client that notices nothing."""
+    submitted: list[str] = []
+    while time.monotonic() < until:
+        client.job(job_id)
+        if len(submitted) < FROZEN_S:
+            submitted.append(client.submit("diagnostics.echo", {"message": "frozen"}))
+    return submitted

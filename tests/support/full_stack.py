@@ -1,0 +1,103 @@
+"""The real `stellwerk up` with its real Procfile, and a client of its public port."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import requests
+
+from embedded import wait_until
+from stack_runs import CLEAN, StackRun, discard
+from stellwerk.settings import environment
+from stellwerk.stack.home import Home
+
+PASSWORD = "correct horse battery staple"  # noqa: S105  of throw-away users
+ENDED = {"completed", "failed", "cancelled"}
+
+
+@dataclass(slots=True)
+class Client:
+    """A signed-in user of the API; remembers how long its slowest answer took."""
+
+    url: str
+    session: requests.Session = field(default_factory=requests.Session)
+    slowest_s: float = 0.0
+
+    def sign_up(self) -> "Client":
+        """Register somebody new and log in."""
+        account = {"email": f"{token_hex(6)}@example.com", "password": PASSWORD}
+        self.expect(202, "POST", "/auth/register", json=account)
+        answer = self.expect(200, "POST", "/auth/login", json=account)
+        self.session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+        return self
+
+    def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        """One request, timed."""
+        began = time.monotonic()
+        answer = self.session.request(method, f"{self.url}/api/v1{path}", timeout=35, **arguments)
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+        return answer
+
+    def expect(self, status: int, method: str, path: str, **arguments: Any) -> Any:
+        """The JSON of an answer that has to have this status."""
+        answer = self.request(method, path, **arguments)
+        assert answer.status_code == status, (method, path, answer.status_code, answer.text[:500])
+        return answer.json()
+
+    def submit(self, operation: str, payload: dict[str, Any]) -> str:
+        """Submit a job; returns its id."""
+        body = {"operation": operation, "payload": payload}
+        return str(self.expect(202, "POST", "/jobs", json=body)["job_id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Poll a job: always 200."""
+        return dict(self.expect(200, "GET", f"/jobs/{job_id}"))
+
+    def ended(self, job_id: str, timeout_s: float = 60) -> dict[str, Any]:
+        """Poll until it ended."""
+        wait_until(lambda: self.job(job_id)["status"] in ENDED, timeout_s=timeout_s)
+        return self.job(job_id)
+
+    def has(self, job_id: str, status: str) -> bool:
+        """Whether it is in this state now."""
+        return bool(self.job(job_id)["status"] == status)
+
+
+@contextmanager
+def full_stack(folder: Path, **settings: object) -> Iterator[StackRun]:
+    """`stellwerk up` on a free port, ready; ended with SIGTERM."""
+    home = folder / "home"
+    output = folder / "up.out"
+    env = {name: value for name, value in environment().items() if name not in CLEAN}
+    env |= {f"STELLWERK_{name.upper()}": str(value) for name, value in settings.items()}
+    command = [sys.executable, "-m", "stellwerk.cli.main", "up", "--port", "0"]
+    with output.open("w") as file:
+        process = subprocess.Popen(  # noqa: S603  our own command
+            command,
+            env=env | {"STELLWERK_HOME": str(home)},
+            cwd=folder,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    run = StackRun(process, Home(home.absolute()), output)
+    try:
+        wait_until(run.is_ready, timeout_s=90)
+        yield run
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(60)
+        discard(home)
+
+
+def client_of(run: StackRun) -> Client:
+    """A client of its API, signed up as somebody new."""
+    return Client(run.document()["urls"]["api"].removesuffix("/api/v1").rstrip("/")).sign_up()
