@@ -12,6 +12,7 @@ import stellwerk
 from stellwerk.broker.publisher import CeleryPublisher, publishing_app
 from stellwerk.db.base import Base
 from stellwerk.db.engine import build_engine, build_sessions
+from stellwerk.gate import Gate
 from stellwerk.jobs.operation import Operation, Registry
 from stellwerk.jobs.ports import Publisher
 from stellwerk.jobs.runtime import Runtime
@@ -57,15 +58,14 @@ def bootstrap(
     metadata()
     pool_size = pool_size or settings.database_pool_size
     engine = build_engine(settings.database(), pool_size=pool_size, role=role)
-    client = LiveClient(
-        settings.redis(), timeout_s=settings.redis_timeout_s, pause_s=settings.redis_pause_s
-    )
+    gate = Gate(settings.redis_pause_s)
+    client = LiveClient(settings.redis(), timeout_s=settings.redis_timeout_s, gate=gate)
     live = LiveStatus(client, ttl_s=settings.job_status_ttl_s, events_kept=settings.job_events_kept)
     runtime = Runtime(
         settings=settings,
         registry=registry(),
         sessions=build_sessions(engine),
-        publisher=publisher or _publisher(settings),
+        publisher=publisher or _publisher(settings, gate),
         board=live,
         providers=choose_providers(settings),
     )
@@ -84,8 +84,11 @@ def metadata() -> MetaData:
     return Base.metadata
 
 
-def _publisher(settings: Settings) -> Publisher:
-    return CeleryPublisher(publishing_app(settings.broker()), pause_s=settings.redis_pause_s)
+def _publisher(settings: Settings, redis_gate: Gate) -> Publisher:
+    """Where the broker is the same Redis, what was learnt of one holds for the other."""
+    is_same = settings.broker() == settings.redis()
+    gate = redis_gate if is_same else Gate(settings.redis_pause_s)
+    return CeleryPublisher(publishing_app(settings.broker()), gate)
 
 
 def _declared() -> Iterator[Operation]:

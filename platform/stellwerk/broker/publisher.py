@@ -32,9 +32,9 @@ def publishing_app(broker_url: str) -> Celery:
 class CeleryPublisher:
     """The `Publisher` of jobs.ports."""
 
-    def __init__(self, app: Celery, *, pause_s: float) -> None:
+    def __init__(self, app: Celery, gate: Gate) -> None:
         self._app = app
-        self._gate = Gate(pause_s)
+        self._gate = gate
 
     def publish(self, wakeups: Sequence[Wakeup]) -> None:
         """Send each as a task named after its operation; raises Unavailable."""

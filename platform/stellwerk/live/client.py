@@ -6,7 +6,7 @@ from typing import TypeVar
 import structlog
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError  # noqa: A004  redis-py's name
 from redis.retry import Retry
 
 from stellwerk.gate import Gate
@@ -18,18 +18,18 @@ log = structlog.get_logger()
 class LiveClient:
     """Redis for live status: whatever it cannot answer, Postgres can."""
 
-    def __init__(self, url: str, *, timeout_s: float, pause_s: float, pool_size: int = 16) -> None:
+    def __init__(self, url: str, *, timeout_s: float, gate: Gate, pool_size: int = 16) -> None:
         self.redis: Redis = Redis.from_url(
             url,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             socket_keepalive=True,
             health_check_interval=25,
-            retry=Retry(NoBackoff(), 1),  # once more: an idle connection may have been closed
+            retry=Retry(NoBackoff(), 1, (ConnectionError,)),  # an idle one may have been closed
             max_connections=pool_size,
             protocol=2,
         )
-        self._gate = Gate(pause_s)
+        self._gate = gate
 
     def ask(self, question: Callable[[Redis], Answer], *, otherwise: Answer) -> Answer:
         """The answer, or `otherwise` when Redis fails or failed a moment ago."""
