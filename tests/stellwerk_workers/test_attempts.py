@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from embedded import wait_until
 from engine import Engine
 from stellwerk.bootstrap import Platform

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 from typing import Any
 
 from stellwerk.diagnostics.kinds import ErrorKind
@@ -23,7 +24,7 @@ def sleep(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     """Sleep in equal, checkpointed parts."""
     steps, seconds = payload["steps"], payload["seconds"]
     slept = [
-        ctx.step("sleep", lambda part=part: _nap(ctx, part, steps, seconds), key=str(part + 1))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        ctx.step("sleep", partial(_nap, ctx, part, steps, seconds), key=str(part + 1))
         for part in range(steps)
     ]
     return {"slept_s": round(sum(slept), 3), "steps": steps}

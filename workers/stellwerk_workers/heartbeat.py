@@ -115,8 +115,9 @@ class Heartbeat:
         self._renew([item for item in watched if self._is_due(item)])
 
     def _is_due(self, item: Watched) -> bool:
+        heartbeat_s = self._runtime.settings.job_heartbeat_s
         since_s = time.monotonic() - item.renewed_at
-        return item.age_s > QUIET_S and since_s > self._runtime.settings.job_heartbeat_s
+        return item.age_s > min(QUIET_S, heartbeat_s) and since_s > heartbeat_s
 
     def _renew(self, due: list[Watched]) -> None:
         if not due:

@@ -112,6 +112,11 @@ class JobContext:
         if self._stop_reason is not None:
             raise self._stop_reason
 
+    def should_stop(self) -> bool:
+        """`check` for code that asks; it never answers True, since it raises instead."""
+        self.check()
+        return False
+
     def sleep(self, seconds: float) -> None:
         """Sleep, but wake up to be interrupted."""
         self._stopped.wait(seconds)
@@ -146,10 +151,11 @@ class JobContext:
         if known and known.is_done:
             return known.output  # type: ignore[no-any-return]  # JSON of what `run` returned
         self._between_steps()
-        self._step = name
+        outer, self._step = self._step, name
         self.record(checkpoints.intent(self, name, key))
         output = run()
         self.record(checkpoints.done(self, name, key, output))
+        self._step = outer
         return output
 
     def _between_steps(self) -> None:

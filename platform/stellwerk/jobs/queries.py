@@ -151,11 +151,16 @@ def _public(row: RowMapping) -> PublicStatus:
 
 
 def _steps(row: RowMapping, registry: Registry) -> list[dict[str, Any]]:
-    """Declared steps first, in their order; then those a handler named on its own."""
+    """Declared steps first, in their order, without their parts; then what handlers named."""
     declared: tuple[Step, ...] = ()
     if row["operation"] in registry:
         declared = registry.get(row["operation"]).steps
-    recorded = {(item["name"], item["key"]): item for item in row["step_rows"]}
+    names = {step.name for step in declared}
+    recorded = {
+        (item["name"], item["key"]): item
+        for item in row["step_rows"]
+        if not (item["key"] and item["name"] in names)
+    }
     pending = {(step.name, ""): {"name": step.name, "key": ""} for step in declared}
     return [_step(item, row["status"]) for item in (pending | recorded).values()]
 

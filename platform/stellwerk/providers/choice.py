@@ -1,30 +1,47 @@
 """Builds the providers that the settings name. SDKs of extras are imported only when chosen."""
+# ruff: noqa: PLC0415  imports of extras stand where the extra is chosen
 
+from pydantic import SecretStr
+
+from stellwerk.errors import ConfigurationError
 from stellwerk.providers.artifacts.local import LocalArtifacts
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.catalogue import Providers
+from stellwerk.providers.images.pillow import PillowIllustrator
+from stellwerk.providers.images.protocol import Illustrator
 from stellwerk.providers.script.protocol import ScriptWriter
 from stellwerk.providers.script.template import TemplateWriter
 from stellwerk.providers.voice.local import LocalVoice
-from stellwerk.settings import ArtifactStore, Settings
+from stellwerk.providers.voice.protocol import Voice
+from stellwerk.settings import (
+    ArtifactStore,
+    ImageProvider,
+    ScriptProvider,
+    Settings,
+    VoiceProvider,
+)
 
 
 def choose_providers(settings: Settings) -> Providers:
-    """One provider of each capability; connects to nothing yet."""
+    """One provider of each capability; connects to nothing yet.
+
+    Raises ConfigurationError naming the setting a chosen provider lacks.
+    """
     return Providers(
-        artifacts=artifact_storage(settings),
+        artifacts=_artifact_storage(settings),
         script=_script_writer(settings),
-        voice=LocalVoice(),
-        images=None,  # type: ignore[arg-type]  # being written
+        voice=_voice(settings),
+        images=_illustrator(settings),
     )
 
 
-def artifact_storage(settings: Settings) -> ArtifactStorage:
-    """The artifact store that the settings name."""
+def _artifact_storage(settings: Settings) -> ArtifactStorage:
     if settings.artifact_store is ArtifactStore.LOCAL:
         return LocalArtifacts(settings.artifacts_path)
-    from stellwerk.providers.artifacts.s3 import S3Artifacts, s3_client  # noqa: PLC0415  an extra
+    from stellwerk.providers.artifacts.s3 import S3Artifacts, s3_client
 
+    if not settings.s3_bucket:
+        raise ConfigurationError("STELLWERK_S3_BUCKET is not set, but artifacts go to S3.")
     client = s3_client(
         endpoint_url=settings.s3_endpoint_url,
         region=settings.s3_region,
@@ -35,4 +52,49 @@ def artifact_storage(settings: Settings) -> ArtifactStorage:
 
 
 def _script_writer(settings: Settings) -> ScriptWriter:
-    return TemplateWriter()
+    if settings.script_provider is ScriptProvider.TEMPLATE:
+        return TemplateWriter()
+    from stellwerk.providers.openai_client import openai_client
+    from stellwerk.providers.script.openai import OpenAiWriter
+
+    client = openai_client(
+        _key(settings.openai_api_key, "OPENAI_API_KEY"),
+        base_url=settings.openai_base_url,
+        timeout_s=settings.provider_timeout_s,
+    )
+    return OpenAiWriter(client, model=settings.openai_script_model)
+
+
+def _voice(settings: Settings) -> Voice:
+    if settings.voice_provider is VoiceProvider.LOCAL:
+        return LocalVoice()
+    from stellwerk.providers.voice.elevenlabs import ElevenLabsVoice, elevenlabs_client
+
+    client = elevenlabs_client(
+        _key(settings.elevenlabs_api_key, "ELEVENLABS_API_KEY"),
+        base_url=settings.elevenlabs_base_url,
+        timeout_s=settings.provider_timeout_s,
+    )
+    model, voices = settings.elevenlabs_model, settings.elevenlabs_voices
+    return ElevenLabsVoice(client, model=model, voices=voices)
+
+
+def _illustrator(settings: Settings) -> Illustrator:
+    if settings.image_provider is ImageProvider.PILLOW:
+        return PillowIllustrator()
+    from stellwerk.providers.images.openai import OpenAiIllustrator
+    from stellwerk.providers.openai_client import openai_client
+
+    client = openai_client(
+        _key(settings.openai_api_key, "OPENAI_API_KEY"),
+        base_url=settings.openai_base_url,
+        timeout_s=settings.provider_timeout_s,
+    )
+    return OpenAiIllustrator(client, model=settings.openai_image_model)
+
+
+def _key(secret: SecretStr, name: str) -> str:
+    value = secret.get_secret_value()
+    if not value:
+        raise ConfigurationError(f"{name} is not set, but a provider that needs it is chosen.")
+    return value

@@ -137,9 +137,7 @@ def _channels(user_id: int) -> Select[Channel, int, Decimal]:
 
 
 def _videos(user_id: int) -> Select[Video, Decimal]:
-    return select(Video, _VIDEO_COST).where(
-        Video.user_id == user_id, Video.deleted_at.is_(None)
-    )
+    return select(Video, _VIDEO_COST).where(Video.user_id == user_id, Video.deleted_at.is_(None))
 
 
 def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:

@@ -12,11 +12,14 @@ from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.jobs.states import JobStatus
 from stellwerk.providers.pricing import estimate
-from stellwerk.providers.script.protocol import ScriptRequest, Style
+from stellwerk.providers.script.protocol import Script, ScriptRequest, Style
 from stellwerk.settings import Settings
 from stellwerk.studio import queries
 from stellwerk.studio.model import Channel, Video
 from stellwerk.studio.states import AFTER_JOB, VideoStatus
+
+TITLE_CHARACTERS = 200
+TAG_CHARACTERS = 64
 
 _UNTIL_MIDNIGHT = text("""
     SELECT extract(epoch FROM date_trunc('day', timezone('UTC', now())) + interval '1 day'
@@ -119,6 +122,13 @@ def start_generation(session: Session, job_id: Any) -> Video:
     return video
 
 
+def describe_video(video: Video, script: Script) -> None:
+    """Take title, description and tags from the script."""
+    video.title = script.title[:TITLE_CHARACTERS]
+    video.description = script.description
+    video.tags = [tag[:TAG_CHARACTERS] for tag in script.tags]
+
+
 def end_generation(session: Session, job: Job, runtime: Runtime) -> None:  # noqa: ARG001  a hook
     """Whoever ended the job: the video is ready or failed now, never left processing."""
     video = queries.video_of_job(session, job.id)
@@ -148,9 +158,7 @@ def _refuse_too_many(session: Session, settings: Settings, user: User) -> None:
         raise LimitReached(message, details=details, retry_after_s=retry_after_s)
 
 
-def _reserve(
-    session: Session, settings: Settings, user: User, payload: dict[str, Any]
-) -> Decimal:
+def _reserve(session: Session, settings: Settings, user: User, payload: dict[str, Any]) -> Decimal:
     expected = estimated_cost(settings, payload["target_duration"])
     budget = user.budget_or(settings.monthly_budgets_eur[user.subscription_tier])
     left = budget - queries.committed_this_month(session, user.id)

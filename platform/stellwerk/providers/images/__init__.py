@@ -1,0 +1,1 @@
+"""Pictures for scenes: protocol, OpenAI, slides drawn on this machine, the thumbnail."""

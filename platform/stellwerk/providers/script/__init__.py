@@ -1,0 +1,1 @@
+"""Video scripts: protocol, OpenAI, and a template writer that needs nothing."""
