@@ -29,9 +29,12 @@ from redis.exceptions import RedisError
 
 import celeryconfig
 from stellwerk.bootstrap import Platform, bootstrap, registry
+from stellwerk.broker.events import ENDED_EVENTS
 from stellwerk.errors import StellwerkError
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.queries import stored_status
+from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.logs import configure_logs
 from stellwerk.settings import settings
@@ -46,6 +49,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 # One byte shared by the parent, which hears SIGTERM, and its children, which do the work.
 _draining = mmap.mmap(-1, 1)
+_pool = {"slots": 1}
 
 
 class JobEnded(Exception):
@@ -55,7 +59,7 @@ class JobEnded(Exception):
 @cache
 def platform() -> Platform:
     """This process's collaborators: one connection per slot and one for the heartbeat."""
-    return bootstrap(settings(), role="worker", pool_size=_slots() + 1)
+    return bootstrap(settings(), role="worker", pool_size=_pool["slots"] + 1)
 
 
 @cache
@@ -113,22 +117,29 @@ def _show(task: Task[Any, Any], report: Report) -> None:
         case Came.AGAIN:
             raise Retry(report.reason)
         case Came.NOTHING:
+            _tell_flower(task, _status_of(task))
             raise Ignore(report.reason)
         case Came.CANCELLED:
-            _send_revoked(task)
+            _tell_flower(task, JobStatus.CANCELLED)
             raise Ignore(report.reason)
 
 
-def _send_revoked(task: Task[Any, Any]) -> None:
+def _status_of(task: Task[Any, Any]) -> JobStatus | None:
+    """What the ledger has for a wake-up that came too late."""
+    job_id = UUID((task.request.args or [""])[0])
+    with platform().runtime.sessions() as session:
+        return stored_status(session, job_id)
+
+
+def _tell_flower(task: Task[Any, Any], status: JobStatus | None) -> None:
+    """Send the event that Celery does not send for an ignored task."""
+    if status not in ENDED_EVENTS:
+        return
+    event, fields = ENDED_EVENTS[status]
     try:
-        task.send_event("task-revoked", retry=False, terminated=True, signum="", expired=False)
+        task.send_event(event, retry=False, **fields)
     except (OperationalError, RedisError, OSError) as exc:
         log.warning("event not sent", reason=str(exc))
-
-
-def _slots() -> int:
-    """Threads of this process that run jobs: the whole pool in a thread pool, else one."""
-    return settings().short_slots if "threads" in sys.argv else 1
 
 
 @setup_logging.connect
@@ -137,8 +148,10 @@ def _logs(**_: Any) -> None:
 
 
 @worker_init.connect
-def _clear_draining(**_: Any) -> None:
+def _start_worker(sender: Any, **_: Any) -> None:
+    """Remember how many jobs one process runs at once: all of a thread pool's, else one."""
     _draining[0] = 0
+    _pool["slots"] = sender.concurrency if sender.pool_cls.__module__.endswith("thread") else 1
 
 
 @worker_process_init.connect

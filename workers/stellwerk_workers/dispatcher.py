@@ -10,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from celeryconfig import QUEUES
 from stellwerk.bootstrap import Platform, bootstrap
+from stellwerk.broker.events import Announcer, Lost
+from stellwerk.broker.publisher import publishing_app
 from stellwerk.jobs import dispatch
 from stellwerk.live.epoch import was_emptied
 from stellwerk.logs import configure_logs
@@ -26,6 +28,7 @@ class Dispatcher:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._announcer = Announcer(publishing_app(platform.settings.broker()))
         self._stopping = Event()
         self._sweep_after = 0.0  # monotonic
 
@@ -61,7 +64,8 @@ class Dispatcher:
         dispatch.wake_overdue_waits(self._platform.runtime)
         rescued = dispatch.rescue_expired(self._platform.runtime)
         if rescued:
-            log.warning("leases expired, jobs start again", count=rescued)
+            log.warning("leases expired, jobs start again", count=len(rescued))
+            self._announcer.announce([Lost(wakeup, status) for wakeup, status in rescued])
 
     def _spare_leases(self) -> None:
         """Workers could not renew during the outage: give them two heartbeats first."""

@@ -71,13 +71,14 @@ def publish_due(runtime: Runtime, queue: str) -> int:
     return len(rows)
 
 
-def rescue_expired(runtime: Runtime) -> int:
-    """Give jobs whose worker stopped renewing its lease back to the queue, or end them."""
+def rescue_expired(runtime: Runtime) -> list[tuple[Wakeup, JobStatus]]:
+    """Give jobs whose worker stopped renewing its lease back to the queue, or end them.
+
+    Returns the attempts that were lost, each with the state its job is in now.
+    """
     with unit(runtime) as work:
         ids = work.session.scalars(_EXPIRED, {"batch": BATCH}).all()
-        for job_id in ids:
-            _rescue(runtime, work, locked(work.session, job_id))
-    return len(ids)
+        return [_rescue(runtime, work, locked(work.session, job_id)) for job_id in ids]
 
 
 def wake_overdue_waits(runtime: Runtime) -> int:
@@ -94,7 +95,8 @@ def forget_published(runtime: Runtime) -> int:
         return session.execute(_UNPUBLISH_ALL).rowcount  # type: ignore[attr-defined,no-any-return]  # CursorResult, typed as Result
 
 
-def _rescue(runtime: Runtime, work: Unit, job: Job) -> None:
+def _rescue(runtime: Runtime, work: Unit, job: Job) -> tuple[Wakeup, JobStatus]:
+    lost = Wakeup(job.id, job.attempt - 1, job.operation, job.queue)
     if job.cancel_requested_at and job.ending is None:
         lifecycle.end(runtime, work, job, lifecycle.cancelled())
     elif job.crashes + 1 >= POISON_CRASHES:
@@ -102,6 +104,8 @@ def _rescue(runtime: Runtime, work: Unit, job: Job) -> None:
     else:
         work.session.execute(_RESCUE, {"id": job.id})
     work.changed.add(job.id)
+    work.session.refresh(job)
+    return lost, JobStatus(job.status)
 
 
 def _poisoned(job: Job) -> lifecycle.Outcome:

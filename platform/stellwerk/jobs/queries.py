@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.clock import rfc3339
 from stellwerk.errors import Gone, NotFound
-from stellwerk.jobs.model import JobArtifact, JobCost, JobLog, JobTombstone
+from stellwerk.jobs.model import Job, JobArtifact, JobCost, JobLog, JobTombstone
 from stellwerk.jobs.operation import Registry, Step
 from stellwerk.jobs.ports import Change
 from stellwerk.jobs.states import TERMINAL, JobStatus, PublicStatus, public_status
@@ -67,6 +67,12 @@ def change(session: Session, registry: Registry, job_id: UUID) -> Change:
     if session.get(JobTombstone, job_id):
         raise Gone(f"Job {job_id} was removed at the end of its retention.")
     raise NotFound(f"There is no job {job_id}.")
+
+
+def stored_status(session: Session, job_id: UUID) -> JobStatus | None:
+    """The state the ledger has; None for an unknown job."""
+    status = session.scalar(select(Job.status).where(Job.id == job_id))
+    return JobStatus(status) if status else None
 
 
 def documents(session: Session, registry: Registry, wanted: JobFilter) -> list[dict[str, Any]]:

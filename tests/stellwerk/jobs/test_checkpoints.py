@@ -14,8 +14,12 @@ from trial import trial
 def test_a_step_that_was_done_is_not_run_again_by_the_next_attempt(platform: Platform) -> None:
     ran: list[str] = []
 
+    def make() -> dict[str, int]:
+        ran.append("first")
+        return {"made": 7}
+
     def handler(ctx: JobContext, _: dict[str, Any]) -> dict[str, Any]:
-        first = ctx.step("first", lambda: ran.append("first") or {"made": 7})
+        first = ctx.step("first", make)
         ran.append("second")
         if ctx.attempt == 1:
             raise ProviderUnavailable("not yet")

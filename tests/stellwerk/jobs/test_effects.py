@@ -53,7 +53,7 @@ def crash_then_run_again(run: Trial) -> Any:
     with pytest.raises(Vanished):
         run.attempt(job_id)
     _expire(run, job_id)
-    assert dispatch.rescue_expired(run.runtime) == 1
+    assert len(dispatch.rescue_expired(run.runtime)) == 1
     assert run.attempt(job_id).came is Came.AGAIN, "the earlier call may still be under way"
     _let_call_end(run, job_id)
     run.attempt(job_id)
