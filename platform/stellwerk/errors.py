@@ -20,6 +20,9 @@
     │   ├── AlreadyRunning
     │   ├── NotRunning
     │   └── PortTaken
+    ├── ApiError                  what the command line client met
+    │   ├── ApiRefused            the API said no; the message starts with its code
+    │   └── ApiUnreachable        nothing answered
     ├── JobFailed                 a handler ends its job, without a retry
     ├── Stopped                   work was given up because its caller asked for it
     └── ConfigurationError        the process cannot start; says what to set
@@ -37,42 +40,43 @@ from typing import Any
 class ErrorCode(StrEnum):
     """Machine-readable reason in an error envelope or in a job's `error`."""
 
-    VALIDATION_FAILED = "VALIDATION_FAILED"
-    MALFORMED_REQUEST = "MALFORMED_REQUEST"
-    NOT_AUTHENTICATED = "NOT_AUTHENTICATED"
-    INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
-    TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105  a code, not a secret
-    BUDGET_EXCEEDED = "BUDGET_EXCEEDED"
-    NOT_PERMITTED = "NOT_PERMITTED"
-    CHANNEL_LIMIT_REACHED = "CHANNEL_LIMIT_REACHED"
-    NOT_FOUND = "NOT_FOUND"
-    OPERATION_UNKNOWN = "OPERATION_UNKNOWN"
-    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
-    NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
-    CONFLICT = "CONFLICT"
-    JOB_NOT_CANCELLABLE = "JOB_NOT_CANCELLABLE"
-    JOB_NOT_RETRYABLE = "JOB_NOT_RETRYABLE"
-    DUPLICATE_JOB = "DUPLICATE_JOB"
-    GONE = "GONE"
-    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
-    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
-    RANGE_NOT_SATISFIABLE = "RANGE_NOT_SATISFIABLE"
-    PRECONDITION_FAILED = "PRECONDITION_FAILED"
-    LIMIT_REACHED = "LIMIT_REACHED"
-    INTERNAL_ERROR = "INTERNAL_ERROR"
-    UNAVAILABLE = "UNAVAILABLE"
-    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
-    PROVIDER_REJECTED = "PROVIDER_REJECTED"
-    PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"
-    JOB_FAILED = "JOB_FAILED"
-    JOB_CANCELLED = "JOB_CANCELLED"
-    JOB_POISONED = "JOB_POISONED"
-    LEASE_LOST = "LEASE_LOST"
-    TIME_LIMIT_EXCEEDED = "TIME_LIMIT_EXCEEDED"
-    SIGNAL_TIMEOUT = "SIGNAL_TIMEOUT"
-    EFFECT_UNCERTAIN = "EFFECT_UNCERTAIN"
-    UNDO_FAILED = "UNDO_FAILED"
-    CONFIGURATION = "CONFIGURATION"
+    VALIDATION_FAILED = "VALIDATION_FAILED"  # 422: a field breaks a rule; `details` names each
+    MALFORMED_REQUEST = "MALFORMED_REQUEST"  # 400: the request cannot be read
+    NOT_AUTHENTICATED = "NOT_AUTHENTICATED"  # 401: nobody is signed in, or nobody any more
+    INVALID_CREDENTIALS = "INVALID_CREDENTIALS"  # 401: wrong e-mail address or password
+    TOKEN_EXPIRED = "TOKEN_EXPIRED"  # 401: the access token is too old  # noqa: S105  a code, not a secret
+    BUDGET_EXCEEDED = "BUDGET_EXCEEDED"  # 402: the owner's budget does not cover the estimate
+    NOT_PERMITTED = "NOT_PERMITTED"  # 403: the caller lacks the permission
+    CHANNEL_LIMIT_REACHED = "CHANNEL_LIMIT_REACHED"  # 403: the tier allows no further channel
+    NOT_FOUND = "NOT_FOUND"  # 404: does not exist, or is somebody else's
+    OPERATION_UNKNOWN = "OPERATION_UNKNOWN"  # 404: there is no operation of that name
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"  # 405: the resource has no such method
+    NOT_ACCEPTABLE = "NOT_ACCEPTABLE"  # 406: no representation that the client accepts
+    CONFLICT = "CONFLICT"  # 409: the state of the resource forbids it now
+    JOB_NOT_CANCELLABLE = "JOB_NOT_CANCELLABLE"  # 409: the job has ended already
+    JOB_NOT_RETRYABLE = "JOB_NOT_RETRYABLE"  # 409: only failed and cancelled jobs can be retried
+    DUPLICATE_JOB = "DUPLICATE_JOB"  # 409: one with the same key is unfinished; see `details`
+    GONE = "GONE"  # 410: it existed and was removed for good
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"  # 413: the body is larger than 1 MiB
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"  # 415: the body is of another type
+    RANGE_NOT_SATISFIABLE = "RANGE_NOT_SATISFIABLE"  # 416: the range lies outside the file
+    PRECONDITION_FAILED = "PRECONDITION_FAILED"  # 412: a condition of the request does not hold
+    LIMIT_REACHED = "LIMIT_REACHED"  # 429: too many or too much; `Retry-After` says until when
+    SLOW_READER = "SLOW_READER"  # stream: the client took events too slowly; connect again
+    INTERNAL_ERROR = "INTERNAL_ERROR"  # 500: a fault of the platform; quote the `request_id`
+    UNAVAILABLE = "UNAVAILABLE"  # 503: a part of the platform is missing now; send it again
+    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"  # 503: an outside service does not answer
+    PROVIDER_REJECTED = "PROVIDER_REJECTED"  # 422: an outside service refuses this input for good
+    PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"  # 422: a provider or its key is not set
+    JOB_FAILED = "JOB_FAILED"  # job: its handler ended it, without a retry
+    JOB_CANCELLED = "JOB_CANCELLED"  # job: somebody cancelled it
+    JOB_POISONED = "JOB_POISONED"  # job: workers died while running it, three times
+    LEASE_LOST = "LEASE_LOST"  # job: another attempt took over
+    TIME_LIMIT_EXCEEDED = "TIME_LIMIT_EXCEEDED"  # job: its attempts took too long
+    SIGNAL_TIMEOUT = "SIGNAL_TIMEOUT"  # job: the signal it waited for did not come in time
+    EFFECT_UNCERTAIN = "EFFECT_UNCERTAIN"  # job: a person has to find out whether it happened
+    UNDO_FAILED = "UNDO_FAILED"  # job: a step could not be rolled back
+    CONFIGURATION = "CONFIGURATION"  # start: a setting or a part of the stack is missing or wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +213,20 @@ class NotRunning(StackError):
 
 class PortTaken(StackError):
     """The public port cannot be listened on."""
+
+
+class ApiError(StellwerkError):
+    """The command line client did not get what it asked the API for."""
+
+    code = ErrorCode.UNAVAILABLE
+
+
+class ApiRefused(ApiError):
+    """The API answered with an error envelope; `details` holds its `status` and `code`."""
+
+
+class ApiUnreachable(ApiError):
+    """Nothing that speaks our API answered at the URL."""
 
 
 class ConfigurationError(StellwerkError):

@@ -66,7 +66,12 @@ class Settings(BaseSettings):
     """The typed settings; every field's comment gives its unit where the name does not."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", populate_by_name=True, frozen=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        frozen=True,
     )
 
     # The installation
@@ -75,25 +80,25 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"  # address the public port listens on
     port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one
     public_url: str = _named("public_url", "", "PUBLIC_URL")  # empty: http://host:port
-    log_level: str = "INFO"
-    log_format: str = Field(default="json", pattern="^(json|console)$")
+    log_level: str = "INFO"  # DEBUG, INFO, WARNING or ERROR
+    log_format: str = Field(default="json", pattern="^(json|console)$")  # or console
 
     # Backends; empty: `stellwerk up` starts embedded ones
     database_url: SecretStr = _named("database_url", SecretStr(""), "DATABASE_URL")
     redis_url: SecretStr = _named("redis_url", SecretStr(""), "REDIS_URL")
     broker_url: SecretStr = SecretStr("")  # empty: the Redis URL
-    database_pool_size: int = Field(default=5, ge=1)
+    database_pool_size: int = Field(default=5, ge=1)  # connections of a web process
     redis_timeout_s: float = Field(default=0.5, gt=0)  # connect and answer, in web processes
     redis_pause_s: float = Field(default=1.0, gt=0)  # how long a failed Redis is left alone
 
     # Processes of the stack
     web_workers: int = Field(default=2, ge=1)  # processes
     web_threads: int = Field(default=4, ge=1)  # blocking threads per process
-    short_slots: int = Field(default=8, ge=1)
-    long_slots: int = Field(default=2, ge=1)
-    media_slots: int = Field(default=1, ge=1)
-    realtime_max_waiters: int = Field(default=2000, ge=1)
-    shutdown_grace_s: float = Field(default=15.0, gt=0)
+    short_slots: int = Field(default=8, ge=1)  # jobs at once in the worker of this queue
+    long_slots: int = Field(default=2, ge=1)  # jobs at once in the worker of this queue
+    media_slots: int = Field(default=1, ge=1)  # jobs at once in the worker of this queue
+    realtime_max_waiters: int = Field(default=2000, ge=1)  # long-polls held back at once
+    shutdown_grace_s: float = Field(default=15.0, gt=0)  # how long a process may take to end
     flower_user: str = "operator"
     flower_password: SecretStr = SecretStr("")
     web_address: str = "127.0.0.1:8001"  # where the edge and realtime find the web process
@@ -101,23 +106,26 @@ class Settings(BaseSettings):
     realtime_metrics_token: SecretStr = SecretStr("")
 
     # The job engine
-    job_lease_s: float = Field(default=30.0, gt=0)
-    job_heartbeat_s: float = Field(default=8.0, gt=0)
-    job_republish_after_s: float = Field(default=30.0, gt=0)
-    job_dispatch_interval_s: float = Field(default=0.25, gt=0)
+    job_lease_s: float = Field(default=30.0, gt=0)  # how long a vanished worker keeps its job
+    job_heartbeat_s: float = Field(default=8.0, gt=0)  # how often workers renew it
+    job_republish_after_s: float = Field(
+        default=30.0, gt=0
+    )  # then an unclaimed wake-up counts as lost
+    job_dispatch_interval_s: float = Field(default=0.25, gt=0)  # between turns of the dispatcher
     job_window_factor: int = Field(default=4, ge=1)  # wake-ups outstanding per worker slot
-    job_kill_grace_s: float = Field(default=10.0, gt=0)
-    job_status_ttl_s: int = Field(default=60, ge=5)
+    job_kill_grace_s: float = Field(default=10.0, gt=0)  # how long a handler may ignore its stop
+    job_status_ttl_s: int = Field(default=60, ge=5)  # of an unfinished job in Redis
     job_events_kept: int = Field(default=1000, ge=10)  # per job
 
     # Identity
     jwt_secret_key: SecretStr = _named("jwt_secret_key", SecretStr(""), "JWT_SECRET_KEY")
     access_token_ttl_s: int = Field(default=3600, ge=60)
-    session_cache_s: int = Field(default=900, ge=1)
+    session_cache_s: int = Field(default=900, ge=1)  # how long Redis keeps who a token belongs to
+    allow_unverified_login: bool | None = None  # empty: in development only
     scrape_token: SecretStr = SecretStr("")  # lets Prometheus read /metrics
-    channels_limits: dict[str, int] = {"free": 1, "pro": 10, "enterprise": 100}
-    daily_video_limits: dict[str, int] = {"free": 2, "pro": 20, "enterprise": 200}
-    monthly_budgets_eur: dict[str, Decimal] = {
+    channels_limits: dict[str, int] = {"free": 1, "pro": 10, "enterprise": 100}  # by tier
+    daily_video_limits: dict[str, int] = {"free": 2, "pro": 20, "enterprise": 200}  # a day in UTC
+    monthly_budgets_eur: dict[str, Decimal] = {  # a calendar month (UTC), by tier
         "free": Decimal(10),
         "pro": Decimal(200),
         "enterprise": Decimal(5000),
@@ -191,6 +199,18 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """What links and callbacks start with, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+class ClientSettings(BaseSettings):
+    """What the command line client reads from the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    url: str = ""  # of the platform, such as https://stellwerk.example.com
+    token: SecretStr = SecretStr("")  # an access token or an API key
+    config: Path | None = None  # file that `stellwerk login` writes
 
 
 def _required(secret: SecretStr, name: str) -> str:

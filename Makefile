@@ -1,0 +1,57 @@
+# Needs make, sh and a Python 3.11 or newer with its venv module; everything else comes by pip.
+
+SHELL = /bin/sh
+PYTHON ?= $(or $(STELLWERK_PYTHON),python3)
+LANGUAGE ?= en
+BIN = .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check lint format types docs constraints clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PYTHON=python3.12   another interpreter for .venv"
+	@echo "  LANGUAGE=de         language of the demo's video (en, de)"
+
+setup: ## prepare .venv; does nothing when it is up to date
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "error: $(PYTHON) is not installed. Debian: apt-get install python3 python3-venv" >&2; \
+	  exit 1; }
+	@$(PYTHON) tools/bootstrap.py
+
+demo: setup ## bring everything up on free ports, make a video through it, and stop again
+	@$(BIN)/python -m stellwerk.cli.main demo --language $(LANGUAGE)
+
+run: setup ## bring everything up on port 8000 and stay; Ctrl-C ends it
+	@exec $(BIN)/stellwerk up
+
+test: setup ## run the tests
+	@$(BIN)/pytest -q -n auto --maxprocesses 3
+
+check: lint types test ## everything that has to be green
+
+lint: setup ## style, formatting and the arrows between packages
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
+
+format: setup ## mend style and formatting where a tool can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+types: setup ## check the types
+	@$(BIN)/mypy
+
+docs: setup ## write the documents that are made from the code
+	@$(BIN)/python -m stellwerk.docs
+
+constraints: ## write down the versions in .venv as those that were tested together
+	@{ sed -n '/^#/p' constraints.txt; \
+	  $(BIN)/pip freeze --exclude-editable | grep -v -i -E '^(stellwerk|setuptools|pip)\b'; \
+	} > constraints.new && mv constraints.new constraints.txt
+
+clean: ## remove .venv and what tools left; data in .stellwerk stays
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache .coverage .coverage.* htmlcov
+	find platform api workers tests migrations benchmarks tools -name __pycache__ -exec rm -rf {} +

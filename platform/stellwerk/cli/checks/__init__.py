@@ -1,0 +1,1 @@
+"""What `stellwerk doctor` examines."""

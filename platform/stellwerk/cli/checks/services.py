@@ -1,0 +1,129 @@
+"""Checks of what the platform talks to while it runs."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import redis
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from celeryconfig import QUEUES
+from stellwerk.broker.workers import workers_by_queue
+from stellwerk.cli.checks.finding import Finding, Grade, Patient, verdict
+from stellwerk.db import migrate
+from stellwerk.providers.choice import choose_providers
+from stellwerk.settings import ArtifactStore, Settings
+from stellwerk.stack.masking import masked
+from stellwerk.stack.report import read_report
+
+START = "Start it: stellwerk up"
+ASIDE_CONNECTIONS = 20  # beat, dispatcher, realtime, Flower, a person with psql
+
+
+def check_stack(who: Patient) -> Iterator[Finding]:
+    """The processes of the stack that runs on this home."""
+    report = read_report(who.home)
+    if report is None or who.holder is None:
+        yield Finding("stack", Grade.OFF, f"nothing runs in {who.home.path}", START)
+        return
+    yield Finding("stack", Grade.OK, f"{report.get('state')}, pid {who.holder.pid}")
+    for process in report.get("processes", ()):
+        name, restarts = process["name"], process["restarts"]
+        remedy = f"Read {who.home.logs / name}.log"
+        if process["pid"] is None:
+            yield Finding(name, Grade.BROKEN, "waits for its next start", remedy)
+        elif restarts:
+            yield Finding(name, Grade.WARNING, f"started again {restarts} times", remedy)
+
+
+def check_postgres(who: Patient) -> Iterator[Finding]:
+    """Postgres answers, has our schema, and enough connections."""
+    if who.joined is None:
+        yield Finding("postgres", Grade.OFF, "embedded, not running", START)
+        return
+    url = who.joined.database()
+    engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 2})
+    try:
+        with engine.connect() as connection:
+            version = connection.scalar(text("SHOW server_version"))
+            slots = int(str(connection.scalar(text("SHOW max_connections"))))
+        yield Finding("postgres", Grade.OK, f"{version} at {masked(url)}")
+        yield from _schema(url)
+    except SQLAlchemyError as exc:
+        reason = str(exc.__cause__ or exc).splitlines()[0]
+        remedy = "Check DATABASE_URL, and that the server takes connections from here."
+        yield Finding("postgres", Grade.BROKEN, f"{masked(url)}: {reason}", remedy)
+        return
+    needed = connections_needed(who.joined)
+    remedy = f"Set max_connections to {needed} or more, or use fewer slots."
+    message = f"{slots} connections, up to {needed} used"
+    yield verdict("connections", message, good=slots >= needed, remedy=remedy)
+
+
+def check_redis(who: Patient) -> Iterator[Finding]:
+    """Redis answers, keeps what it is given, and throws nothing away."""
+    if who.joined is None:
+        yield Finding("redis", Grade.OFF, "embedded, not running", START)
+        return
+    url = who.joined.redis()
+    client = redis.Redis.from_url(
+        url, socket_timeout=2, socket_connect_timeout=2, decode_responses=True
+    )
+    with closing(client):
+        try:
+            server = client.info("server")
+            yield Finding("redis", Grade.OK, f"{server['redis_version']} at {masked(url)}")
+            yield from _redis_settings(client)
+        except redis.RedisError as exc:
+            remedy = "Check REDIS_URL, and that the server takes connections from here."
+            yield Finding("redis", Grade.BROKEN, f"{masked(url)}: {exc}", remedy)
+
+
+def check_workers(who: Patient) -> Iterator[Finding]:
+    """Every queue has a worker that answers over the broker."""
+    if who.joined is None:
+        yield Finding("workers", Grade.OFF, "not running", START)
+        return
+    found = workers_by_queue(who.joined.broker())
+    for queue in QUEUES:
+        workers = ", ".join(sorted(found.get(queue, [])))
+        remedy = f"Start one: celery -A stellwerk_workers.app worker -Q {queue}"
+        yield verdict(f"queue {queue}", workers or "no worker", good=bool(workers), remedy=remedy)
+
+
+def check_artifacts(who: Patient) -> Iterator[Finding]:
+    """An artifact can be written, read and removed."""
+    chosen = who.joined or who.given
+    if who.joined is None and chosen.artifact_store is ArtifactStore.LOCAL:
+        yield Finding("artifacts", Grade.OFF, f"local, {chosen.artifacts_path}")
+        return
+    choose_providers(chosen).artifacts.check()
+    local = chosen.artifact_store is ArtifactStore.LOCAL
+    place = str(chosen.artifacts_path) if local else f"S3 bucket {chosen.s3_bucket}"
+    hint = " (workers on other machines need S3)" if local else ""
+    yield Finding("artifacts", Grade.OK, f"{place}{hint}")
+
+
+def connections_needed(settings: Settings) -> int:
+    """Connections to Postgres that all processes together may open."""
+    web = settings.web_workers * settings.database_pool_size
+    processes = settings.long_slots + settings.media_slots
+    return web + settings.short_slots + 1 + 2 * processes + ASIDE_CONNECTIONS
+
+
+def _schema(url: str) -> Iterator[Finding]:
+    current, head = migrate.current(url), migrate.head()
+    message = f"at {current or 'nothing'}, newest is {head or 'nothing'}"
+    yield verdict("schema", message, good=current == head, remedy="stellwerk db upgrade")
+
+
+def _redis_settings(client: redis.Redis) -> Iterator[Finding]:
+    persistence = client.info("persistence")
+    kept = bool(persistence["aof_enabled"])
+    message = "append-only file is on" if kept else "append-only file is off"
+    remedy = "appendonly yes, or wake-ups are sent again after each restart (no job is lost)"
+    yield verdict("redis persistence", message, good=kept, remedy=remedy, otherwise=Grade.WARNING)
+    policy = client.info("memory")["maxmemory_policy"]
+    remedy = "maxmemory-policy noeviction, or messages may be thrown away"
+    yield verdict("redis eviction", policy, good=policy == "noeviction", remedy=remedy)

@@ -1,0 +1,1 @@
+"""The embedded Postgres, Valkey and Caddy, and the processes of `stellwerk up`."""

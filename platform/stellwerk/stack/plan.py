@@ -1,0 +1,120 @@
+"""What one start of a stack settled on: its home, ports, URLs and the variables it hands out."""
+
+import sysconfig
+from dataclasses import dataclass
+from os import pathsep
+
+from pydantic import SecretStr
+
+from stellwerk.errors import NotRunning
+from stellwerk.settings import Settings, environment
+from stellwerk.shipped import shipped
+from stellwerk.stack.home import Home
+from stellwerk.stack.lock import holder_of
+from stellwerk.stack.ports import choose_ports, known_ports
+from stellwerk.stack.postgres import database_url
+from stellwerk.stack.valkey import redis_url
+
+MADE_WHERE_MISSING = (
+    "jwt_secret_key",
+    "flower_password",
+    "scrape_token",
+    "realtime_metrics_token",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`given` are the settings as found; `filled` has every URL, port and secret in it."""
+
+    home: Home
+    given: Settings
+    filled: Settings
+    ports: dict[str, int]  # by process name; `edge` is the public one
+
+    @property
+    def has_own_database(self) -> bool:
+        """Whether DATABASE_URL is given."""
+        return bool(self.given.database_url.get_secret_value())
+
+    @property
+    def has_own_redis(self) -> bool:
+        """Whether REDIS_URL is given."""
+        return bool(self.given.redis_url.get_secret_value())
+
+
+def make_plan(given: Settings, home: Home) -> Plan:
+    """Choose ports and make secrets; raises PortTaken."""
+    ports = choose_ports(home, given.host, given.port)
+    return Plan(home, given, fill(given, home, ports), ports)
+
+
+def fill(given: Settings, home: Home, ports: dict[str, int]) -> Settings:
+    """The settings with what is embedded, chosen or made in the places left empty."""
+    made = home.secrets()
+    secrets = {
+        "database_url": database_url(ports["postgres"], made["database_password"]),
+        "redis_url": redis_url(ports["valkey"], made["redis_password"]),
+        **{name: made[name] for name in MADE_WHERE_MISSING},
+    }
+    missing = {
+        name: SecretStr(value)
+        for name, value in secrets.items()
+        if not getattr(given, name).get_secret_value()
+    }
+    places = {
+        "home": home.path,
+        "port": ports["edge"],
+        "web_address": f"127.0.0.1:{ports['web']}",
+        "realtime_port": ports["realtime"],
+    }
+    return given.model_copy(update={**places, **missing})
+
+
+def joined_settings(
+    given: Settings, needs: tuple[str, ...] = ("database_url", "redis_url")
+) -> Settings:
+    """The settings of the stack that runs on this home, for a command that joins it.
+
+    Where none runs, the given ones come back if they name every URL in `needs`; raises
+    NotRunning if they do not.
+    """
+    home = Home(given.home.absolute())
+    if holder_of(home.lock_file):
+        return fill(given, home, known_ports(home))
+    if all(getattr(given, name).get_secret_value() for name in needs):
+        return given
+    raise NotRunning(f"Nothing runs in {home.path}. Start it with `stellwerk up`.")
+
+
+def process_environment(filled: Settings, ports: dict[str, int]) -> dict[str, str]:
+    """Our environment with what the Procfile's commands and their processes need."""
+    return {
+        **environment(),
+        **_settings_variables(filled),
+        "PATH": sysconfig.get_path("scripts") + pathsep + environment().get("PATH", ""),
+        "PYTHONSAFEPATH": "1",  # the folder we were started in holds none of our modules
+        "PYTHONUNBUFFERED": "1",
+        "GRANIAN_PORT": str(ports["web"]),
+        "GRANIAN_WORKERS": str(filled.web_workers),
+        "GRANIAN_BLOCKING_THREADS": str(filled.web_threads),
+        "FLOWER_PORT": str(ports["flower"]),
+        "FLOWER_BASIC_AUTH": f"{filled.flower_user}:{filled.flower_password.get_secret_value()}",
+        "EDGE_CONFIG": str(shipped("deploy/Caddyfile")),
+        "EDGE_BIND": filled.host,
+        "EDGE_SITE": f"http://:{ports['edge']}",
+        "CADDY_ADMIN": "off",
+    }
+
+
+def _settings_variables(filled: Settings) -> dict[str, str]:
+    names = (
+        "home port host database_url redis_url jwt_secret_key flower_password scrape_token "
+        "realtime_metrics_token web_address realtime_port short_slots long_slots media_slots"
+    )
+    values = {name: getattr(filled, name) for name in names.split()}
+    plain = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+    }
+    return {f"STELLWERK_{name.upper()}": value for name, value in plain.items()}

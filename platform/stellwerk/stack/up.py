@@ -1,0 +1,140 @@
+"""`stellwerk up`: everything from an empty folder to a platform that answers, and back."""
+
+import http.client
+import os
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from stellwerk.errors import StackError
+from stellwerk.settings import Settings
+from stellwerk.stack.backends import start_backends
+from stellwerk.stack.follow import LogFollower, shorten_logs
+from stellwerk.stack.guard import Guard
+from stellwerk.stack.home import Home, clear_disk_errors, require_space
+from stellwerk.stack.lock import HomeLock
+from stellwerk.stack.plan import Plan, make_plan, process_environment
+from stellwerk.stack.procfile import programs_of
+from stellwerk.stack.report import Report, StackState, reachable_address, stack_urls
+from stellwerk.stack.stopping import Stop
+from stellwerk.stack.supervisor import TICK_S, Supervisor
+
+READY_PATH = "/api/v1/health/ready"
+STACK_READY_S = 120.0
+TICKS_PER_LOG_CHECK = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line may say about one start."""
+
+    procfile: Path
+    say: Callable[[str], None]
+    verbose: bool = False
+    migrate: bool = True
+    ready_path: str = READY_PATH  # answered with 200, through the edge, by a stack that is up
+
+
+def run_stack(settings: Settings, options: Options, stop: Stop) -> None:
+    """Run the platform until `stop` is requested.
+
+    Raises StackError (AlreadyRunning and PortTaken among them) with one line that says what to
+    mend. Whatever happens, everything that was started is ended.
+    """
+    home = Home(settings.home.absolute())
+    home.prepare()
+    os.umask(0o077)
+    lock = HomeLock(home.lock_file)
+    with clear_disk_errors(home.path), lock.held():
+        warning = require_space(home.path)
+        if warning:
+            options.say(warning)
+        plan = make_plan(settings, home)
+        _live(plan, options, lock, stop)
+
+
+def _live(plan: Plan, options: Options, lock: HomeLock, stop: Stop) -> None:
+    run = uuid.uuid4().hex
+    guard = Guard(run, lock.handle)
+    supervisor = Supervisor(run=run, logs=plan.home.logs, guard=guard, say=options.say)
+    report = Report(plan.home, stack_urls(plan.filled), supervisor.documents)
+    supervisor.changed = report.update
+    follower = LogFollower(plan.home.logs, options.say) if options.verbose else None
+    report.enter(StackState.STARTING)
+    try:
+        _start(plan, options, supervisor, stop)
+        if not stop.requested:
+            lock.announce(report.urls["api"])
+            report.enter(StackState.READY)
+            options.say(_banner(report.urls, plan.filled))
+        _supervise(plan, supervisor, follower, stop)
+    finally:
+        report.enter(StackState.STOPPING)
+        supervisor.end_all(stop, grace_s=plan.filled.shutdown_grace_s)
+        report.enter(StackState.STOPPED)
+
+
+def _start(plan: Plan, options: Options, supervisor: Supervisor, stop: Stop) -> None:
+    start_backends(plan, supervisor, stop)
+    if stop.requested:
+        return
+    if options.migrate:
+        _migrate(plan.filled)
+    env = process_environment(plan.filled, plan.ports)
+    for program in programs_of(options.procfile, env):
+        supervisor.add(program)
+    ready = partial(_answers, plan, options.ready_path)
+    supervisor.wait_for("The platform", ready, stop=stop, timeout_s=STACK_READY_S)
+
+
+def _answers(plan: Plan, path: str) -> bool:
+    address = reachable_address(plan.filled.host)
+    connection = http.client.HTTPConnection(address, plan.ports["edge"], timeout=2)
+    with closing(connection):
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def _supervise(
+    plan: Plan, supervisor: Supervisor, follower: LogFollower | None, stop: Stop
+) -> None:
+    for tick in count(1):
+        if stop.requested:
+            return
+        supervisor.tick()
+        if follower:
+            follower.pump()
+        if tick % TICKS_PER_LOG_CHECK == 0:
+            shorten_logs(plan.home.logs)
+        stop.wait(TICK_S)
+
+
+def _migrate(filled: Settings) -> None:
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  heavy, and only `up` needs it
+
+    from stellwerk.db.migrate import upgrade  # noqa: PLC0415  heavy, and only `up` needs it
+
+    try:
+        upgrade(filled.database())
+    except SQLAlchemyError as exc:
+        reason = str(exc).splitlines()[0]
+        raise StackError(f"The database cannot be migrated: {reason}") from exc
+
+
+def _banner(urls: dict[str, str], filled: Settings) -> str:
+    lines = (
+        "Stellwerk is up.",
+        f"  API      {urls['api']}",
+        f"  Docs     {urls['docs']}",
+        f"  Flower   {urls['flower']}  (user {filled.flower_user}, password in secrets.json)",
+        f"  Home     {filled.home}",
+        "Ctrl-C ends it.",
+    )
+    return "\n".join(lines)

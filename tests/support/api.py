@@ -1,0 +1,83 @@
+"""The API for tests: the real application through Flask's test client, and people who use it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+API = "/api/v1"
+PASSWORD = "correct horse battery staple"  # noqa: S105  of throw-away users
+UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
+
+
+@dataclass(slots=True)
+class ApiUser:
+    """Somebody who uses the API; without credentials they are nobody."""
+
+    client: FlaskClient
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    user: Mapping[str, Any] = field(default_factory=dict)
+
+    def get(self, path: str, **arguments: Any) -> TestResponse:
+        """GET, below /api/v1."""
+        return self.send("GET", path, **arguments)
+
+    def post(self, path: str, json: Any = None, **arguments: Any) -> TestResponse:
+        """POST, below /api/v1."""
+        return self.send("POST", path, json=json, **arguments)
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **arguments: Any
+    ) -> TestResponse:
+        """Any request, below /api/v1."""
+        sent = {**self.credentials, **(headers or {})}
+        return self.client.open(f"{API}{path}", method=method, headers=sent, **arguments)
+
+    def submit(self, operation: str = "diagnostics.echo", **body: Any) -> str:
+        """Submit a job; returns its id."""
+        answer = self.post("/jobs", {"operation": operation, **body})
+        assert answer.status_code == 202, answer.text
+        return str(answer.get_json()["job_id"])
+
+    def with_key(self, **body: Any) -> "ApiUser":
+        """The same person, using a new API key."""
+        answer = self.post("/api-keys", {"name": "test", **body})
+        assert answer.status_code == 201, answer.text
+        bearer = {"Authorization": f"Bearer {answer.get_json()['key']}"}
+        return ApiUser(self.client, bearer, {**self.user, "key_id": answer.get_json()["id"]})
+
+
+def account(**fields: str) -> dict[str, str]:
+    """The body of a registration: somebody new."""
+    return {"email": f"{token_hex(6)}@example.com", "password": PASSWORD, **fields}
+
+
+def signed_up(client: FlaskClient, **fields: str) -> ApiUser:
+    """Somebody new, registered and signed in."""
+    body = account(**fields)
+    nobody = ApiUser(client)
+    assert nobody.post("/auth/register", body).status_code == 202
+    return signed_in(client, body["email"], body["password"])
+
+
+def signed_in(client: FlaskClient, email: str, password: str = PASSWORD) -> ApiUser:
+    """Somebody who has an account."""
+    answer = ApiUser(client).post("/auth/login", {"email": email, "password": password})
+    assert answer.status_code == 200, answer.text
+    said = answer.get_json()
+    return ApiUser(client, {"Authorization": f"Bearer {said['access_token']}"}, said["user"])
+
+
+def error_of(answer: TestResponse, status: int) -> dict[str, Any]:
+    """The error in the envelope, which has to be whole; the status has to be this one."""
+    assert answer.status_code == status, answer.text[:500]
+    assert answer.content_type == "application/json"
+    body = answer.get_json()
+    assert set(body) == {"error"}
+    error: dict[str, Any] = body["error"]
+    assert set(error) == {"code", "message", "details", "timestamp", "request_id"}
+    assert error["request_id"] == answer.headers["X-Request-ID"]
+    return error
