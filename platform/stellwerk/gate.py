@@ -22,6 +22,10 @@ class Gate:
                 self._shut_until = now + self._pause_s
             return True
 
+    def is_shut(self) -> bool:
+        """Whether it failed a moment ago; asking grants no try."""
+        return time.monotonic() < self._shut_until
+
     def trip(self) -> None:
         """It failed: shut for the pause."""
         with self._lock:

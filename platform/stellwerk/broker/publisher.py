@@ -49,6 +49,10 @@ class CeleryPublisher:
             raise Unavailable(f"The broker does not answer: {exc}") from exc
         self._gate.recover()
 
+    def is_paused(self) -> bool:
+        """See `Publisher.is_paused`."""
+        return self._gate.is_shut()
+
     def _send(self, wakeup: Wakeup, producer: Producer) -> None:
         self._app.send_task(
             wakeup.operation,

@@ -29,7 +29,8 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
-            "options": "-c timezone=UTC -c statement_timeout=30s -c lock_timeout=5s",
+            # GMT, since Postgres knows UTC only where the system has tzdata
+            "options": "-c timezone=GMT -c statement_timeout=30s -c lock_timeout=5s",
         },
     )
 

@@ -60,6 +60,8 @@ _UNPUBLISH_ALL = text("""
 
 def publish_due(runtime: Runtime, queue: str) -> int:
     """Publish due jobs of a queue as far as its window has room; returns how many."""
+    if runtime.publisher.is_paused():
+        return 0
     values = {
         "queue": queue,
         "window": window(runtime, queue),

@@ -54,6 +54,9 @@ class Publisher(Protocol):
     def publish(self, wakeups: Sequence[Wakeup]) -> None:
         """Send them; raises Unavailable when the broker does not answer at once."""
 
+    def is_paused(self) -> bool:
+        """Whether the broker failed a moment ago, so that trying is of no use yet."""
+
 
 class Board(Protocol):
     """Where live status is shown. It never raises: what it loses, the ledger still has."""

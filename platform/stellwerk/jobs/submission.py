@@ -101,14 +101,20 @@ def field_errors(messages: Any, path: str = "") -> list[FieldError]:
     return [FieldError(path.lstrip("."), str(reason)) for reason in reasons]
 
 
+def slots(runtime: Runtime, queue: str) -> int:
+    """How many jobs of a queue run at once."""
+    settings = runtime.settings
+    by_queue = {
+        "short": settings.short_slots,
+        "long": settings.long_slots,
+        "media": settings.media_slots,
+    }
+    return by_queue.get(queue, 1)
+
+
 def window(runtime: Runtime, queue: str) -> int:
     """How many wake-ups of a queue may be outstanding."""
-    slots = {
-        "short": runtime.settings.short_slots,
-        "long": runtime.settings.long_slots,
-        "media": runtime.settings.media_slots,
-    }
-    return slots.get(queue, 1) * runtime.settings.job_window_factor
+    return slots(runtime, queue) * runtime.settings.job_window_factor
 
 
 def is_stored(runtime: Runtime, job_id: UUID) -> bool:

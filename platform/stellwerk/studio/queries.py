@@ -109,6 +109,11 @@ def committed_this_month(session: Session, user_id: int) -> Decimal:
     return Decimal(session.scalar(spent) or 0) + Decimal(session.scalar(reserved) or 0)
 
 
+def reserved_cost(session: Session, job_id: UUID) -> float:
+    """EUR set aside for a job that is not finished."""
+    return _money(session.get_one(Job, job_id).reserved_cost)
+
+
 _VIDEO_COST = (
     select(func.coalesce(func.sum(JobCost.amount), 0))
     .where(JobCost.job_id == Video.job_id)

@@ -60,6 +60,12 @@ class ChannelFields(Schema):
     publish_schedule = fields.Nested(ScheduleSchema, allow_none=True)
 
 
+class ChannelPatch(ChannelFields):
+    """The same, nothing of it required."""
+
+    name = PlainString(validate=validate.Length(1, 100))
+
+
 class ChannelSchema(ChannelFields):
     """A channel; `total_cost` in EUR is the sum of its videos' cost lines."""
 

@@ -1,13 +1,23 @@
 """The rules of channels and videos: limits, budgets, and what a job's life does to its video."""
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from stellwerk.errors import ErrorCode, JobFailed, LimitReached, NotPermitted, PaymentRequired
+from stellwerk.errors import (
+    Conflict,
+    ErrorCode,
+    JobFailed,
+    LimitReached,
+    NotPermitted,
+    PaymentRequired,
+)
 from stellwerk.identity.model import User
+from stellwerk.jobs import control
+from stellwerk.jobs.artifacts import remove_artifacts
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.jobs.states import JobStatus
@@ -58,6 +68,20 @@ def change(row: Channel | Video, fields: dict[str, Any]) -> None:
 def delete(session: Session, row: Channel | Video) -> None:
     """Hide it; what it cost stays on record."""
     row.deleted_at = session.scalar(select(func.now()))
+
+
+def delete_video(runtime: Runtime, user_id: int, video_id: int) -> None:
+    """Cancel the generation if it is under way, hide the video and remove its artifacts.
+
+    Raises NotFound, ProviderUnavailable (the artifact store; the rows stay, to try again).
+    """
+    with runtime.sessions() as session:
+        job_id = queries.own_video(session, user_id, video_id).job_id
+    with suppress(Conflict):  # it ended already
+        control.cancel(runtime, job_id)
+    with runtime.sessions.begin() as session:
+        delete(session, queries.own_video(session, user_id, video_id))
+    remove_artifacts(runtime, job_id)
 
 
 def estimated_cost(settings: Settings, target_duration_s: float) -> Decimal:

@@ -28,6 +28,9 @@ class Outbox:
             raise Unavailable("no broker")
         self.sent += [wakeup.job_id for wakeup in wakeups]
 
+    def is_paused(self) -> bool:
+        return False
+
 
 @pytest.fixture
 def outbox() -> Outbox:
