@@ -7,6 +7,7 @@ from flask import Response
 from marshmallow import fields
 
 from stellwerk.clock import rfc3339
+from stellwerk.fields import Moment, PlainString
 from stellwerk.jobs import control
 from stellwerk.jobs.estimates import estimated_completion
 from stellwerk.jobs.queries import costs
@@ -16,7 +17,6 @@ from stellwerk.studio.schemas import (
     CostSchema,
     GeneratePayload,
     GenerateRequest,
-    PlainString,
     VideoPatch,
     VideoSchema,
 )
@@ -52,7 +52,7 @@ class AcceptedVideo(Accepted):
     task_id = fields.UUID(required=True)
     video_id = fields.Integer(required=True)
     estimated_cost = fields.Float(required=True, metadata={"description": "EUR"})
-    estimated_completion = fields.AwareDateTime(format="iso", allow_none=True)
+    estimated_completion = Moment(allow_none=True)
     message = fields.String(required=True)
 
 

@@ -7,27 +7,9 @@ from zoneinfo import available_timezones
 from cronsim import CronSim, CronSimError
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
+from stellwerk.fields import Identifier, Moment, PlainString
 from stellwerk.providers.script.protocol import Style
 from stellwerk.studio.states import VideoStatus
-
-POSTGRES_INT_MAX = 2**31 - 1
-
-
-class PlainString(fields.String):
-    """Text that Postgres can store: no NUL, no lone surrogates."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text: str = super()._deserialize(value, attr, data, **kwargs)
-        if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise ValidationError("Contains a character that is not text.")
-        return text
-
-
-class Identifier(fields.Integer):
-    """The id of a row."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(1, POSTGRES_INT_MAX), **kwargs)
 
 
 class ScheduleSchema(Schema):
@@ -74,7 +56,7 @@ class ChannelSchema(ChannelFields):
     youtube_channel_id = fields.String(dump_only=True, allow_none=True)
     total_videos = fields.Integer(dump_only=True)
     total_cost = fields.Float(dump_only=True)
-    created_at = fields.AwareDateTime(dump_only=True, format="iso", default_timezone=UTC)
+    created_at = Moment(dump_only=True)
 
 
 class GeneratePayload(Schema):
@@ -101,9 +83,7 @@ class GeneratePayload(Schema):
         ),
     )
     auto_publish = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
-    schedule_time = fields.AwareDateTime(
-        format="iso", default_timezone=UTC, load_default=None, allow_none=True
-    )
+    schedule_time = Moment(load_default=None, allow_none=True)
 
     @validates("topic")
     def _not_blank(self, value: str, **_: Any) -> None:
@@ -157,9 +137,9 @@ class VideoSchema(Schema):
     quality_parts = fields.Dict(allow_none=True)
     total_cost = fields.Float()
     auto_publish = fields.Boolean()
-    publish_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True)
-    created_at = fields.AwareDateTime(format="iso", default_timezone=UTC)
-    published_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True)
+    publish_at = Moment(allow_none=True)
+    created_at = Moment()
+    published_at = Moment(allow_none=True)
     status_url = fields.String()
     artifacts_url = fields.String()
 
@@ -173,7 +153,7 @@ class CostLineSchema(Schema):
     quantity = fields.Float()
     unit_price = fields.Float()
     amount = fields.Float()
-    created_at = fields.AwareDateTime(format="iso", default_timezone=UTC)
+    created_at = Moment()
 
 
 class CostSchema(Schema):

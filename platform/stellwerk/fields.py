@@ -1,0 +1,40 @@
+"""Schema fields that every noun shares."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+from stellwerk.clock import rfc3339
+
+POSTGRES_INT_MAX = 2**31 - 1
+
+
+class PlainString(fields.String):
+    """Text that Postgres can store: no NUL, no lone surrogates."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise ValidationError("Contains a character that is not text.")
+        return text
+
+
+class Identifier(fields.Integer):
+    """The id of a row."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(1, POSTGRES_INT_MAX), **kwargs)
+
+
+class Moment(fields.AwareDateTime):
+    """A point in time: RFC 3339 in, taken as UTC where it has no offset; UTC with `Z` out."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="iso", default_timezone=UTC, **kwargs)
+
+    def _serialize(
+        self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any
+    ) -> str | float | None:
+        del attr, obj, kwargs
+        return rfc3339(value)
