@@ -1,5 +1,6 @@
 """A whole stack, and what becomes of its jobs when parts of it are killed or frozen."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from embedded import wait_until
 from full_stack import Client, client_of, full_stack
@@ -62,6 +64,8 @@ def test_a_worker_killed_while_rendering_loses_nothing_that_was_done(
     assert (job["status"], job["attempt"], job["failures"]) == ("completed", 2, 0)
     assert after["script"] == before["script"]
     assert after["voice"] == before["voice"]
+    assert in_flower(run, job_id) == ("videos.generate", "FAILURE")
+    assert in_flower(run, f"{job_id}.2") == ("videos.generate", "SUCCESS")
     video = client.request("GET", f"/jobs/{job_id}/artifacts/video.mp4")
     assert video.content[4:8] == b"ftyp"
 
@@ -73,6 +77,26 @@ def test_a_running_job_is_cancelled_within_three_seconds(client: Client) -> None
     client.expect(202, "POST", f"/jobs/{job_id}/cancel")
 
     wait_until(lambda: client.has(job_id, "cancelled"), timeout_s=3)
+
+
+def test_flower_finds_a_job_by_its_id_and_shows_the_outcome_the_ledger_has(
+    run: StackRun, client: Client
+) -> None:
+    done = client.submit("diagnostics.echo", {"message": "hello"})
+    retried = client.submit("diagnostics.fail", {"succeed_on_attempt": 2})
+    failed = client.submit("diagnostics.fail", {"kind": "final"})
+    cancelled = client.submit("diagnostics.sleep", {"seconds": 60})
+    wait_until(lambda: client.has(cancelled, "running"))
+    client.expect(202, "POST", f"/jobs/{cancelled}/cancel")
+    expected = {
+        done: ("diagnostics.echo", "SUCCESS"),
+        retried: ("diagnostics.fail", "RETRY"),
+        f"{retried}.2": ("diagnostics.fail", "SUCCESS"),
+        failed: ("diagnostics.fail", "FAILURE"),
+        cancelled: ("diagnostics.sleep", "REVOKED"),
+    }
+    for task_id, shown in expected.items():
+        wait_until(lambda task=task_id, want=shown: in_flower(run, task) == want)  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
 
 
 def test_redis_killed_and_started_empty_loses_no_job_and_delays_no_answer(
@@ -108,6 +132,15 @@ def test_redis_frozen_for_a_while_loses_no_job_and_delays_no_answer(
     assert client.slowest_s < ANSWER_WITHIN_S
     for job_id in (running, *submitted):
         assert client.ended(job_id)["status"] == "completed"
+
+
+def in_flower(run: StackRun, task_id: str) -> tuple[str, str] | None:
+    """Name and state that Flower gives a task; None while it does not know it."""
+    secrets = json.loads((run.home.path / "secrets.json").read_text())
+    url = f"{run.document()['urls']['flower']}api/task/info/{task_id}"
+    answer = requests.get(url, auth=("operator", secrets["flower_password"]), timeout=10)
+    found = answer.json() if answer.ok else {}
+    return (found["name"], found["state"]) if found else None
 
 
 def lose_redis(run: StackRun) -> None:
