@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = _named("database_url", SecretStr(""), "DATABASE_URL")
     redis_url: SecretStr = _named("redis_url", SecretStr(""), "REDIS_URL")
     broker_url: SecretStr = SecretStr("")  # empty: the Redis URL
-    database_pool_size: int = Field(default=5, ge=1)  # connections of a web process
+    database_pool_size: int = Field(default=5, ge=1)  # where a role has no number of its own
     redis_timeout_s: float = Field(default=0.5, gt=0)  # connect and answer, in web processes
     redis_pause_s: float = Field(default=1.0, gt=0)  # how long a failed Redis is left alone
 

@@ -10,7 +10,7 @@ from stellwerk.providers.script.sentences import pace_of
 from stellwerk.providers.script.topic import Topic, capitalised, speakable
 
 OPENING_SHARE = 0.35  # of the video, at most, for saying the topic
-HONEST_FROM_S = 30.0  # from here a topic without facts always says that it has none
+HONEST_FROM_S = 20.0  # from here a topic without facts always says that it has none
 BRIDGES_FROM_S = 45.0  # shorter videos have no time for pleasantries
 
 
@@ -151,7 +151,7 @@ def _opening(
     if pace_of(language).seconds([first]) > OPENING_SHARE * request.target_duration_s:
         first = words.unnamed_opening
     more = style.opening_more if subject else (words.honest, *style.opening_more)
-    roomy = topic.count is not None or request.target_duration_s >= HONEST_FROM_S
+    roomy = request.target_duration_s >= HONEST_FROM_S
     return Draft(
         heading=topic.heading,
         bullets=(),

@@ -23,9 +23,16 @@ SAMPLE_RATE_HZ = 44_100
 CONVERSION_S = 120.0
 
 
-def elevenlabs_client(api_key: str, *, base_url: str, timeout_s: float) -> ElevenLabs:
-    """A client for `ElevenLabsVoice`. Empty `base_url`: ElevenLabs' own."""
-    return ElevenLabs(api_key=api_key, base_url=base_url or None, timeout=timeout_s)
+def elevenlabs_client(
+    api_key: str, *, base_url: str, timeout_s: float, http: httpx.Client | None = None
+) -> ElevenLabs:
+    """A client for `ElevenLabsVoice`. Empty `base_url`: ElevenLabs' own.
+
+    `http` is a connection pool that the caller closes; the client's own lives for the process.
+    """
+    return ElevenLabs(
+        api_key=api_key, base_url=base_url or None, timeout=timeout_s, httpx_client=http
+    )
 
 
 class ElevenLabsVoice:

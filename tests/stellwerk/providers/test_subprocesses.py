@@ -1,0 +1,104 @@
+"""Child processes end when they should, whatever happens to us."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stellwerk.errors import ProviderUnavailable, Stopped
+from stellwerk.providers.subprocesses import run_program
+
+PARENT = """
+from stellwerk.providers.subprocesses import run_program
+run_program(["sleep", "300.25"], timeout_s=300)
+"""
+
+
+def _eventually(condition: Callable[[], bool], within_s: float = 10) -> bool:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_lines_are_handed_over_as_they_come() -> None:
+    lines: list[str] = []
+    run_program(["printf", "one\\ntwo\\nthree"], timeout_s=10, on_line=lines.append)
+    assert lines == ["one", "two", "three"]
+
+
+def test_what_it_says_on_standard_error_is_kept() -> None:
+    assert run_program(["sh", "-c", "echo careful >&2"], timeout_s=10).stderr == "careful\n"
+
+
+def test_a_failed_program_is_reported_with_its_last_words() -> None:
+    with pytest.raises(ProviderUnavailable, match="sh ended with 3: no luck"):
+        run_program(["sh", "-c", "echo no luck >&2; exit 3"], timeout_s=10)
+
+
+def test_a_missing_program_is_named() -> None:
+    with pytest.raises(ProviderUnavailable, match="no-such-program"):
+        run_program(["no-such-program"], timeout_s=10)
+
+
+def test_a_program_that_takes_too_long_is_ended() -> None:
+    began = time.monotonic()
+    with pytest.raises(ProviderUnavailable, match="time limit"):
+        run_program(["sleep", "30"], timeout_s=0.3)
+    assert time.monotonic() - began < 3
+
+
+def test_a_program_is_ended_on_request_and_what_it_started_too(tmp_path: Path) -> None:
+    pids = tmp_path / "pid"
+    script = f"sleep 31 & echo $! > {pids}; trap '' TERM; wait"
+    with pytest.raises(Stopped):
+        run_program(["sh", "-c", script], timeout_s=30, should_stop=pids.exists)
+    started = int(pids.read_text() or 0)
+    assert _eventually(lambda: not started or not psutil.pid_exists(started))
+
+
+def test_an_error_raised_while_asking_ends_the_program_too() -> None:
+    before = set(psutil.Process().children(recursive=True))
+
+    def lease_is_lost() -> bool:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        run_program(["sleep", "30"], timeout_s=30, should_stop=lease_is_lost)
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+def test_a_program_that_closes_its_output_is_waited_for() -> None:
+    began = time.monotonic()
+    run_program(["sh", "-c", "exec >&-; sleep 0.4"], timeout_s=10)
+    assert time.monotonic() - began >= 0.4
+
+
+def test_keys_and_passwords_are_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    lines: list[str] = []
+    run_program(["env"], timeout_s=10, on_line=lines.append)
+    assert any(line.startswith("PATH=") for line in lines)
+    assert "OPENAI_API_KEY=secret" not in lines
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_a_program_dies_with_a_killed_parent() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT])  # noqa: S603  fixed arguments
+    try:
+        family = psutil.Process(parent.pid)
+        sleeping = ["sleep", "300.25"]
+        assert _eventually(lambda: any(c.cmdline() == sleeping for c in family.children()))
+        child = next(c for c in family.children() if c.cmdline() == sleeping)
+    finally:
+        os.kill(parent.pid, signal.SIGKILL)
+        parent.wait()
+    assert _eventually(lambda: not child.is_running())
