@@ -2,6 +2,7 @@
 
 from alembic import command
 from alembic.script import ScriptDirectory
+
 from embedded import fresh_database
 from stellwerk.db.migrate import alembic_config, upgrade
 from stellwerk.settings import load_settings

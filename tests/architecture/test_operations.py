@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+
 from celeryconfig import QUEUES
 from stellwerk.bootstrap import registry
 from stellwerk.identity.permissions import PERMISSIONS
@@ -39,7 +40,7 @@ class TestEveryOperation:
     def test_can_undo_the_steps_it_says(self, operation: Operation) -> None:
         load_handlers()
         for step in operation.undoable_steps():
-            assert undo_of(operation.name, step)
+            assert callable(undo_of(operation.name, step))
 
     def test_has_upcasters_for_every_older_version(self, operation: Operation) -> None:
         assert set(operation.upcasters) == set(range(1, operation.version))

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+
 from embedded import wait_until
 from people import add_channel, add_user
 from stellwerk.bootstrap import Platform

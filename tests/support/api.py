@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
@@ -37,8 +38,8 @@ class ApiUser:
         return self.client.open(f"{API}{path}", method=method, headers=sent, **arguments)
 
     def submit(self, operation: str = "diagnostics.echo", **body: Any) -> str:
-        """Submit a job; returns its id."""
-        answer = self.post("/jobs", {"operation": operation, **body})
+        """Submit a job, for later unless told otherwise, so that no worker takes it."""
+        answer = self.post("/jobs", {"operation": operation, "run_at": in_an_hour(), **body})
         assert answer.status_code == 202, answer.text
         return str(answer.get_json()["job_id"])
 
@@ -48,6 +49,11 @@ class ApiUser:
         assert answer.status_code == 201, answer.text
         bearer = {"Authorization": f"Bearer {answer.get_json()['key']}"}
         return ApiUser(self.client, bearer, {**self.user, "key_id": answer.get_json()["id"]})
+
+
+def in_an_hour() -> str:
+    """A `run_at` that lies ahead for as long as a test runs."""
+    return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
 
 def account(**fields: str) -> dict[str, str]:

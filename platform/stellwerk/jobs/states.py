@@ -34,9 +34,11 @@ LIVE = frozenset(JobStatus) - TERMINAL
 TRANSITIONS: dict[tuple[JobStatus, JobStatus], str] = {
     (JobStatus.QUEUED, JobStatus.RUNNING): "a worker claims it",
     (JobStatus.QUEUED, JobStatus.CANCELLED): "it is cancelled before it ran",
-    (JobStatus.QUEUED, JobStatus.FAILED): "it crashed its workers too often",
     (JobStatus.RUNNING, JobStatus.COMPLETED): "the handler returns",
-    (JobStatus.RUNNING, JobStatus.FAILED): "a final error, or the last attempt failed",
+    (
+        JobStatus.RUNNING,
+        JobStatus.FAILED,
+    ): "a final error, the last attempt, or its workers died",
     (JobStatus.RUNNING, JobStatus.CANCELLED): "a requested cancel takes effect",
     (JobStatus.RUNNING, JobStatus.QUEUED): "a retry, a hand-over, or an expired lease",
     (JobStatus.RUNNING, JobStatus.WAITING): "it waits for a signal and gives its worker back",

@@ -6,6 +6,7 @@ PREFIX = "stellwerk"
 
 EVENTS_CHANNEL = f"{PREFIX}:events"  # messages start with the job id, 36 characters
 EPOCH = f"{PREFIX}:epoch"  # gone when Redis lost its data
+SESSIONS_SWEPT = f"{PREFIX}:sessions:swept"  # while it stands, copies of sessions are believed
 
 
 def job_status(job_id: UUID | str) -> str:

@@ -3,6 +3,8 @@
 import sysconfig
 from dataclasses import dataclass
 from os import pathsep
+from pathlib import Path
+from shutil import rmtree
 
 from pydantic import SecretStr
 
@@ -104,7 +106,16 @@ def process_environment(filled: Settings, ports: dict[str, int]) -> dict[str, st
         "EDGE_BIND": filled.host,
         "EDGE_SITE": f"http://:{ports['edge']}",
         "CADDY_ADMIN": "off",
+        "WEB_METRICS_DIR": str(_fresh_metrics_folder(filled.home)),
     }
+
+
+def _fresh_metrics_folder(home: Path) -> Path:
+    """An empty folder in which the web processes add their numbers up (prometheus_client)."""
+    folder = home.absolute() / "metrics"
+    rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
 
 
 def _settings_variables(filled: Settings) -> dict[str, str]:

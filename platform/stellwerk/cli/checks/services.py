@@ -107,7 +107,7 @@ def check_artifacts(who: Patient) -> Iterator[Finding]:
 
 def connections_needed(settings: Settings) -> int:
     """Connections to Postgres that all processes together may open."""
-    web = settings.web_workers * settings.database_pool_size
+    web = settings.web_workers * settings.web_threads
     processes = settings.long_slots + settings.media_slots
     return web + settings.short_slots + 1 + 2 * processes + ASIDE_CONNECTIONS
 

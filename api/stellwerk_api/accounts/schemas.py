@@ -1,0 +1,74 @@
+"""What clients send and get about accounts."""
+
+from marshmallow import Schema, fields, validate
+
+from stellwerk.identity.permissions import Role
+from stellwerk.identity.service import PASSWORD_MAX, PASSWORD_MIN
+
+_EMAIL = validate.Length(3, 254)
+
+
+class RegisterBody(Schema):
+    """A new account."""
+
+    email = fields.String(required=True, validate=_EMAIL)
+    password = fields.String(
+        required=True, load_only=True, validate=validate.Length(PASSWORD_MIN, PASSWORD_MAX)
+    )
+    full_name = fields.String(load_default="", validate=validate.Length(max=200))
+
+
+class RegisterAnswer(Schema):
+    """The same for every address."""
+
+    message = fields.String(required=True)
+
+
+class LoginBody(Schema):
+    """Who signs in."""
+
+    email = fields.String(required=True, validate=_EMAIL)
+    password = fields.String(
+        required=True, load_only=True, validate=validate.Length(1, PASSWORD_MAX)
+    )
+
+
+class ProfileBody(Schema):
+    """What a user may change of their own account."""
+
+    full_name = fields.String(validate=validate.Length(max=200))
+    username = fields.String(
+        validate=validate.Regexp(
+            r"^[a-z0-9][a-z0-9_.-]{2,63}$",
+            error="3 to 64 of a-z, 0-9, dot, hyphen and underscore, a letter or digit first.",
+        )
+    )
+
+
+class UserSchema(Schema):
+    """An account; limits as they are in force, money in EUR."""
+
+    id = fields.Integer(required=True)
+    email = fields.String(required=True)
+    username = fields.String(required=True)
+    full_name = fields.String(required=True)
+    role = fields.Enum(Role, by_value=True, required=True)
+    is_active = fields.Boolean(required=True)
+    email_verified_at = fields.AwareDateTime(required=True, allow_none=True)
+    subscription_tier = fields.String(required=True)
+    channels_limit = fields.Integer(required=True)
+    daily_video_limit = fields.Integer(required=True)
+    monthly_budget = fields.Float(required=True)
+    total_spent = fields.Float(required=True)
+    is_beta_user = fields.Boolean(required=True)
+    created_at = fields.AwareDateTime(required=True)
+    updated_at = fields.AwareDateTime(required=True)
+
+
+class LoginAnswer(Schema):
+    """A session; `expires_in` in seconds."""
+
+    access_token = fields.String(required=True)
+    token_type = fields.String(required=True, validate=validate.Equal("bearer"))
+    expires_in = fields.Integer(required=True)
+    user = fields.Nested(UserSchema, required=True)

@@ -1,0 +1,84 @@
+"""The web process: `granian --interface wsgi --factory stellwerk_api.app:create_app`."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask
+from werkzeug.routing import IntegerConverter, Map
+
+import stellwerk_api
+from stellwerk.bootstrap import Platform, bootstrap
+from stellwerk.logs import configure_logs
+from stellwerk.settings import settings
+from stellwerk_api import context
+from stellwerk_api.auth import guard
+from stellwerk_api.bodies import READ_BYTES
+from stellwerk_api.credentials import Credentials
+from stellwerk_api.documentation import routes as documentation
+from stellwerk_api.documentation.openapi import api_of
+from stellwerk_api.errors import handle_errors
+from stellwerk_api.json_answers import ApiResponse, OrjsonProvider, as_json
+from stellwerk_api.observation import observe
+from stellwerk_api.operations import routes as operations
+from stellwerk_api.operations.catalogue import catalogue
+
+POSTGRES_INT_MAX = 2**31 - 1
+
+
+class RowIdConverter(IntegerConverter):
+    """`<int:...>` in a route is a row's id; what no row can have is no such page."""
+
+    def __init__(self, map: Map, **options: Any) -> None:  # noqa: A002  Werkzeug's name
+        super().__init__(map, **{"max": POSTGRES_INT_MAX, **options})
+
+
+def create_app(platform: Platform | None = None) -> Flask:
+    """The application; raises ConfigurationError where a setting or a declaration is missing.
+
+    Without a `platform` it reads the settings and makes one, with a connection per thread.
+    """
+    if platform is None:
+        configure_logs(settings())
+        platform = bootstrap(settings(), role="web", pool_size=settings().web_threads)
+    app = empty_app()
+    app.extensions[context.EXTENSION] = platform
+    app.extensions[operations.EXTENSION] = catalogue(platform.runtime.registry)
+    add_routes(app)
+    observe(app)
+    guard(app, Credentials(platform))
+    handle_errors(app)
+    return app
+
+
+def empty_app() -> Flask:
+    """An application with our manners and no routes."""
+    app = Flask("stellwerk_api", static_folder=None)
+    app.response_class = ApiResponse
+    app.json = OrjsonProvider(app)
+    app.config["MAX_CONTENT_LENGTH"] = READ_BYTES
+    app.url_map.strict_slashes = False  # both forms answer, and neither redirects
+    app.url_map.merge_slashes = False
+    app.url_map.converters["int"] = RowIdConverter
+    return app
+
+
+def add_routes(app: Flask) -> None:
+    """Register every noun's routes and make the OpenAPI document of them."""
+    app.register_blueprint(documentation.documentation)
+    api = api_of(app)
+    for blueprint in _blueprints():
+        api.register_blueprint(blueprint)
+    app.extensions[documentation.EXTENSION] = as_json(api.spec.to_dict())
+
+
+def _blueprints() -> Iterator[Any]:
+    """What each noun's `routes` module names in BLUEPRINTS."""
+    for found in pkgutil.iter_modules(stellwerk_api.__path__, "stellwerk_api."):
+        if not found.ispkg:
+            continue
+        package = importlib.import_module(found.name)
+        if any(inner.name == "routes" for inner in pkgutil.iter_modules(package.__path__)):
+            routes = importlib.import_module(f"{found.name}.routes")
+            yield from getattr(routes, "BLUEPRINTS", ())

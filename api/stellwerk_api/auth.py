@@ -1,0 +1,131 @@
+"""What each route needs, declared beside it and checked before it runs.
+
+A route either carries `requires(...)` or stands in PUBLIC; `guard` refuses to start otherwise.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from flask import Flask, current_app, g, request
+from werkzeug.exceptions import NotFound, RequestEntityTooLarge
+
+from stellwerk.errors import ConfigurationError, InvalidInput
+from stellwerk.identity.caller import Caller
+from stellwerk.identity.permissions import PERMISSIONS
+from stellwerk.jobs.operation import Scope
+from stellwerk_api.bodies import MAX_BODY_BYTES
+from stellwerk_api.credentials import Credentials
+
+EXTENSION = "stellwerk.credentials"
+PUBLIC = frozenset(
+    {
+        "accounts.register",
+        "accounts.login",
+        "system.index",
+        "system.status",
+        "system.health",
+        "system.live",
+        "system.ready",
+        "system.version",
+        "root.index",
+        "root.health",
+        "root.live",
+        "root.ready",
+        "documentation.openapi",
+        "documentation.swagger",
+        "documentation.redoc",
+        "documentation.asset",
+    }
+)
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+View = TypeVar("View", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A route's declaration.
+
+    `scope` says whose resources it serves (another owner's are 404); `submits` that it submits a
+    job, so that an API key made for certain operations is enough.
+    """
+
+    permission: str
+    scope: Scope = Scope.OWNER
+    submits: bool = False
+
+
+def requires(
+    permission: str, *, scope: Scope = Scope.OWNER, submits: bool = False
+) -> Callable[[View], View]:
+    """Declare what a route needs; the order among its decorators does not matter."""
+
+    def declare(view: View) -> View:
+        view.__dict__.setdefault("_apidoc", {})["access"] = Access(permission, scope, submits)
+        return view
+
+    return declare
+
+
+def caller() -> Caller:
+    """Who sent the request being answered; only in routes that are not public."""
+    return cast("Caller", g.caller)
+
+
+def credentials() -> Credentials:
+    """This process's credentials."""
+    return cast("Credentials", current_app.extensions[EXTENSION])
+
+
+def guard(app: Flask, checked_by: Credentials) -> None:
+    """Check every request; raises ConfigurationError where a route declares nothing."""
+    declared = declarations(app)
+    _refuse_gaps(app, declared)
+    app.extensions[EXTENSION] = checked_by
+
+    def check() -> None:
+        if request.endpoint is None or request.method == "OPTIONS":
+            return
+        _refuse_unreadable()
+        access = declared.get(request.endpoint)
+        if access is not None:
+            g.caller = known = checked_by.caller(request)
+            known.require(access.permission)
+            known.require_scope(changes=request.method not in _SAFE, submits=access.submits)
+
+    app.before_request(check)
+
+
+def declarations(app: Flask) -> Mapping[str, Access]:
+    """What each guarded endpoint declares."""
+    found = {
+        endpoint: getattr(view, "_apidoc", {}).get("access")
+        for endpoint, view in app.view_functions.items()
+    }
+    return {endpoint: access for endpoint, access in found.items() if access is not None}
+
+
+def _refuse_gaps(app: Flask, declared: Mapping[str, Access]) -> None:
+    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
+    problems = {
+        "declare no permission and are not in PUBLIC": endpoints - set(declared) - PUBLIC,
+        "stand in PUBLIC and declare a permission": set(declared) & PUBLIC,
+        "stand in PUBLIC and do not exist": PUBLIC - endpoints,
+        "need a permission no role has": {
+            name for name, access in declared.items() if access.permission not in PERMISSIONS
+        },
+    }
+    for problem, names in problems.items():
+        if names:
+            raise ConfigurationError(f"Routes {problem}: {', '.join(sorted(names))}.")
+
+
+def _refuse_unreadable() -> None:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    if "\x00" in request.path:
+        raise NotFound
+    if b"%00" in request.query_string:
+        raise InvalidInput("The query contains a NUL character.")

@@ -1,0 +1,129 @@
+"""flask-smorest's Blueprint, typed, with our parser and with each operation's errors documented."""
+
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Protocol, TypeVar
+
+from flask_smorest import Blueprint as SmorestBlueprint
+from marshmallow import Schema
+
+from stellwerk_api.auth import Access
+from stellwerk_api.bodies import RequestParser
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Decorator(Protocol):
+    """Changes how a view runs or what is documented of it, not its type."""
+
+    def __call__(self, view: View, /) -> View:
+        """The view to use instead."""
+
+
+ANY_TIME = (500, 503)
+WITH_LOGIN = (401, 403)
+WITH_BODY = (400, 413, 415, 422)
+
+
+class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships no types
+    """Routes of one noun.
+
+    A view's decorators are: `get`/`post`/..., `requires` (auth.py), `body` or `query`, `answers`,
+    and `raises` for the refusals that are its own.
+    """
+
+    ARGUMENTS_PARSER = RequestParser()
+
+    def __init__(self, name: str, *, url_prefix: str, description: str = "") -> None:
+        super().__init__(name, __name__, url_prefix=url_prefix, description=description)
+        self._prepare_doc_cbks.append(_document_access)
+
+    def get(self, rule: str, **options: Any) -> Decorator:
+        """A route for GET and HEAD."""
+        return self._at(rule, "GET", options)
+
+    def post(self, rule: str, **options: Any) -> Decorator:
+        """A route for POST."""
+        return self._at(rule, "POST", options)
+
+    def patch(self, rule: str, **options: Any) -> Decorator:
+        """A route for PATCH."""
+        return self._at(rule, "PATCH", options)
+
+    def delete(self, rule: str, **options: Any) -> Decorator:
+        """A route for DELETE."""
+        return self._at(rule, "DELETE", options)
+
+    def body(self, schema: type[Schema], *, example: Any = None) -> Decorator:
+        """The view gets the checked JSON body as its first argument, a dict."""
+        parsed: Decorator = self.arguments(schema(), example=example)
+        return parsed
+
+    def query(self, schema: type[Schema]) -> Decorator:
+        """The view gets the checked query parameters as its first argument, a dict."""
+        parsed: Decorator = self.arguments(schema(), location="query")
+        return parsed
+
+    def answers(
+        self,
+        status: int,
+        schema: Schema | type[Schema] | Mapping[str, str] | None = None,
+        *,
+        description: str | None = None,
+        content_type: str | None = None,
+        headers: Sequence[str] = (),
+    ) -> Decorator:
+        """What success looks like; what the view returns is dumped, unless it is a Response."""
+        documented = {name: {"schema": {"type": "string"}} for name in headers}
+        wrapped: Decorator = self.response(
+            status,
+            schema,
+            description=description,
+            content_type=content_type,
+            headers=documented or None,
+        )
+        return wrapped
+
+    def also(self, status: int, description: str, headers: Sequence[str] = ()) -> Decorator:
+        """Document another answer without a body, such as 304."""
+        documented = {name: {"schema": {"type": "string"}} for name in headers}
+        doc: Decorator = self.doc(
+            responses={str(status): {"description": description, "headers": documented}}
+        )
+        return doc
+
+    def raises(self, *statuses: int) -> Decorator:
+        """Document refusals of this route, beside those that its decorators imply."""
+
+        def declare(view: View) -> View:
+            view.__dict__.setdefault("_apidoc", {})["raises"] = statuses
+            return view
+
+        return declare
+
+    def _at(self, rule: str, method: str, options: Mapping[str, Any]) -> Decorator:
+        routed: Decorator = self.route(rule, methods=[method], **options)
+        return routed
+
+    def _store_endpoint_docs(
+        self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any
+    ) -> None:
+        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
+        for method, doc in self._docs[endpoint].items():
+            if method != "parameters":
+                doc.setdefault("manual_doc", {})["operationId"] = f"{self.name}_{endpoint}"
+
+
+def _document_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    access: Access | None = doc_info.get("access")
+    statuses = {*ANY_TIME, *doc_info.get("raises", ())}
+    doc["security"] = [{"bearer": []}, {"api_key": []}] if access else []
+    if access:
+        statuses |= set(WITH_LOGIN)
+        doc["x-permission"] = access.permission
+    if "requestBody" in doc:
+        statuses |= set(WITH_BODY)
+    responses = doc.setdefault("responses", {})
+    for status in sorted(statuses):
+        responses.setdefault(str(status), HTTPStatus(status).name)
+    return doc

@@ -1,0 +1,1 @@
+"""Jobs over HTTP: submit, poll, list, control, logs and artifacts."""

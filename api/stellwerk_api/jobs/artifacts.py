@@ -1,0 +1,72 @@
+"""Files of jobs, whole or in ranges (RFC 9110, section 14), never as anything a browser runs."""
+
+from collections.abc import Iterator
+from itertools import chain
+from uuid import UUID
+
+from flask import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.http import dump_options_header
+
+from stellwerk.errors import Gone, ProviderRejected
+from stellwerk.jobs import queries
+from stellwerk.jobs.model import JobArtifact
+from stellwerk_api.context import platform
+from stellwerk_api.jobs.reading import seen
+from stellwerk_api.json_answers import ApiResponse
+
+
+def served(job_id: UUID, name: str) -> Response:
+    """The answer to GET and HEAD: 200, 206, 304 or 416."""
+    seen(job_id)
+    with platform().runtime.sessions() as session:
+        found = queries.artifact(session, job_id, name)
+    headers = _headers(found)
+    if request.if_none_match.contains_weak(found.sha256):
+        return Response(status=304, headers=headers)
+    wanted = _range(found)
+    start, end = wanted or (0, found.size_bytes)
+    if wanted:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.size_bytes}"
+    headers["Content-Length"] = str(end - start)
+    body = () if request.method == "HEAD" else _body(found, start, end - start)
+    return ApiResponse(body, 206 if wanted else 200, headers, mimetype=found.content_type)
+
+
+def _headers(found: JobArtifact) -> dict[str, str]:
+    return {
+        "ETag": f'"{found.sha256}"',
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": dump_options_header("attachment", {"filename": found.name}),
+        "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+    }
+
+
+def _range(found: JobArtifact) -> tuple[int, int] | None:
+    """The single range asked for; several, or ones made for another version, are ignored."""
+    wanted = request.range
+    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+        return None
+    if not _is_of_this_version(found):
+        return None
+    limits = wanted.range_for_length(found.size_bytes)
+    if limits is None:
+        raise RequestedRangeNotSatisfiable(length=found.size_bytes)
+    return limits
+
+
+def _is_of_this_version(found: JobArtifact) -> bool:
+    """If-Range compares strongly, and dates never match: the entity tag is what we give out."""
+    etag = f'"{found.sha256}"'
+    return request.headers.get("If-Range", etag) == etag
+
+
+def _body(found: JobArtifact, start: int, length: int) -> Iterator[bytes]:
+    """Its bytes; the first block is read now, while an error can still be answered."""
+    blocks = platform().artifacts.read(found.storage_key, start=start, length=length)
+    try:
+        first = next(blocks, b"")
+    except ProviderRejected as exc:
+        raise Gone(f"The file of {found.name!r} is no longer in the store.") from exc
+    return chain([first], blocks)

@@ -1,0 +1,50 @@
+"""Lists about jobs."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from stellwerk.clock import rfc3339
+from stellwerk.jobs import queries
+from stellwerk.jobs.queries import JobFilter
+from stellwerk_api.auth import caller
+from stellwerk_api.context import platform
+from stellwerk_api.pagination import page, uuid_cursor
+
+
+def listed(query: Mapping[str, Any]) -> dict[str, Any]:
+    """A page of jobs: the caller's, or everybody's for those who may."""
+    if query["everybodys"]:
+        caller().require("jobs:read_all")
+    wanted = JobFilter(
+        owner_id=None if query["everybodys"] else caller().user_id,
+        statuses=query["status"],
+        operation=query["operation"],
+        tag=query["tag"],
+        created_from=query["created_from"],
+        created_to=query["created_to"],
+        after=uuid_cursor(query["cursor"]),
+        limit=query["limit"] + 1,
+    )
+    runtime = platform().runtime
+    with runtime.sessions() as session:
+        found = queries.documents(session, runtime.registry, wanted)
+    return page(found, query["limit"], "job_id")
+
+
+def logged(job_id: UUID, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Lines of a job's log after the one with the id `after`."""
+    with platform().runtime.sessions() as session:
+        lines = queries.logs(session, job_id, after_id=query["after"], limit=query["limit"])
+    items = [
+        {
+            "id": line.id,
+            "at": rfc3339(line.at),
+            "attempt": line.attempt,
+            "level": line.level,
+            "message": line.message,
+            "fields": line.fields,
+        }
+        for line in lines
+    ]
+    return {"items": items, "next_after": items[-1]["id"] if items else query["after"]}

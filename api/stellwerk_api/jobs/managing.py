@@ -1,0 +1,79 @@
+"""Cancel, retry and signal on behalf of a caller."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from stellwerk.clock import utc_now
+from stellwerk.errors import NotPermitted
+from stellwerk.jobs import control, queries
+from stellwerk.jobs.states import PublicStatus
+from stellwerk_api.accepted import accepted, submit_for_caller, within
+from stellwerk_api.auth import caller
+from stellwerk_api.context import platform
+from stellwerk_api.jobs.reading import document, seen
+
+
+def submitted(body: Mapping[str, Any]) -> Response:
+    """Submit what `SubmissionBody` describes."""
+    run_at = body["run_at"]
+    with within("payload"):
+        job_id = submit_for_caller(
+            body["operation"],
+            body["payload"],
+            run_at=run_at,
+            unique_key=body["unique_key"],
+            tags=tuple(body["tags"]),
+        )
+    is_ahead = run_at is not None and run_at > utc_now()
+    status = PublicStatus.SCHEDULED if is_ahead else PublicStatus.QUEUED
+    return accepted(job_id, body["operation"], status=status)
+
+
+def cancelled(job_id: UUID) -> Response:
+    """Ask for the job's end."""
+    _managed(job_id)
+    control.cancel(platform().runtime, job_id)
+    return _as_it_is(job_id)
+
+
+def retried(job_id: UUID) -> Response:
+    """Queue it again."""
+    _require_operation(_managed(job_id))
+    control.retry(platform().runtime, job_id)
+    return _as_it_is(job_id)
+
+
+def signalled(job_id: UUID, body: Mapping[str, Any]) -> Response:
+    """Send it a message."""
+    _require_operation(_managed(job_id))
+    control.signal(
+        platform().runtime,
+        job_id,
+        body["name"],
+        data=body["data"],
+        sender_id=caller().user_id,
+        dedupe_key=body["dedupe_key"],
+    )
+    return _as_it_is(job_id)
+
+
+def _managed(job_id: UUID) -> str:
+    """The operation of a job that the caller may manage."""
+    shown = seen(job_id)
+    if shown.owner_id != caller().user_id and not caller().may("jobs:manage_all"):
+        raise NotPermitted("The job is shared with you to read, not to manage.")
+    return str(document(shown)["operation"])
+
+
+def _require_operation(name: str) -> None:
+    caller().require_operation(name, platform().runtime.registry.get(name).permission)
+
+
+def _as_it_is(job_id: UUID) -> Response:
+    here = platform().runtime
+    with here.sessions() as session:
+        present = queries.change(session, here.registry, job_id).document
+    return accepted(job_id, present["operation"], status=present["status"])

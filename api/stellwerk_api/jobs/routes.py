@@ -1,0 +1,154 @@
+"""`/api/v1/jobs`."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from werkzeug.exceptions import NotAcceptable
+
+from stellwerk.jobs.queries import API
+from stellwerk_api.accepted import HEADERS, Accepted
+from stellwerk_api.auth import requires
+from stellwerk_api.blueprint import Blueprint
+from stellwerk_api.jobs import managing
+from stellwerk_api.jobs.artifacts import served
+from stellwerk_api.jobs.listing import listed, logged
+from stellwerk_api.jobs.reading import document, polled, seen
+from stellwerk_api.jobs.schemas import (
+    ArtifactList,
+    JobDocument,
+    JobPage,
+    JobQuery,
+    LogQuery,
+    LogSchema,
+    SignalBody,
+    StepList,
+    SubmissionBody,
+)
+from stellwerk_api.json_answers import json_answer
+
+jobs = Blueprint("jobs", url_prefix=f"{API}/jobs", description="Submit, poll, control.")
+BLUEPRINTS = (jobs,)
+
+ECHO = {"operation": "diagnostics.echo", "payload": {"message": "hello"}}
+
+
+@jobs.post("")
+@requires("jobs:submit", submits=True)
+@jobs.body(SubmissionBody, example=ECHO)
+@jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.raises(402, 404, 409, 429)
+def submit(body: Mapping[str, Any]) -> Response:
+    """Submit a job for any operation.
+
+    It is durable when this is answered. `GET /operations` lists what can be submitted.
+    """
+    return managing.submitted(body)
+
+
+@jobs.get("")
+@requires("jobs:read")
+@jobs.query(JobQuery)
+@jobs.answers(200, JobPage)
+def browse(query: Mapping[str, Any]) -> Response:
+    """List jobs, newest first."""
+    return json_answer(listed(query))
+
+
+@jobs.get("/<uuid:job_id>")
+@requires("jobs:read")
+@jobs.answers(200, JobDocument, headers=("ETag", "Retry-After"))
+@jobs.also(304, "The version in If-None-Match is still the newest.", ("ETag", "Retry-After"))
+@jobs.raises(404, 410)
+def poll(job_id: UUID) -> Response:
+    """Look at a job; `Retry-After` says when to look again."""
+    return polled(job_id)
+
+
+@jobs.post("/<uuid:job_id>/cancel")
+@requires("jobs:manage")
+@jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.raises(404, 409, 410)
+def cancel(job_id: UUID) -> Response:
+    """Cancel a job: at once where no worker holds it, else within seconds."""
+    return managing.cancelled(job_id)
+
+
+@jobs.post("/<uuid:job_id>/retry")
+@requires("jobs:manage")
+@jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.raises(402, 404, 409, 410)
+def retry(job_id: UUID) -> Response:
+    """Queue a failed or cancelled job again; steps that were done are not run again."""
+    return managing.retried(job_id)
+
+
+@jobs.post("/<uuid:job_id>/signal")
+@requires("jobs:manage")
+@jobs.body(SignalBody)
+@jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.raises(404, 409, 410)
+def signal(body: Mapping[str, Any], job_id: UUID) -> Response:
+    """Send a named message to a job that waits for it, or will."""
+    return managing.signalled(job_id, body)
+
+
+@jobs.get("/<uuid:job_id>/events")
+@requires("jobs:read")
+@jobs.answers(200, {"type": "string"}, content_type="text/event-stream")
+@jobs.raises(404, 406, 410)
+def events(job_id: UUID) -> Response:
+    """Follow a job as server-sent events.
+
+    Send `Accept: text/event-stream`. Resume with `Last-Event-ID`.
+    """
+    seen(job_id)
+    raise NotAcceptable(
+        "Events are a stream: ask the platform's public port with Accept: text/event-stream."
+    )
+
+
+@jobs.get("/<uuid:job_id>/logs")
+@requires("jobs:read")
+@jobs.query(LogQuery)
+@jobs.answers(200, LogSchema)
+@jobs.raises(404, 410)
+def logs(query: Mapping[str, Any], job_id: UUID) -> Response:
+    """Read what the job's handlers wrote down."""
+    seen(job_id)
+    return json_answer(logged(job_id, query))
+
+
+@jobs.get("/<uuid:job_id>/steps")
+@requires("jobs:read")
+@jobs.answers(200, StepList)
+@jobs.raises(404, 410)
+def steps(job_id: UUID) -> Response:
+    """List the job's steps."""
+    return json_answer({"items": document(seen(job_id))["steps"]})
+
+
+@jobs.get("/<uuid:job_id>/artifacts")
+@requires("jobs:read")
+@jobs.answers(200, ArtifactList)
+@jobs.raises(404, 410)
+def artifacts(job_id: UUID) -> Response:
+    """List the files the job made."""
+    return json_answer({"items": document(seen(job_id))["artifacts"]})
+
+
+@jobs.get("/<uuid:job_id>/artifacts/<name>")
+@requires("jobs:read")
+@jobs.answers(
+    200,
+    {"type": "string", "format": "binary"},
+    content_type="application/octet-stream",
+    headers=("ETag", "Accept-Ranges", "Content-Disposition"),
+)
+@jobs.also(206, "A part of the file.", ("Content-Range", "ETag"))
+@jobs.also(304, "The version in If-None-Match is still the one.", ("ETag",))
+@jobs.raises(404, 410, 416)
+def artifact(job_id: UUID, name: str) -> Response:
+    """Download a file, whole or in ranges."""
+    return served(job_id, name)

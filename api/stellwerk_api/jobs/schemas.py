@@ -1,0 +1,156 @@
+"""What clients send about jobs, and the job document."""
+
+from marshmallow import Schema, fields, validate
+from webargs.fields import DelimitedList
+
+from stellwerk.jobs.states import PublicStatus
+from stellwerk_api.pagination import PageQuery, page_schema
+
+_NAME = validate.Length(1, 80)
+BIGINT_MAX = 2**63 - 1
+
+
+class SubmissionBody(Schema):
+    """A request for any operation."""
+
+    operation = fields.String(required=True, validate=_NAME)
+    payload = fields.Dict(
+        keys=fields.String(),
+        load_default=dict,
+        metadata={"description": "By the operation's own schema: GET /operations/{name}."},
+    )
+    run_at = fields.AwareDateTime(
+        load_default=None, allow_none=True, metadata={"description": "Not before; null: now."}
+    )
+    unique_key = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, 255),
+        metadata={"description": "Refused with 409 while another job holds the key."},
+    )
+    tags = fields.List(
+        fields.String(validate=validate.Length(1, 64)),
+        load_default=list,
+        validate=validate.Length(max=20),
+    )
+
+
+class JobQuery(PageQuery):
+    """Which jobs."""
+
+    status = DelimitedList(fields.Enum(PublicStatus, by_value=True), load_default=list)
+    operation = fields.String(load_default=None, validate=_NAME)
+    tag = fields.String(load_default=None, validate=validate.Length(1, 64))
+    created_from = fields.AwareDateTime(data_key="from", load_default=None)
+    created_to = fields.AwareDateTime(data_key="to", load_default=None)
+    everybodys = fields.Boolean(
+        data_key="all",
+        load_default=False,
+        metadata={"description": "Everybody's jobs; needs jobs:read_all."},
+    )
+
+
+class SignalBody(Schema):
+    """A message to a waiting job."""
+
+    name = fields.String(required=True, validate=_NAME)
+    data = fields.Raw(load_default=None, allow_none=True)
+    dedupe_key = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 255))
+
+
+class LogQuery(Schema):
+    """Which lines."""
+
+    after = fields.Integer(load_default=0, validate=validate.Range(0, BIGINT_MAX))
+    limit = fields.Integer(load_default=200, validate=validate.Range(1, 1000))
+
+
+class StepSchema(Schema):
+    """A named part of a job."""
+
+    name = fields.String(required=True)
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(
+            ["pending", "running", "completed", "undone", "failed", "cancelled"]
+        ),
+    )
+    started_at = fields.AwareDateTime(required=True, allow_none=True)
+    finished_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class ArtifactSchema(Schema):
+    """A file that a job made."""
+
+    name = fields.String(required=True)
+    content_type = fields.String(required=True)
+    size_bytes = fields.Integer(required=True)
+    sha256 = fields.String(required=True)
+    url = fields.String(required=True)
+
+
+class JobErrorSchema(Schema):
+    """Why a job failed."""
+
+    code = fields.String(required=True)
+    message = fields.String(required=True)
+    details = fields.Dict()
+    retryable = fields.Boolean()
+
+
+class JobDocument(Schema):
+    """A job as its owner sees it; `cost` in EUR."""
+
+    job_id = fields.UUID(required=True)
+    operation = fields.String(required=True)
+    status = fields.Enum(PublicStatus, by_value=True, required=True)
+    progress = fields.Integer(required=True, metadata={"description": "Percent."})
+    message = fields.String(required=True)
+    steps = fields.List(fields.Nested(StepSchema), required=True)
+    attempt = fields.Integer(required=True)
+    failures = fields.Integer(required=True)
+    max_attempts = fields.Integer(required=True)
+    created_at = fields.AwareDateTime(required=True)
+    run_at = fields.AwareDateTime(required=True)
+    started_at = fields.AwareDateTime(required=True, allow_none=True)
+    finished_at = fields.AwareDateTime(required=True, allow_none=True)
+    result = fields.Dict(required=True, allow_none=True)
+    error = fields.Nested(JobErrorSchema, required=True, allow_none=True)
+    cost = fields.Float(required=True)
+    simulated = fields.Boolean(required=True)
+    tags = fields.List(fields.String(), required=True)
+    artifacts = fields.List(fields.Nested(ArtifactSchema), required=True)
+    links = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+
+
+class LogLineSchema(Schema):
+    """A line a handler wrote."""
+
+    id = fields.Integer(required=True)
+    at = fields.AwareDateTime(required=True)
+    attempt = fields.Integer(required=True)
+    level = fields.String(required=True)
+    message = fields.String(required=True)
+    fields_ = fields.Dict(required=True, data_key="fields", attribute="fields")
+
+
+class LogSchema(Schema):
+    """Lines in the order they were written; ask again with `after=next_after`."""
+
+    items = fields.List(fields.Nested(LogLineSchema), required=True)
+    next_after = fields.Integer(required=True)
+
+
+class StepList(Schema):
+    """The steps of a job."""
+
+    items = fields.List(fields.Nested(StepSchema), required=True)
+
+
+class ArtifactList(Schema):
+    """The files of a job."""
+
+    items = fields.List(fields.Nested(ArtifactSchema), required=True)
+
+
+JobPage = page_schema(JobDocument)

@@ -1,0 +1,103 @@
+"""Prometheus metrics of the web processes, and gauges of the platform read at each scrape.
+
+Several processes share one port. Where PROMETHEUS_MULTIPROC_DIR is set they add their numbers up
+in that folder; without it a scrape sees the process that happened to answer.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, Histogram, generate_latest, values
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from sqlalchemy import Row, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from stellwerk.bootstrap import Platform
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
+
+_REQUESTS = Histogram(
+    "stellwerk_http_request_duration_seconds",
+    "Time to answer a request.",
+    ["route", "method", "status"],
+    buckets=_BUCKETS_S,
+)
+
+_UNFINISHED = text("""
+    SELECT queue, status, count(*) AS number,
+        count(*) FILTER (WHERE status = 'queued' AND run_at <= now()) AS due,
+        coalesce(extract(epoch FROM now() - min(run_at)
+            FILTER (WHERE status = 'queued' AND run_at <= now())), 0) AS oldest_s
+    FROM jobs WHERE status IN ('queued', 'running', 'waiting')
+    GROUP BY queue, status
+""")
+
+
+def observe_request(route: str, method: str, status: int, duration_s: float) -> None:
+    """Count one answer."""
+    known = method if method in _METHODS else "other"
+    _REQUESTS.labels(route, known, str(status)).observe(duration_s)
+
+
+def exposition(platform: Platform) -> bytes:
+    """Everything in Prometheus's text format."""
+    gauges = CollectorRegistry()
+    gauges.register(PlatformGauges(platform))
+    return generate_latest(_of_processes()) + generate_latest(gauges)
+
+
+class PlatformGauges(Collector):
+    """What Postgres and Redis say at this moment."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Nothing, so that registering asks no database."""
+        yield from ()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Read them."""
+        redis = self._platform.live_client.is_reachable()
+        yield GaugeMetricFamily("stellwerk_redis_up", "Whether Redis answers.", value=float(redis))
+        try:
+            with self._platform.engine.connect() as connection:
+                rows = connection.execute(_UNFINISHED).all()
+        except SQLAlchemyError:
+            yield _postgres_up(0)
+            return
+        yield _postgres_up(1)
+        yield from _of_jobs(rows)
+
+
+def _postgres_up(value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily("stellwerk_postgres_up", "Whether Postgres answers.", value=value)
+
+
+def _of_jobs(rows: Sequence[Row[Any]]) -> Iterator[GaugeMetricFamily]:
+    jobs = GaugeMetricFamily(
+        "stellwerk_jobs", "Unfinished jobs by queue and stored status.", labels=["queue", "status"]
+    )
+    depth = GaugeMetricFamily(
+        "stellwerk_queue_depth", "Due jobs that no worker has claimed.", labels=["queue"]
+    )
+    oldest = GaugeMetricFamily(
+        "stellwerk_queue_oldest_seconds", "How long the first of them waits.", labels=["queue"]
+    )
+    for row in rows:
+        jobs.add_metric([row.queue, row.status], row.number)
+        if row.status == "queued":
+            depth.add_metric([row.queue], row.due)
+            oldest.add_metric([row.queue], float(row.oldest_s))
+    yield from (jobs, depth, oldest)
+
+
+def _of_processes() -> CollectorRegistry:
+    if values.ValueClass is values.MutexValue:
+        return REGISTRY
+    shared = CollectorRegistry()
+    MultiProcessCollector(shared)  # type: ignore[no-untyped-call]  # prometheus_client types it not
+    return shared

@@ -1,0 +1,91 @@
+"""Request ids, one log line and one measurement per request, and headers every answer has."""
+
+import re
+import time
+from contextlib import suppress
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.wsgi import LimitedStream
+
+from stellwerk.clock import new_id
+from stellwerk_api.bodies import READ_BYTES
+from stellwerk_api.metrics import observe_request
+
+HEADER = "X-Request-ID"
+DRAIN_BYTES = 4 * 1024 * 1024  # longer bodies cost their sender the connection
+NO_CONTENT = frozenset({204, 304})
+
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+log = structlog.get_logger()
+
+
+def observe(app: Flask) -> None:
+    """Watch every request of the app."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def request_id() -> str:
+    """The id of the request being answered: the client's if it is well-formed, else ours."""
+    known = g.get("request_id")
+    if known is None:
+        given = request.headers.get(HEADER, "")
+        known = given if _WELL_FORMED.fullmatch(given) else str(new_id())
+        g.request_id = known
+    return str(known)
+
+
+def _begin() -> None:
+    g.started_at = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id())
+
+
+def _end(response: Response) -> Response:
+    _drain()
+    response.headers[HEADER] = request_id()
+    for name, value in _SECURITY.items():
+        response.headers.setdefault(name, value)
+    if response.status_code in NO_CONTENT or request.method == "OPTIONS":
+        response.headers.pop("Content-Type", None)
+    _record(response.status_code, time.perf_counter() - g.get("started_at", time.perf_counter()))
+    return response
+
+
+def _drain() -> None:
+    """Read what is left of the body: the server hangs up on clients whose body nobody read."""
+    length = request.content_length or 0
+    if request.method in _WITHOUT_BODY and not length:
+        return
+    with suppress(RequestEntityTooLarge, ClientDisconnected):
+        if length <= READ_BYTES:
+            request.get_data()
+        elif length <= DRAIN_BYTES:
+            LimitedStream(request.environ["wsgi.input"], length).exhaust()
+
+
+def _record(status: int, duration_s: float) -> None:
+    route = request.url_rule.rule if request.url_rule else "unmatched"
+    observe_request(route, request.method, status, duration_s)
+    caller = g.get("caller")
+    log.info(
+        "request",
+        method=request.method,
+        path=request.path[:500],
+        route=route,
+        status=status,
+        duration_ms=round(duration_s * 1000, 1),
+        user_id=caller.user_id if caller else None,
+        remote=request.remote_addr,
+    )

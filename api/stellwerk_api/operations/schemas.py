@@ -1,0 +1,47 @@
+"""The catalogue's answers."""
+
+from marshmallow import Schema, fields
+
+
+class LimitsSchema(Schema):
+    """Bounds of one attempt."""
+
+    time_limit_s = fields.Float(required=True)
+
+
+class RetrySchema(Schema):
+    """How a failed attempt is repeated: full jitter over a doubling base."""
+
+    max_attempts = fields.Integer(required=True)
+    base_s = fields.Float(required=True)
+    max_s = fields.Float(required=True)
+
+
+class DeclaredStep(Schema):
+    """A part of the operation and its share of the progress."""
+
+    name = fields.String(required=True)
+    weight = fields.Integer(required=True)
+
+
+class OperationSchema(Schema):
+    """A kind of work; the schemas are JSON Schema 2020-12."""
+
+    name = fields.String(required=True)
+    version = fields.Integer(required=True)
+    summary = fields.String(required=True)
+    queue = fields.String(required=True)
+    permission = fields.String(required=True)
+    scope = fields.String(required=True)
+    limits = fields.Nested(LimitsSchema, required=True)
+    retry = fields.Nested(RetrySchema, required=True)
+    steps = fields.List(fields.Nested(DeclaredStep), required=True)
+    payload_schema = fields.Dict(required=True)
+    result_schema = fields.Dict(required=True, allow_none=True)
+
+
+class OperationList(Schema):
+    """All of them."""
+
+    items = fields.List(fields.Nested(OperationSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)

@@ -1,0 +1,89 @@
+"""Lists by cursor: `{items, next_cursor}`; a cursor is opaque and names the next page's start."""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from marshmallow import Schema, fields, validate
+
+from stellwerk.errors import FieldError, InvalidInput
+
+LIMIT_DEFAULT = 50
+LIMIT_MAX = 200
+
+
+class PageQuery(Schema):
+    """Which page of a list; subclass it for filters."""
+
+    cursor = fields.String(
+        load_default=None,
+        validate=validate.Length(1, 200),
+        metadata={"description": "`next_cursor` of the page before."},
+    )
+    limit = fields.Integer(load_default=LIMIT_DEFAULT, validate=validate.Range(1, LIMIT_MAX))
+
+
+def page_schema(item: type[Schema]) -> type[Schema]:
+    """The schema of a page of such items."""
+    name = f"{item.__name__.removesuffix('Schema')}Page"
+    return Schema.from_dict(
+        {
+            "items": fields.List(fields.Nested(item), required=True),
+            "next_cursor": fields.String(
+                required=True, allow_none=True, metadata={"description": "null: the last page."}
+            ),
+        },
+        name=name,
+    )
+
+
+def page(items: Sequence[Any], limit: int, key: str) -> dict[str, Any]:
+    """A page out of `limit` + 1 fetched items (dicts, or objects with attributes).
+
+    `key` names what the cursor holds: the value by which the list is sorted.
+    """
+    shown = list(items[:limit])
+    if len(items) <= limit:
+        return {"items": shown, "next_cursor": None}
+    last = shown[-1]
+    value = last[key] if isinstance(last, dict) else getattr(last, key)
+    return {"items": shown, "next_cursor": encode_cursor(str(value))}
+
+
+def encode_cursor(value: str) -> str:
+    """An opaque cursor."""
+    return urlsafe_b64encode(value.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """What a cursor holds; raises InvalidInput."""
+    try:
+        return urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, UnicodeError) as exc:
+        raise wrong_cursor() from exc
+
+
+def uuid_cursor(cursor: str | None) -> UUID | None:
+    """The UUID a cursor holds; raises InvalidInput."""
+    try:
+        return UUID(decode_cursor(cursor)) if cursor else None
+    except ValueError as exc:
+        raise wrong_cursor() from exc
+
+
+def int_cursor(cursor: str | None) -> int | None:
+    """The row id (up to 2^63 - 1) a cursor holds; raises InvalidInput."""
+    if not cursor:
+        return None
+    text = decode_cursor(cursor)
+    if not (text.isascii() and text.isdecimal() and int(text) < 1 << 63):
+        raise wrong_cursor()
+    return int(text)
+
+
+def wrong_cursor() -> InvalidInput:
+    """The refusal of a cursor that this API did not make."""
+    reason = "Not a cursor of this list."
+    return InvalidInput("The request is not valid.", errors=[FieldError("cursor", reason)])

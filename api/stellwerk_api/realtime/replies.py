@@ -1,0 +1,74 @@
+"""Answers: Flask's, handed on, and the error envelope for what Flask could not answer."""
+
+import re
+import uuid
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from stellwerk.clock import rfc3339, utc_now
+from stellwerk.errors import MalformedRequest, StellwerkError, Unavailable
+
+_MADE_ANEW = frozenset(
+    b"connection keep-alive transfer-encoding upgrade trailer date server".split()
+)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_STATUSES = {MalformedRequest: 400, Unavailable: 503}  # else 422
+
+
+def handed_on(response: httpx.Response, **headers: str) -> Response:
+    """An answer whose body was read, with `headers` (underscores for hyphens) added."""
+    answer = Response(response.content, status_code=response.status_code)
+    answer.raw_headers = _kept(response)
+    for name, value in headers.items():
+        answer.headers[name.replace("_", "-")] = value
+    return answer
+
+
+def streamed_on(response: httpx.Response) -> Response:
+    """An answer whose body was not read."""
+    answer = _Streamed(response.aiter_raw(), status_code=response.status_code)
+    answer.raw_headers = _kept(response)
+    answer.source = response
+    return answer
+
+
+async def error_reply(request: Request, error: Exception) -> Response:
+    """The error envelope of the API, for an error of this process."""
+    if not isinstance(error, StellwerkError):
+        raise error
+    given_id = request.headers.get("x-request-id", "")
+    request_id = given_id if _REQUEST_ID.fullmatch(given_id) else str(uuid.uuid4())
+    errors = [{"field": item.field, "reason": item.reason} for item in error.errors]
+    details = {**errors[0], "errors": errors} if errors else error.details
+    envelope = {
+        "code": error.code,
+        "message": error.message,
+        "details": details,
+        "timestamp": rfc3339(utc_now()),
+        "request_id": request_id,
+    }
+    headers = {"X-Request-ID": request_id, "Cache-Control": "no-store"}
+    if error.retry_after_s:
+        headers["Retry-After"] = str(round(error.retry_after_s))
+    status = _STATUSES.get(type(error), 422)
+    return JSONResponse({"error": envelope}, status_code=status, headers=headers)
+
+
+class _Streamed(StreamingResponse):
+    """Gives the connection it reads from back, however it ends."""
+
+    source: httpx.Response
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.source.aclose()
+
+
+def _kept(response: httpx.Response) -> list[tuple[bytes, bytes]]:
+    raw = [(name.lower(), value) for name, value in response.headers.raw]
+    return [pair for pair in raw if pair[0] not in _MADE_ANEW]

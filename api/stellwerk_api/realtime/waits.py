@@ -1,0 +1,126 @@
+"""Long-polls: a request is forwarded, and its answer held back until the job has ended."""
+
+import asyncio
+import random
+import time
+from collections.abc import Coroutine
+
+import httpx
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stellwerk.errors import Unavailable
+from stellwerk.jobs.states import TERMINAL, PublicStatus
+from stellwerk.live.events import EventFeed, JobEvent, Listener, Notice
+from stellwerk_api.realtime.replies import handed_on, streamed_on
+from stellwerk_api.realtime.upstream import JobAnswer, Upstream, read_whole, status_in
+from stellwerk_api.realtime.wishes import Wish
+
+SILENCE_S = 10.0  # without an event for so long, the ledger is asked: one may have been lost
+BLIND_POLL_S = (1.0, 2.0)  # between looks while Redis is away; spread, so that not all look at once
+
+_UNFINISHED = frozenset(PublicStatus) - TERMINAL | {"processing"}
+_CONDITIONS = frozenset({b"if-none-match"})  # a wait ends with a change, not with "no change yet"
+
+log = structlog.get_logger()
+
+
+class Waits:
+    """Everything that is held back at this moment, up to a cap."""
+
+    def __init__(self, upstream: Upstream, feed: EventFeed, *, max_waiters: int) -> None:
+        self._upstream = upstream
+        self._feed = feed
+        self._max_waiters = max_waiters
+        self.waiting = 0
+
+    async def answer(self, request: Request, wish: Wish) -> Response:
+        """Flask's answer, after the job it is about has ended or the wait is over."""
+        deadline = time.monotonic() + wish.wait_s
+        conditions = _CONDITIONS if wish.wait_s else frozenset()
+        first = await self._upstream.forward(request, wish, without=conditions)
+        job_id = await _unfinished_job(first) if wish.wait_s else ""
+        if not job_id or self.waiting >= self._max_waiters:
+            return await self._at_once(request, wish, first)
+        self.waiting += 1
+        try:
+            ended = await _unless_gone(request, self._ended(request, job_id, deadline))
+        finally:
+            self.waiting -= 1
+        return await self._after_wait(request, wish, first, ended)
+
+    async def _at_once(self, request: Request, wish: Wish, first: httpx.Response) -> Response:
+        if wish.wait_s and "if-none-match" in request.headers and request.method == "GET":
+            await first.aclose()
+            first = await self._upstream.forward(request, wish)
+        return handed_on(first) if first.is_closed else streamed_on(first)
+
+    async def _after_wait(
+        self, request: Request, wish: Wish, first: httpx.Response, ended: JobAnswer | None
+    ) -> Response:
+        applied = {"Preference_Applied": "wait"} if ended else {}
+        if request.method != "GET":
+            return handed_on(ended.response, **applied) if ended else handed_on(first)
+        present = await self._upstream.forward(request, wish)
+        await read_whole(present)
+        return handed_on(present, **applied)
+
+    async def _ended(self, request: Request, job_id: str, deadline: float) -> JobAnswer | None:
+        """The finished job; None where the wait is over before. Listens first, then looks."""
+        with self._feed.listen(job_id) as listener:
+            while True:
+                answer = await self._look(request, job_id)
+                if answer and answer.is_final:
+                    return answer
+                if not await self._news(listener, deadline):
+                    return None
+
+    async def _look(self, request: Request, job_id: str) -> JobAnswer | None:
+        try:
+            return await self._upstream.job(request, job_id)
+        except Unavailable:  # it is being restarted, and the wait has time
+            return None
+
+    async def _news(self, listener: Listener, deadline: float) -> bool:
+        """Return when a look is worth it: True; or when the wait is over: False."""
+        patience_s = SILENCE_S if self._feed.is_connected else random.uniform(*BLIND_POLL_S)  # noqa: S311  only spreads load
+        look_at = time.monotonic() + patience_s
+        while (left_s := min(look_at, deadline) - time.monotonic()) > 0:
+            item = await listener.next(left_s)
+            if item is Notice.CLOSED:
+                return False
+            if item in {Notice.GAP, Notice.OVERFLOW}:
+                return True
+            if isinstance(item, JobEvent) and item.type == "end":
+                return True
+        return time.monotonic() < deadline
+
+
+async def _unfinished_job(response: httpx.Response) -> str:
+    """The id of the job an answer is about, if waiting for it makes sense."""
+    is_json = response.headers.get("content-type", "").startswith("application/json")
+    if response.status_code not in {200, 202} or not is_json:
+        return ""
+    await read_whole(response)
+    job_id, status = status_in(response)
+    return job_id if status in _UNFINISHED else ""
+
+
+async def _unless_gone(
+    request: Request, work: Coroutine[None, None, JobAnswer | None]
+) -> JobAnswer | None:
+    """Await `work`, but give it up when the client hangs up."""
+    task = asyncio.create_task(work)
+    watch = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+        watch.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

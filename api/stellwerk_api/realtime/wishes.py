@@ -1,0 +1,67 @@
+"""What a client asks for besides the request itself: to wait (RFC 7240, section 4.3), or to watch.
+
+The wait is taken out of what is forwarded, since Flask never waits.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+
+from stellwerk.errors import FieldError, InvalidInput
+
+LONGEST_WAIT_S = 30
+
+JOB = re.compile(r"/api/v1/jobs/[0-9a-fA-F-]{36}/?")
+JOB_EVENTS = re.compile(r"/api/v1/jobs/(?P<job_id>[0-9a-fA-F-]{36})/events/?")
+_WAIT = re.compile(r'\s*wait\s*=\s*"?(?P<seconds>\d{1,9})"?\s*(;.*)?', re.IGNORECASE)
+_ANY_WAIT = re.compile(r"\s*wait\s*(=.*|;.*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How long to wait (0: not at all), and what then remains of the query and of `Prefer`."""
+
+    wait_s: int
+    query: str
+    prefer: str
+
+
+def read_wish(request: Request) -> Wish:
+    """Read `Prefer: wait=N`, and `?wait=N` where a job is polled; N is cut to 30.
+
+    Raises InvalidInput for `?wait=` with anything but a number. (An unreadable preference is
+    ignored, as RFC 7240 has it.)
+    """
+    preferred_s, prefer = _of_prefer(request.headers.getlist("prefer"))
+    queried_s, query = _of_query(request)
+    return Wish(min(max(preferred_s, queried_s), LONGEST_WAIT_S), query, prefer)
+
+
+def watched_job(request: Request) -> str | None:
+    """The id of the job whose events are asked for as a stream."""
+    found = JOB_EVENTS.fullmatch(request.url.path)
+    wants_stream = "text/event-stream" in request.headers.get("accept", "").lower()
+    if found and wants_stream and request.method == "GET":
+        return found["job_id"].lower()
+    return None
+
+
+def _of_prefer(values: list[str]) -> tuple[int, str]:
+    preferences = [part for value in values for part in value.split(",")]
+    waits = [found for part in preferences if (found := _WAIT.fullmatch(part))]
+    kept = [part.strip() for part in preferences if not _ANY_WAIT.fullmatch(part)]
+    return (int(waits[0]["seconds"]) if waits else 0), ", ".join(kept)
+
+
+def _of_query(request: Request) -> tuple[int, str]:
+    query = request.url.query
+    if "wait" not in request.query_params or not JOB.fullmatch(request.url.path):
+        return 0, query
+    wanted = request.query_params["wait"]
+    if not re.fullmatch(r"\d{1,9}", wanted):
+        reason = f"must be a whole number of seconds, at most {LONGEST_WAIT_S}"
+        raise InvalidInput(f"`wait` {reason}.", errors=[FieldError("wait", reason)])
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return int(wanted), urlencode([pair for pair in pairs if pair[0] != "wait"])

@@ -1,0 +1,87 @@
+"""Which platform the client talks to, and as whom: the environment, else what `login` kept."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from stellwerk.errors import ConfigurationError
+from stellwerk.settings import ClientSettings, load_settings
+from stellwerk.stack.home import Home
+from stellwerk.stack.report import read_report
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+API_PATH = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """`url` is the platform's root, without the API's path; an empty token: nobody."""
+
+    url: str
+    token: str = ""
+    email: str = ""
+
+
+def current_account() -> Account:
+    """Whom the next request is from.
+
+    A kept token is only ever sent to the URL it was kept for. Raises ConfigurationError where
+    the kept file is damaged.
+    """
+    given = ClientSettings()
+    kept = _kept()
+    url = _root(given.url) or (kept.url if kept else "") or running_url() or DEFAULT_URL
+    token = given.token.get_secret_value()
+    if token:
+        return Account(url, token)
+    return kept if kept and kept.url == url else Account(url)
+
+
+def chosen_url(option: str | None) -> str:
+    """Where to sign in: the option, the environment, or the platform that runs here."""
+    return _root(option or "") or _root(ClientSettings().url) or running_url() or DEFAULT_URL
+
+
+def running_url() -> str:
+    """The URL of the platform running on this home; empty where none is."""
+    report = read_report(Home(load_settings().home.absolute())) or {}
+    return _root(str(report.get("urls", {}).get("api", "")))
+
+
+def keep(account: Account) -> Path:
+    """Write the account to a file that only its owner can read."""
+    path = _path()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        json.dump(asdict(account), file)
+    fresh.replace(path)
+    return path
+
+
+def forget() -> None:
+    """Remove what `keep` wrote."""
+    _path().unlink(missing_ok=True)
+
+
+def _path() -> Path:
+    given = ClientSettings().config
+    return given or Path(click.get_app_dir("stellwerk")) / "account.json"
+
+
+def _kept() -> Account | None:
+    path = _path()
+    try:
+        return Account(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as exc:
+        message = f"{path} cannot be read: {exc}. Remove it and run `stellwerk login`."
+        raise ConfigurationError(message) from exc
+
+
+def _root(url: str) -> str:
+    return url.rstrip("/").removesuffix(API_PATH)

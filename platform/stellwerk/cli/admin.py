@@ -1,0 +1,40 @@
+"""`stellwerk admin`: accounts that no API call can make; needs the database, not the API."""
+
+import click
+
+from stellwerk.cli.client import read_password
+from stellwerk.cli.output import emit_json, json_option, say
+from stellwerk.settings import load_settings
+from stellwerk.stack.plan import joined_settings
+
+
+@click.group()
+def admin() -> None:
+    """Make and change administrators."""
+
+
+@admin.command()
+@click.option("--email", required=True)
+@click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from stdin.")
+@click.option("--promote", is_flag=True, help="Make an admin of the account the address has.")
+@json_option
+def create(email: str, *, from_stdin: bool, promote: bool, as_json: bool) -> None:
+    """Make an administrator, in the database of this home or of DATABASE_URL.
+
+    With --promote the account gets the given password, and its sessions end.
+    """
+    # Heavy, and only needed here:
+    from stellwerk.db.engine import build_engine, build_sessions  # noqa: PLC0415  see above
+    from stellwerk.identity.service import create_admin  # noqa: PLC0415  see above
+
+    settings = joined_settings(load_settings(), needs=("database_url",))
+    password = read_password(from_stdin=from_stdin)
+    engine = build_engine(settings.database(), pool_size=1, role="cli")
+    try:
+        user_id = create_admin(build_sessions(engine), email, password, promote=promote)
+    finally:
+        engine.dispose()
+    if as_json:
+        emit_json({"id": user_id, "email": email})
+    else:
+        say(f"{email} is an administrator.")

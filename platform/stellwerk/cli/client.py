@@ -1,0 +1,72 @@
+"""`stellwerk login`, `logout` and `operations`."""
+
+import sys
+from typing import Any
+
+import click
+
+from stellwerk.cli.account import Account, chosen_url, current_account, forget, keep
+from stellwerk.cli.api import Api, connect
+from stellwerk.cli.completions import complete_operation
+from stellwerk.cli.output import emit_json, emit_table, json_option, say
+from stellwerk.errors import ApiError
+
+COLUMNS = ("name", "summary", "queue", "permission")
+
+
+@click.command()
+@click.option("--url", help="Of the platform; default: STELLWERK_URL, or the one running here.")
+@click.option("--email", help="Asked for where it is not given.")
+@click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from stdin.")
+@json_option
+def login(url: str | None, email: str | None, *, from_stdin: bool, as_json: bool) -> None:
+    """Sign in, and keep the token in a file that only you can read."""
+    email = email or str(click.prompt("E-mail", err=True))
+    password = read_password(from_stdin=from_stdin)
+    account, answer = sign_in(chosen_url(url), email, password)
+    path = keep(account)
+    if as_json:
+        emit_json({"url": account.url, "user": answer["user"], "expires_in": answer["expires_in"]})
+    else:
+        say(f"Signed in at {account.url} as {email}; the token is in {path}.")
+
+
+@click.command()
+def logout() -> None:
+    """End the session, and forget the token."""
+    account = current_account()
+    try:
+        if account.token:
+            with Api(account) as api:
+                api.post("/auth/logout")
+    except ApiError as exc:
+        say(f"The session could not be ended: {exc.message}")
+    forget()
+    say("Signed out.")
+
+
+@click.command()
+@click.argument("name", required=False, shell_complete=complete_operation)
+@json_option
+def operations(name: str | None, *, as_json: bool) -> None:
+    """List what can be submitted, or show all about the operation NAME."""
+    with connect() as api:
+        found = api.get(f"/operations/{name}" if name else "/operations")
+    if name or as_json:
+        emit_json(found if name else found["items"])
+    else:
+        emit_table(found["items"], COLUMNS)
+
+
+def sign_in(url: str, email: str, password: str) -> tuple[Account, dict[str, Any]]:
+    """A signed-in account, and what the API said about it; raises ApiError."""
+    with Api(Account(url)) as api:
+        answer = api.post("/auth/login", {"email": email, "password": password})
+    return Account(url, answer["access_token"], email), answer
+
+
+def read_password(*, from_stdin: bool) -> str:
+    """The first line of standard input, or what is typed at a prompt that shows nothing."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(click.prompt("Password", hide_input=True, err=True))

@@ -1,0 +1,76 @@
+"""Whoever sent a request, as far as the platform is concerned."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from uuid import UUID
+
+from stellwerk.errors import NotPermitted
+from stellwerk.identity.permissions import NOT_FOR_API_KEYS, Role, permissions_of
+
+READ = "read"
+WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A signed-in person or one of their keys.
+
+    `scopes` narrow a key: `read`, `write`, and patterns of operation names; empty: everything
+    its permissions allow.
+    """
+
+    user_id: int
+    role: str
+    permissions: frozenset[str]
+    session_id: UUID | None = None
+    key_id: UUID | None = None
+    scopes: tuple[str, ...] = ()
+
+    def may(self, permission: str) -> bool:
+        """Whether the permission is held."""
+        return permission in self.permissions
+
+    def require(self, permission: str) -> None:
+        """Raise NotPermitted, naming the permission that is missing."""
+        if not self.may(permission):
+            raise NotPermitted(
+                f"This needs the permission {permission}.", details={"permission": permission}
+            )
+
+    def require_scope(self, *, changes: bool, submits: bool = False) -> None:
+        """Raise NotPermitted where the key was not made for such a request.
+
+        A request that `changes` something needs `write`; one that `submits` a job may instead
+        be covered by a pattern, which `require_operation` then compares.
+        """
+        if not self.scopes or (submits and self._patterns()):
+            return
+        wanted = WRITE if changes else READ
+        if wanted not in self.scopes:
+            raise NotPermitted(f"The API key has no scope {wanted!r}.", details={"scope": wanted})
+
+    def require_operation(self, name: str, permission: str) -> None:
+        """Raise NotPermitted unless the operation may be submitted by this caller."""
+        self.require(permission)
+        patterns = self._patterns()
+        if patterns and not any(fnmatchcase(name, pattern) for pattern in patterns):
+            raise NotPermitted(f"The API key is not made for {name}.", details={"scope": name})
+
+    def _patterns(self) -> tuple[str, ...]:
+        return tuple(scope for scope in self.scopes if scope not in {READ, WRITE})
+
+
+def signed_in(user_id: int, role: str, session_id: UUID) -> Caller:
+    """The caller of a session."""
+    return Caller(user_id, role, permissions_of(Role(role)), session_id=session_id)
+
+
+def by_key(user_id: int, role: str, key_id: UUID, scopes: tuple[str, ...]) -> Caller:
+    """The caller of an API key: what its owner may do, less what no key may."""
+    allowed = permissions_of(Role(role)) - NOT_FOR_API_KEYS
+    return Caller(user_id, role, allowed, key_id=key_id, scopes=scopes)
+
+
+def scraper() -> Caller:
+    """Prometheus with the scrape token: it may read the metrics and nothing else."""
+    return Caller(0, "scraper", frozenset({"metrics:read"}))

@@ -1,0 +1,58 @@
+"""Roles and what each may do: the one table of permissions.
+
+Operations and routes name one of these; a name that stands here for no role fails at start-up.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """What kind of account it is; each holds everything the one before it does."""
+
+    USER = "user"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+# Every permission and the lowest role that holds it.
+PERMISSIONS: Mapping[str, Role] = MappingProxyType(
+    {
+        "account:read": Role.USER,
+        "account:write": Role.USER,
+        "api_keys:manage": Role.USER,
+        "operations:read": Role.USER,
+        "jobs:submit": Role.USER,
+        "jobs:read": Role.USER,
+        "jobs:manage": Role.USER,
+        "channels:read": Role.USER,
+        "channels:write": Role.USER,
+        "videos:read": Role.USER,
+        "videos:write": Role.USER,
+        "videos:generate": Role.USER,
+        "jobs:read_all": Role.OPERATOR,
+        "jobs:manage_all": Role.OPERATOR,
+        "housekeeping:run": Role.OPERATOR,
+        "metrics:read": Role.OPERATOR,
+        "users:admin": Role.ADMIN,
+    }
+)
+
+# A key that leaked must not be able to make more keys, or to change who its owner is.
+NOT_FOR_API_KEYS = frozenset({"account:write", "api_keys:manage", "users:admin"})
+
+_RANK = tuple(Role)
+
+
+def permissions_of(role: Role) -> frozenset[str]:
+    """Everything a role may do."""
+    return _BY_ROLE[role]
+
+
+_BY_ROLE = {
+    role: frozenset(
+        name for name, lowest in PERMISSIONS.items() if _RANK.index(lowest) <= _RANK.index(role)
+    )
+    for role in Role
+}

@@ -1,0 +1,215 @@
+"""The rules of accounts: registering, signing in and out, API keys, admins."""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from stellwerk.clock import new_id, utc_now
+from stellwerk.db.engine import Sessions
+from stellwerk.errors import (
+    Conflict,
+    ErrorCode,
+    FieldError,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+)
+from stellwerk.identity import passwords
+from stellwerk.identity import sessions as ledger
+from stellwerk.identity.model import ApiKey, User
+from stellwerk.identity.permissions import Role
+from stellwerk.identity.tokens import VISIBLE_LETTERS, Tokens, key_hash, new_key
+
+PASSWORD_MIN = 10  # characters
+PASSWORD_MAX = 200
+KEYS_MAX = 50  # live keys of one user
+
+_USERNAME_LETTERS = 40  # kept of the address; the rest of 64 is for the suffix
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A new session: its token and how long it is good for, in seconds."""
+
+    user: User
+    access_token: str
+    expires_in: int
+
+
+def register(sessions: Sessions, email: str, password: str, full_name: str = "") -> None:
+    """Create an account, unless the address has one: the caller cannot tell which, nor by time.
+
+    Raises InvalidInput for what is no address.
+    """
+    values = _new_user(normalised(email), password) | {"full_name": full_name}
+    with sessions.begin() as session:
+        session.execute(insert(User).values(**values).on_conflict_do_nothing())
+
+
+def login(
+    sessions: Sessions, tokens: Tokens, *, email: str, password: str, rules: "LoginRules"
+) -> SignIn:
+    """Start a session; raises NotAuthenticated (INVALID_CREDENTIALS), NotPermitted (unverified).
+
+    Takes as long for an unknown address as for a wrong password. No connection is held while
+    the password is compared.
+    """
+    with sessions() as session:
+        user = by_email(session, email)
+    right = passwords.is_right(password, user.password_hash if user else None)
+    if not right or user is None or not user.is_active:
+        message = "The e-mail address or the password is wrong."
+        raise NotAuthenticated(message, code=ErrorCode.INVALID_CREDENTIALS)
+    if user.email_verified_at is None and not rules.allow_unverified:
+        raise NotPermitted("The e-mail address was not verified yet.")
+    expires_at = utc_now() + timedelta(seconds=rules.ttl_s)
+    with sessions.begin() as session:
+        session_id = ledger.start(session, user.id, expires_at)
+    return SignIn(user, tokens.sign(user.id, session_id, expires_at), rules.ttl_s)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRules:
+    """How long a session lasts, in seconds, and whether an unverified address may sign in."""
+
+    ttl_s: int
+    allow_unverified: bool
+
+
+def by_email(session: Session, email: str) -> User | None:
+    """The account of an address, without regard to case."""
+    return session.scalar(select(User).where(func.lower(User.email) == email.strip().lower()))
+
+
+def get_user(session: Session, user_id: int) -> User:
+    """One account; raises NotFound."""
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound(f"There is no user {user_id}.")
+    return user
+
+
+def change_profile(sessions: Sessions, user_id: int, fields: Mapping[str, Any]) -> User:
+    """Set what a user may set of their own account; raises Conflict for a taken username."""
+    try:
+        with sessions.begin() as session:
+            user = get_user(session, user_id)
+            for name, value in fields.items():
+                setattr(user, name, value)
+            session.flush()
+            session.refresh(user)
+            return user
+    except IntegrityError as exc:
+        raise Conflict("The username is taken.", details={"field": "username"}) from exc
+
+
+def create_key(
+    sessions: Sessions,
+    user_id: int,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None,
+) -> tuple[ApiKey, str]:
+    """A new API key and its text, which is nowhere kept; raises Conflict at 50 live keys."""
+    text = new_key()
+    key = ApiKey(
+        id=new_id(),
+        user_id=user_id,
+        name=name,
+        prefix=text[:VISIBLE_LETTERS],
+        key_hash=key_hash(text),
+        scopes=list(scopes),
+        expires_at=expires_at,
+    )
+    with sessions.begin() as session:
+        session.get_one(User, user_id, with_for_update=True)
+        if len(list_keys(session, user_id)) >= KEYS_MAX:
+            raise Conflict(f"You have {KEYS_MAX} API keys. Revoke one first.")
+        session.add(key)
+        session.flush()
+        session.refresh(key)
+    return key, text
+
+
+def list_keys(session: Session, user_id: int) -> Sequence[ApiKey]:
+    """A user's keys that were not revoked, newest first."""
+    query = select(ApiKey).where(ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
+    return session.scalars(query.order_by(ApiKey.id.desc())).all()
+
+
+def revoke_key(sessions: Sessions, user_id: int, key_id: UUID) -> None:
+    """End a key at once; raises NotFound where the user has no such key."""
+    with sessions.begin() as session:
+        key = session.get(ApiKey, key_id)
+        if key is None or key.user_id != user_id:
+            raise NotFound(f"There is no API key {key_id}.")
+        key.revoked_at = key.revoked_at or utc_now()
+
+
+def create_admin(sessions: Sessions, email: str, password: str, *, promote: bool = False) -> int:
+    """Make an admin account and return its id.
+
+    An address that has an account is refused with Conflict, unless `promote`: then it becomes
+    an admin with this password, and its sessions end. Raises InvalidInput.
+    """
+    check_password(password)
+    values = _new_user(normalised(email), password)
+    values |= {"role": Role.ADMIN.value, "email_verified_at": utc_now(), "is_active": True}
+    with sessions.begin() as session:
+        user = by_email(session, values["email"])
+        if user is None:
+            user = User(**values)
+            session.add(user)
+            session.flush()
+        elif promote:
+            _make_admin(session, user, values)
+        else:
+            raise Conflict(f"{user.email} has an account already; --promote makes it an admin.")
+        return user.id
+
+
+def normalised(email: str) -> str:
+    """The address as it is stored; raises InvalidInput (field `email`)."""
+    try:
+        checked = validate_email(email, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as exc:
+        raise _wrong("email", str(exc)) from exc
+    return checked.normalized
+
+
+def check_password(password: str) -> None:
+    """Raise InvalidInput (field `password`) for one that is too short or too long."""
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
+        raise _wrong("password", f"Needs {PASSWORD_MIN} to {PASSWORD_MAX} characters.")
+
+
+def _new_user(email: str, password: str) -> dict[str, Any]:
+    stem = re.sub(r"[^a-z0-9_.-]", "", email.partition("@")[0].lower())[:_USERNAME_LETTERS]
+    return {
+        "email": email,
+        "username": f"{stem or 'user'}-{secrets.token_hex(4)}",
+        "password_hash": passwords.hashed(password),
+    }
+
+
+def _make_admin(session: Session, user: User, values: Mapping[str, Any]) -> None:
+    for name in ("role", "password_hash", "is_active"):
+        setattr(user, name, values[name])
+    user.email_verified_at = user.email_verified_at or values["email_verified_at"]
+    ledger.end_all_of(session, user.id)
+
+
+def _wrong(field: str, reason: str) -> InvalidInput:
+    return InvalidInput(reason, errors=[FieldError(field, reason)])

@@ -1,0 +1,104 @@
+"""Sessions and API keys in the ledger: the truth about who is signed in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from stellwerk.clock import new_id
+from stellwerk.identity.caller import Caller, by_key
+from stellwerk.identity.model import ApiKey, User, UserSession
+from stellwerk.identity.tokens import key_hash
+
+NOTED_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is
+
+_UUID7_TIME_SHIFT = 80  # RFC 9562, 5.7: 48 bits of milliseconds come first
+_ASYNC_COMMIT = text("SET LOCAL synchronous_commit = off")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whose live session it is; this is what Redis keeps a copy of."""
+
+    user_id: int
+    role: str
+
+
+def start(session: Session, user_id: int, expires_at: datetime) -> UUID:
+    """Record a new session; returns its id."""
+    started = UserSession(id=new_id(), user_id=user_id, expires_at=expires_at)
+    session.add(started)
+    session.flush()
+    return started.id
+
+
+def standing(session: Session, session_id: UUID) -> Standing | None:
+    """Whose session it is; None where it ended, expired, or its user is disabled."""
+    query = (
+        select(User.id, User.role)
+        .join(UserSession, UserSession.user_id == User.id)
+        .where(
+            UserSession.id == session_id,
+            UserSession.ended_at.is_(None),
+            UserSession.expires_at > func.now(),
+            User.is_active,
+        )
+    )
+    found = session.execute(query).one_or_none()
+    return Standing(found.id, found.role) if found else None
+
+
+def end(session: Session, session_id: UUID) -> None:
+    """End one session; ending it twice is no error."""
+    query = update(UserSession).where(UserSession.id == session_id, UserSession.ended_at.is_(None))
+    session.execute(query.values(ended_at=func.now()))
+
+
+def end_all_of(session: Session, user_id: int) -> Sequence[UUID]:
+    """End every session of a user; returns those that were live."""
+    query = update(UserSession).where(
+        UserSession.user_id == user_id, UserSession.ended_at.is_(None)
+    )
+    return session.scalars(query.values(ended_at=func.now()).returning(UserSession.id)).all()
+
+
+def ended_of(session: Session, *, started_after: datetime) -> Sequence[UUID]:
+    """Sessions started since then that have ended; the ids are UUIDv7, so their key finds them."""
+    earliest = UUID(int=int(started_after.timestamp() * 1000) << _UUID7_TIME_SHIFT)
+    query = select(UserSession.id).where(
+        UserSession.id >= earliest, UserSession.ended_at.is_not(None)
+    )
+    return session.scalars(query).all()
+
+
+def caller_of_key(session: Session, key: str) -> Caller | None:
+    """The caller of an API key, whose use is noted; None where it is unknown or over."""
+    query = (
+        select(ApiKey, User.role)
+        .join(User, User.id == ApiKey.user_id)
+        .where(
+            ApiKey.key_hash == key_hash(key),
+            ApiKey.revoked_at.is_(None),
+            func.coalesce(ApiKey.expires_at, func.now() + timedelta(days=1)) > func.now(),
+            User.is_active,
+        )
+    )
+    found = session.execute(query).one_or_none()
+    if found is None:
+        return None
+    _note_use(session, found.ApiKey)
+    return by_key(found.ApiKey.user_id, found.role, found.ApiKey.id, tuple(found.ApiKey.scopes))
+
+
+def _note_use(session: Session, key: ApiKey) -> None:
+    session.execute(_ASYNC_COMMIT)
+    stale = (ApiKey.last_used_at.is_(None)) | (ApiKey.last_used_at < func.now() - NOTED_EVERY)
+    session.execute(
+        update(ApiKey)
+        .where(ApiKey.id == key.id, stale)
+        .values(last_used_at=func.now())
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,113 @@
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stack_runs import EDGE, StackRun, all_gone, discard, stack
+from stellwerk.settings import environment
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[StackRun]:
+    procfile = tmp_path / "Procfile"
+    procfile.write_text(EDGE)
+    home = tmp_path / "home"
+    try:
+        with stack(home, procfile) as started:
+            yield started
+    finally:
+        discard(home)
+
+
+def command(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  our own command
+        [sys.executable, "-m", "stellwerk.cli.main", *args],
+        env={**environment(), "STELLWERK_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_status_shows_urls_and_processes(run: StackRun) -> None:
+    answer = command(run.home.path, "status", "--json")
+    assert answer.returncode == 0
+    assert json.loads(answer.stdout) == run.document()
+    table = command(run.home.path, "status").stdout
+    assert f"valkey        {run.pid_of('valkey')}" in table
+    assert run.document()["urls"]["docs"] in table
+
+
+def test_down_ends_the_stack_and_waits_for_it(run: StackRun) -> None:
+    processes = run.tree()
+    answer = command(run.home.path, "down")
+    assert (answer.returncode, answer.stdout) == (0, "Stellwerk is down.\n")
+    assert run.process.wait(5) == 0
+    assert all_gone(processes)
+
+
+@pytest.mark.parametrize("name", ["status", "down"])
+def test_without_a_stack_commands_say_so_and_leave_with_3(tmp_path: Path, name: str) -> None:
+    answer = command(tmp_path, name)
+    assert answer.returncode == 3
+    assert answer.stderr == f"error: Nothing runs in {tmp_path}. Start it with `stellwerk up`.\n"
+
+
+def test_stack_json_of_a_killed_stack_does_not_pass_for_a_running_one(run: StackRun) -> None:
+    processes = run.tree()
+    run.end(signal.SIGKILL)
+    answer = command(run.home.path, "down")
+    assert answer.returncode in {0, 3}  # 0: its guard was still cleaning up
+    assert command(run.home.path, "status").returncode == 3
+    assert all_gone(processes)
+
+
+def test_doctor_names_what_is_broken_and_how_to_mend_it(run: StackRun) -> None:
+    answer = command(run.home.path, "doctor", "--json")
+    findings = {finding["name"]: finding for finding in json.loads(answer.stdout)}
+    assert findings["postgres"]["grade"] == "ok"
+    assert findings["redis persistence"]["message"] == "append-only file is on"
+    assert findings["redis eviction"]["message"] == "noeviction"
+    assert findings["schema"]["grade"] == "broken"
+    assert findings["schema"]["remedy"] == "stellwerk db upgrade"
+    assert findings["queue media"]["message"] == "no worker"
+    assert answer.returncode == 1
+
+
+def test_doctor_is_content_with_a_machine_where_nothing_runs_yet(tmp_path: Path) -> None:
+    answer = command(tmp_path / "home", "doctor")
+    assert answer.returncode == 0, answer.stdout
+    assert "Start it: stellwerk up" in answer.stdout
+
+
+def test_help_lists_the_commands_and_imports_none_of_them() -> None:
+    code = (
+        "import sys; sys.argv = ['stellwerk', '--help']\n"
+        "from stellwerk.cli.main import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print([n for n in sys.modules if n.startswith('stellwerk.stack')])\n"
+    )
+    answer = subprocess.run(  # noqa: S603  our own command
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "doctor" in answer.stdout
+    assert answer.stdout.endswith("[]\n")
+
+
+def test_a_mistyped_setting_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "stellwerk.cli.main", "status"],
+        env={**environment(), "STELLWERK_HOEM": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "error: STELLWERK_HOEM is not a setting of Stellwerk. Did you mean STELLWERK_HOME?\n"
+    )

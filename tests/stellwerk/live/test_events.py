@@ -1,0 +1,164 @@
+"""The event feed on a real Valkey, fed by the real live status."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from embedded import running_valkey
+from servers import server_at
+from stellwerk.bootstrap import Platform
+from stellwerk.clock import new_id
+from stellwerk.gate import Gate
+from stellwerk.jobs.ports import Change, Event
+from stellwerk.live.client import LiveClient
+from stellwerk.live.events import QUEUE_LIMIT, EventFeed, EventId, JobEvent, Notice
+from stellwerk.live.status import LiveStatus
+
+SOON_S = 5.0
+
+
+def change(job_id: UUID, version: int, *, is_final: bool = False) -> Change:
+    return Change(job_id, None, version, is_final, {"job_id": str(job_id), "version": version})
+
+
+def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(scenario())
+
+
+@asynccontextmanager
+async def running_feed(url: str) -> AsyncIterator[EventFeed]:
+    feed = EventFeed(url, timeout_s=0.5)
+    task = asyncio.create_task(feed.run())
+    try:
+        with feed.listen("anything") as listener:
+            assert await listener.next(SOON_S) is Notice.GAP
+        assert feed.is_connected
+        yield feed
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await feed.disconnect()
+
+
+def test_a_listener_gets_the_events_of_its_job_alone_in_their_order(
+    platform: Platform, redis_url: str
+) -> None:
+    mine, other = new_id(), new_id()
+
+    async def scenario() -> None:
+        async with running_feed(redis_url) as feed:
+            with feed.listen(str(mine)) as listener:
+                platform.live.show([change(other, 1), change(mine, 1)])
+                platform.live.emit(Event(mine, 1, 1, "token", {"text": "Hal lo"}), None)
+                platform.live.show([change(mine, 2, is_final=True)])
+                heard = [await listener.next(SOON_S) for _ in range(3)]
+        assert [event.type for event in heard if isinstance(event, JobEvent)] == [
+            "status",
+            "token",
+            "end",
+        ]
+        ids = [str(event.id) for event in heard if isinstance(event, JobEvent)]
+        assert ids == ["1-0", "1-1", "2-0"]
+
+    run(scenario)
+
+
+def test_history_gives_what_followed_an_id(platform: Platform, redis_url: str) -> None:
+    job = new_id()
+    for version in range(1, 251):
+        platform.live.show([change(job, version)])
+
+    async def scenario() -> None:
+        async with running_feed(redis_url) as feed:
+            kept = [event async for event in feed.history(str(job), EventId(5, 0))]
+            assert [event.id.version for event in kept] == list(range(6, 251))
+            last = [event async for event in feed.history(str(job), EventId(250, 0))]
+            assert last == []
+
+    run(scenario)
+
+
+def test_history_is_empty_where_the_stream_starts_later(platform: Platform, redis_url: str) -> None:
+    job = new_id()
+    platform.live.show([change(job, 7)])
+
+    async def scenario() -> None:
+        async with running_feed(redis_url) as feed:
+            assert [event async for event in feed.history(str(job), EventId(3, 0))] == []
+            assert [event async for event in feed.history(str(new_id()), EventId(3, 0))] == []
+
+    run(scenario)
+
+
+def test_a_listener_that_falls_behind_is_dropped_and_the_others_are_not(
+    platform: Platform, redis_url: str
+) -> None:
+    job = new_id()
+
+    async def scenario() -> None:
+        async with running_feed(redis_url) as feed:
+            with feed.listen(str(job)) as slow, feed.listen(str(job)) as quick:
+                platform.live.show([change(job, version) for version in range(1, QUEUE_LIMIT + 10)])
+                for version in range(1, QUEUE_LIMIT + 10):
+                    event = await quick.next(SOON_S)
+                    assert isinstance(event, JobEvent)
+                    assert event.id.version == version
+                assert await slow.next(SOON_S) is Notice.OVERFLOW
+
+    run(scenario)
+
+
+def test_closing_tells_present_and_future_listeners(redis_url: str) -> None:
+    async def scenario() -> None:
+        async with running_feed(redis_url) as feed:
+            with feed.listen("present") as present:
+                feed.close()
+                assert await present.next(SOON_S) is Notice.CLOSED
+            with feed.listen("future") as future:
+                assert await future.next(SOON_S) is Notice.CLOSED
+
+    run(scenario)
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[str]:
+    with running_valkey(tmp_path) as url:
+        yield url
+
+
+def is_cut_off(feed: EventFeed) -> bool:
+    return not feed.is_connected
+
+
+def test_a_frozen_redis_is_noticed_and_so_is_its_return(own_valkey: str) -> None:
+    job = new_id()
+    client = LiveClient(own_valkey, timeout_s=0.5, gate=Gate(0.1))
+    live = LiveStatus(client, ttl_s=60, events_kept=100)
+    server = server_at(own_valkey)
+
+    async def scenario() -> None:
+        async with running_feed(own_valkey) as feed:
+            with feed.listen(str(job)) as listener:
+                server.send_signal(signal.SIGSTOP)
+                try:
+                    assert await listener.next(10) is Notice.GAP
+                    assert is_cut_off(feed)
+                    assert [event async for event in feed.history(str(job), EventId(0, 0))] == []
+                finally:
+                    server.send_signal(signal.SIGCONT)
+                assert await listener.next(10) is Notice.GAP
+                assert not is_cut_off(feed)
+                live.show([change(job, 3, is_final=True)])
+                event = await listener.next(SOON_S)
+                assert isinstance(event, JobEvent)
+                assert event.type == "end"
+
+    run(scenario)
+    client.close()

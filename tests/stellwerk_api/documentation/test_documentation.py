@@ -1,0 +1,85 @@
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+METHODS = {"get", "post", "patch", "delete", "put"}
+
+
+@pytest.fixture
+def document(client: FlaskClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/api/openapi.json").get_json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if method in METHODS
+    }
+
+
+def documented(rule: str) -> str:
+    return re.sub(r"<(?:[^:>]*:)?([^>]*)>", r"{\1}", rule)
+
+
+def test_the_document_is_valid_openapi_31(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_every_route_is_documented(application: Flask, document: dict[str, Any]) -> None:
+    routed = {
+        f"{method} {documented(rule.rule)}"
+        for rule in application.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if not rule.endpoint.startswith("documentation.")
+    }
+    assert set(operations(document)) == routed
+
+
+def test_every_operation_documents_its_errors_and_its_security(document: dict[str, Any]) -> None:
+    for name, operation in operations(document).items():
+        statuses = set(operation["responses"])
+        assert {"500", "503"} <= statuses, name
+        if operation["security"]:
+            assert {"401", "403"} <= statuses, name
+        if "requestBody" in operation:
+            assert {"400", "413", "415", "422"} <= statuses, name
+        if "{" in name and "{name}" not in name:
+            assert "404" in statuses, name
+        assert operation["summary"], name
+
+
+def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for operation in operations(document).values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_errors_are_documented_as_the_envelope(document: dict[str, Any]) -> None:
+    for response in document["components"]["responses"].values():
+        schema = response["content"]["application/json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/ErrorEnvelope"}
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/redoc"])
+def test_the_pages_load_everything_from_here(client: FlaskClient, path: str) -> None:
+    page = client.get(path)
+    assert page.content_type.startswith("text/html")
+    loaded = re.findall(r'(?:src|href|spec-url)="([^"]+)"', page.text)
+    files = [url for url in loaded if not url.startswith("data:")]
+    assert files
+    for url in files:
+        assert url.startswith("/")
+        assert client.get(url).status_code == 200
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "<script>" not in page.text
+
+
+def test_an_unknown_asset_is_404(client: FlaskClient) -> None:
+    assert client.get("/api/docs/assets/passwd").status_code == 404

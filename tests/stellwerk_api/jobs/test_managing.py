@@ -1,0 +1,83 @@
+from uuid import UUID
+
+from sqlalchemy import select
+
+from api import UNKNOWN_ID, ApiUser, error_of
+from stellwerk.bootstrap import Platform
+from stellwerk.jobs.model import JobLog, JobSignal
+
+
+def test_a_queued_job_is_cancelled_at_once(ada: ApiUser) -> None:
+    job_id = ada.submit()
+    answer = ada.post(f"/jobs/{job_id}/cancel")
+    assert (answer.status_code, answer.get_json()["status"]) == (202, "cancelled")
+    assert answer.headers["Location"] == f"/api/v1/jobs/{job_id}"
+    assert ada.get(f"/jobs/{job_id}").get_json()["status"] == "cancelled"
+    assert error_of(ada.post(f"/jobs/{job_id}/cancel"), 409)["code"] == "JOB_NOT_CANCELLABLE"
+
+
+def test_a_cancelled_job_can_be_retried_and_a_queued_one_not(ada: ApiUser) -> None:
+    job_id = ada.submit()
+    assert error_of(ada.post(f"/jobs/{job_id}/retry"), 409)["code"] == "JOB_NOT_RETRYABLE"
+    ada.post(f"/jobs/{job_id}/cancel")
+    answer = ada.post(f"/jobs/{job_id}/retry")
+    assert answer.status_code == 202
+    assert answer.get_json()["status"] != "cancelled"
+
+
+def test_a_signal_is_stored_with_its_sender(platform: Platform, ada: ApiUser) -> None:
+    job_id = ada.submit()
+    body = {"name": "approved", "data": {"by": "ada"}}
+    assert ada.post(f"/jobs/{job_id}/signal", body).status_code == 202
+    with platform.runtime.sessions() as session:
+        stored = session.scalars(select(JobSignal)).one()
+    assert (str(stored.job_id), stored.name, stored.data) == (job_id, "approved", {"by": "ada"})
+    assert stored.sender_id == ada.user["id"]
+    ada.post(f"/jobs/{job_id}/cancel")
+    error_of(ada.post(f"/jobs/{job_id}/signal", body), 409)
+
+
+def test_a_second_job_with_the_same_unique_key_names_the_first(ada: ApiUser) -> None:
+    first = ada.submit(unique_key="nightly")
+    body = {"operation": "diagnostics.echo", "unique_key": "nightly"}
+    error = error_of(ada.post("/jobs", body), 409)
+    assert error["code"] == "DUPLICATE_JOB"
+    assert error["details"] == {"job_id": first}
+
+
+def test_an_unknown_operation_is_404_with_its_own_code(ada: ApiUser) -> None:
+    error = error_of(ada.post("/jobs", {"operation": "signals.pull"}), 404)
+    assert error["code"] == "OPERATION_UNKNOWN"
+
+
+def test_nothing_can_be_done_to_an_unknown_job(ada: ApiUser) -> None:
+    for action, body in (("cancel", None), ("retry", None), ("signal", {"name": "go"})):
+        error_of(ada.post(f"/jobs/{UNKNOWN_ID}/{action}", body), 404)
+
+
+def test_log_lines_come_in_order_and_in_pages(platform: Platform, ada: ApiUser) -> None:
+    job_id = ada.submit()
+    with platform.runtime.sessions.begin() as session:
+        for number in range(3):
+            line = {"level": "info", "message": f"line {number}", "fields": {"number": number}}
+            session.add(JobLog(job_id=UUID(job_id), attempt=1, **line))
+            session.flush()
+    first = ada.get(f"/jobs/{job_id}/logs?limit=2").get_json()
+    rest = ada.get(f"/jobs/{job_id}/logs?after={first['next_after']}").get_json()
+    assert [line["message"] for line in first["items"] + rest["items"]] == [
+        "line 0",
+        "line 1",
+        "line 2",
+    ]
+    assert first["items"][1]["fields"] == {"number": 1}
+    assert first["items"][0]["at"].endswith("Z")
+    assert ada.get(f"/jobs/{job_id}/logs?after={rest['next_after']}").get_json() == {
+        "items": [],
+        "next_after": rest["next_after"],
+    }
+
+
+def test_steps_and_artifacts_are_lists_of_their_own(ada: ApiUser) -> None:
+    job_id = ada.submit("diagnostics.sleep")
+    assert ada.get(f"/jobs/{job_id}/steps").get_json() == {"items": []}
+    assert ada.get(f"/jobs/{job_id}/artifacts").get_json() == {"items": []}

@@ -1,0 +1,35 @@
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs
+
+from api import ApiUser, error_of
+from stellwerk.bootstrap import registry
+
+
+def test_the_catalogue_names_every_operation(ada: ApiUser) -> None:
+    listed = ada.get("/operations").get_json()["items"]
+    assert [one["name"] for one in listed] == [operation.name for operation in registry()]
+
+
+def test_an_entry_says_what_the_declaration_says(ada: ApiUser) -> None:
+    entry = ada.get("/operations/diagnostics.fail").get_json()
+    assert entry["retry"] == {"max_attempts": 3, "base_s": 0.5, "max_s": 5}
+    assert entry["limits"] == {"time_limit_s": 30}
+    assert (entry["queue"], entry["permission"], entry["scope"]) == ("long", "jobs:submit", "owner")
+
+
+def test_steps_are_listed_with_their_weights(ada: ApiUser) -> None:
+    entry = ada.get("/operations/videos.generate").get_json()
+    assert entry["steps"][0] == {"name": "script", "weight": 5}
+
+
+def test_schemas_are_json_schema_2020_12_that_agrees_with_submission(ada: ApiUser) -> None:
+    for entry in ada.get("/operations").get_json()["items"]:
+        Draft202012Validator.check_schema(entry["payload_schema"])
+    schema = ada.get("/operations/diagnostics.sleep").get_json()["payload_schema"]
+    validator = Draft202012Validator(schema)
+    for payload in ({}, {"seconds": 2}, {"steps": 0}, {"steps": 1.5}, {"x": 1}, {"seconds": "x"}):
+        accepted = ada.post("/jobs", {"operation": "diagnostics.sleep", "payload": payload})
+        assert validator.is_valid(payload) == (accepted.status_code == 202), payload
+
+
+def test_an_unknown_operation_is_404(ada: ApiUser) -> None:
+    assert error_of(ada.get("/operations/signals.pull"), 404)["code"] == "OPERATION_UNKNOWN"

@@ -1,0 +1,172 @@
+"""Long-polls through the real edge, realtime and web processes."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from embedded import wait_until
+from engine import Engine
+from front import Front, running_front
+from full_stack import Client
+from jobs_over_http import cancel, submit_for_later
+from stellwerk.bootstrap import Platform
+from stellwerk.settings import Settings
+
+WAIT = {"Prefer": "wait=20"}
+AT_ONCE_S = 3.0  # generous: the machine is shared
+ECHO = {"operation": "diagnostics.echo", "payload": {"message": "hello"}}
+
+
+def test_a_submission_that_waits_answers_with_the_finished_job(
+    client: Client, engine: Engine
+) -> None:
+    del engine
+    answer = client.request("POST", "/jobs", json=ECHO, headers=WAIT)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Preference-Applied"] == "wait"
+    assert answer.json()["status"] == "completed"
+    assert answer.json()["result"]["message"] == "hello"
+
+
+def test_a_job_that_takes_longer_than_the_wait_is_answered_with_202(client: Client) -> None:
+    later = {**ECHO, "run_at": "2099-01-01T00:00:00Z"}
+    answer = client.request("POST", "/jobs", json=later, headers={"Prefer": "wait=1"})
+    assert answer.status_code == 202
+    assert answer.headers["Location"].endswith(answer.json()["job_id"])
+    assert "Preference-Applied" not in answer.headers
+    assert client.slowest_s >= 1
+
+
+@pytest.mark.parametrize("manner", ["query", "preference"])
+def test_a_poll_that_waits_answers_as_soon_as_the_job_ends(client: Client, manner: str) -> None:
+    job_id = submit_for_later(client)
+    other = Client(client.url, client.session)
+    ending = threading.Timer(1.0, cancel, (other, job_id))
+    ending.start()
+    began = time.monotonic()
+    if manner == "query":
+        answer = client.request("GET", f"/jobs/{job_id}?wait=20")
+    else:
+        answer = client.request("GET", f"/jobs/{job_id}", headers=WAIT)
+    ending.join()
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "cancelled"
+    assert answer.headers["Preference-Applied"] == "wait"
+    assert 1 <= time.monotonic() - began < 1 + AT_ONCE_S
+
+
+def test_a_poll_whose_wait_is_over_shows_the_present_job(client: Client) -> None:
+    job_id = submit_for_later(client)
+    answer = client.request("GET", f"/jobs/{job_id}?wait=1")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "scheduled"
+    assert answer.headers["ETag"]
+    assert client.slowest_s >= 1
+
+
+def test_a_conditional_poll_waits_for_news_and_then_says_there_are_none(client: Client) -> None:
+    job_id = submit_for_later(client)
+    etag = client.request("GET", f"/jobs/{job_id}").headers["ETag"]
+    condition = {"If-None-Match": etag}
+    answer = client.request("GET", f"/jobs/{job_id}?wait=1", headers=condition)
+    assert answer.status_code == 304
+    assert client.slowest_s >= 1
+    cancel(client, job_id)
+    answer = client.request("GET", f"/jobs/{job_id}?wait=20", headers=condition)
+    assert answer.status_code == 200
+    etag = answer.headers["ETag"]
+    answer = client.request("GET", f"/jobs/{job_id}?wait=20", headers={"If-None-Match": etag})
+    assert answer.status_code == 304
+
+
+def test_a_finished_job_is_not_waited_for(client: Client) -> None:
+    job_id = submit_for_later(client)
+    cancel(client, job_id)
+    client.slowest_s = 0
+    assert client.request("GET", f"/jobs/{job_id}?wait=20").json()["status"] == "cancelled"
+    assert client.slowest_s < AT_ONCE_S
+
+
+def test_what_flask_refuses_is_refused_at_once_in_its_own_words(
+    client: Client, front: Front
+) -> None:
+    job_id = submit_for_later(client)
+    stranger, nobody = Client(front.url).sign_up(), Client(front.url)
+    path = f"/jobs/{job_id}?wait=20"
+    assert stranger.expect(404, "GET", path)["error"]["code"] == "NOT_FOUND"
+    assert nobody.expect(401, "GET", path)["error"]["code"] == "NOT_AUTHENTICATED"
+    wrong = {"operation": "diagnostics.sleep", "payload": {"seconds": "long"}}
+    answer = client.request("POST", "/jobs", json=wrong, headers=WAIT)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["details"]["errors"]
+    assert client.request("GET", "/nowhere", headers=WAIT).status_code == 404
+    assert client.expect(422, "GET", f"/jobs/{job_id}?wait=soon")["error"]["code"] == (
+        "VALIDATION_FAILED"
+    )
+
+
+def test_an_answer_about_no_job_is_handed_on_as_it_is(client: Client) -> None:
+    answer = client.request("GET", "/auth/me", headers=WAIT)
+    assert answer.status_code == 200
+    assert "email" in answer.text
+    assert client.slowest_s < AT_ONCE_S
+
+
+@pytest.fixture(scope="module")
+def narrow(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    limited = settings.model_copy(update={"realtime_max_waiters": 1})
+    with running_front(limited, tmp_path_factory.mktemp("narrow")) as front:
+        yield front
+
+
+def hang_up_soon(client: Client, job_id: str) -> None:
+    """Wait for two seconds, then give up."""
+    url = f"{client.url}/api/v1/jobs/{job_id}?wait=20"
+    with pytest.raises(OSError, match="timed out"):
+        client.session.get(url, timeout=2)
+
+
+def looks_at(front: Front, job_id: str) -> int:
+    """How often Flask was asked for a job, by its access log."""
+    lines = front.log("web").splitlines()
+    return sum(f'/jobs/{job_id}"' in line and "GET" in line for line in lines)
+
+
+def is_answered_at_once(client: Client, job_id: str) -> bool:
+    """Whether a poll that would wait for a second does not."""
+    began = time.monotonic()
+    assert client.request("GET", f"/jobs/{job_id}?wait=1").status_code == 200
+    return time.monotonic() - began < 0.9
+
+
+def test_above_the_cap_of_waiters_the_answer_comes_at_once_until_one_hangs_up(
+    platform: Platform, narrow: Front
+) -> None:
+    del platform
+    client = Client(narrow.url).sign_up()
+    job_id = submit_for_later(client)
+    first = threading.Thread(target=hang_up_soon, args=(client, job_id))
+    first.start()
+    wait_until(lambda: looks_at(narrow, job_id) == 2)  # forwarded, then looked at: it waits now
+    second = Client(client.url)
+    second.session.headers.update(client.session.headers)
+    assert is_answered_at_once(second, job_id)
+    first.join()
+    wait_until(lambda: not is_answered_at_once(second, job_id))
+
+
+def test_without_the_web_process_a_wait_is_answered_with_the_envelope(
+    platform: Platform, settings: Settings, tmp_path: Path
+) -> None:
+    del platform
+    with running_front(settings, tmp_path) as front:
+        front.web.terminate()
+        front.web.wait(20)
+        answer = Client(front.realtime_url).request("GET", "/auth/me", headers=WAIT)
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "UNAVAILABLE"
+    assert answer.headers["Retry-After"]
+    assert answer.headers["X-Request-ID"] == answer.json()["error"]["request_id"]

@@ -1,0 +1,190 @@
+"""Who may use which route: a table that has to name every route there is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from api import ApiUser, error_of
+from people import add_channel
+from stellwerk.bootstrap import Platform
+from stellwerk.errors import ConfigurationError
+from stellwerk_api.app import add_routes, empty_app
+from stellwerk_api.auth import PUBLIC, declarations, guard, requires
+from stellwerk_api.credentials import Credentials
+
+# What somebody else gets from a route when it is pointed at Ada's things.
+ANOTHERS: dict[str, tuple[int, Any]] = {
+    "jobs.poll": (404, None),
+    "jobs.cancel": (404, None),
+    "jobs.retry": (404, None),
+    "jobs.signal": (404, {"name": "go"}),
+    "jobs.events": (404, None),
+    "jobs.logs": (404, None),
+    "jobs.steps": (404, None),
+    "jobs.artifacts": (404, None),
+    "jobs.artifact": (404, None),
+    "api_keys.revoke": (404, None),
+    "channels.get_channel": (404, None),
+    "channels.change_channel": (404, {"niche": "theirs"}),
+    "channels.delete_channel": (404, None),
+    "videos.get_video": (404, None),
+    "videos.change_video": (404, {"title": "theirs"}),
+    "videos.delete_video": (404, None),
+    "videos.retry_video": (404, None),
+    "videos.get_video_cost": (404, None),
+}
+# Routes that point at nobody's things: what an ordinary user gets.
+OWN: dict[str, tuple[int, Any]] = {
+    "jobs.browse": (200, None),
+    "jobs.submit": (202, {"operation": "diagnostics.echo"}),
+    "api_keys.browse": (200, None),
+    "api_keys.create": (201, {"name": "mine"}),
+    "accounts.who_am_i": (200, None),
+    "accounts.show": (200, None),
+    "accounts.change": (200, {"full_name": "Bob"}),
+    "accounts.logout": (204, None),
+    "operations.browse": (200, None),
+    "operations.show": (200, None),
+    "channels.list_channels": (200, None),
+    "channels.create_channel": (201, {"name": "mine"}),
+    "videos.list_videos": (200, None),
+    "videos.generate_video": (422, {}),
+    "system.metrics": (403, None),
+    "root.metrics": (403, None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    endpoint: str
+    method: str
+    path: str  # with Ada's things in it
+
+
+@pytest.fixture
+def routes(application: Flask, platform: Platform, ada: ApiUser) -> list[Route]:
+    things = things_of(platform, ada)
+    adapter = application.url_map.bind("localhost")
+    return [
+        Route(rule.endpoint, method, adapter.build(rule.endpoint, taken(rule.arguments, things)))
+        for rule in application.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        if rule.endpoint not in PUBLIC
+    ]
+
+
+def things_of(platform: Platform, ada: ApiUser) -> dict[str, Any]:
+    channel_id = add_channel(platform, int(ada.user["id"]))
+    body = {"channel_id": channel_id, "topic": "How signals work", "target_duration": 30}
+    video = ada.post("/videos/generate", body)
+    assert video.status_code == 202, video.text
+    return {
+        "job_id": ada.submit(),
+        "key_id": ada.with_key().user["key_id"],
+        "channel_id": channel_id,
+        "video_id": video.get_json()["video_id"],
+        "name": "diagnostics.echo",
+    }
+
+
+def taken(names: set[str], things: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: things[name] for name in names}
+
+
+def send(user: ApiUser, route: Route, body: Any = None) -> Any:
+    return user.client.open(
+        route.path, method=route.method, headers=dict(user.credentials), json=body
+    )
+
+
+def test_the_table_names_every_route(routes: list[Route]) -> None:
+    assert {route.endpoint for route in routes} == set(ANOTHERS) | set(OWN)
+
+
+def test_nobody_gets_401_from_every_guarded_route(routes: list[Route], nobody: ApiUser) -> None:
+    for route in routes:
+        answer = send(nobody, route)
+        assert error_of(answer, 401)["code"] == "NOT_AUTHENTICATED", route
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"Authorization": "Bearer nonsense"},
+        {"Authorization": "Bearer swk_" + "x" * 40},
+        {"Authorization": "Basic YWRhOmFkYQ=="},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer \u00e4"},
+        {"X-API-Key": "nonsense"},
+    ],
+)
+def test_wrong_credentials_are_401(nobody: ApiUser, credentials: dict[str, str]) -> None:
+    error_of(nobody.get("/jobs", headers=credentials), 401)
+
+
+def test_somebody_else_finds_nothing_of_adas(routes: list[Route], bob: ApiUser) -> None:
+    for route in [route for route in routes if route.endpoint in ANOTHERS]:
+        status, body = ANOTHERS[route.endpoint]
+        error_of(send(bob, route, body), status)
+
+
+def test_an_ordinary_user_gets_what_the_table_says(routes: list[Route], bob: ApiUser) -> None:
+    own = [route for route in routes if route.endpoint in OWN]
+    for route in sorted(own, key=lambda route: route.endpoint == "accounts.logout"):
+        status, body = OWN[route.endpoint]
+        assert send(bob, route, body).status_code == status, route
+
+
+def test_the_owner_is_let_through_where_others_are_not(routes: list[Route], ada: ApiUser) -> None:
+    for route in routes:
+        if route.endpoint in ANOTHERS and route.method == "GET" and "artifact" not in route.path:
+            assert send(ada, route).status_code in {200, 406}, route
+
+
+def test_an_operator_reads_everybodys_jobs(ada: ApiUser, bob: ApiUser, admin: ApiUser) -> None:
+    job_id = ada.submit()
+    assert admin.get(f"/jobs/{job_id}").status_code == 200
+    listed = admin.get("/jobs?all=true").get_json()["items"]
+    assert [job["job_id"] for job in listed] == [job_id]
+    assert admin.get("/jobs").get_json()["items"] == []
+    error_of(bob.get("/jobs?all=true"), 403)
+
+
+def test_an_operators_operation_is_refused_to_others(ada: ApiUser, admin: ApiUser) -> None:
+    body = {"operation": "housekeeping.purge"}
+    error = error_of(ada.post("/jobs", body), 403)
+    assert error["details"] == {"permission": "housekeeping:run"}
+    assert admin.post("/jobs", body).status_code == 202
+
+
+def test_a_route_without_a_permission_stops_the_start(platform: Platform) -> None:
+    app = empty_app()
+    add_routes(app)
+    app.add_url_rule("/bare", "bare", lambda: "")
+    with pytest.raises(ConfigurationError, match=r"declare no permission.*: bare"):
+        guard(app, Credentials(platform))
+
+
+def test_a_permission_that_no_role_has_stops_the_start(platform: Platform) -> None:
+    app = empty_app()
+    add_routes(app)
+    app.add_url_rule("/odd", "odd", requires("signals:pull")(lambda: ""))
+    with pytest.raises(ConfigurationError, match="no role has: odd"):
+        guard(app, Credentials(platform))
+
+
+def test_every_declared_permission_is_shown_in_the_document(
+    application: Flask, client: Any
+) -> None:
+    document = client.get("/api/openapi.json").get_json()
+    shown = [
+        operation.get("x-permission")
+        for path in document["paths"].values()
+        for method, operation in path.items()
+        if method in {"get", "post", "patch", "delete"}
+    ]
+    assert len([name for name in shown if name]) == len(declarations(application))
