@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from embedded import fresh_database, running_postgres, running_valkey
-from engine import Engine, running_engine
+from engine import RUNNING, Engine, running_engine
 from stellwerk.bootstrap import Platform, bootstrap, metadata
 from stellwerk.db.migrate import upgrade
 from stellwerk.settings import Settings, load_settings
@@ -66,8 +66,11 @@ def shared_platform(settings: Settings) -> Iterator[Platform]:
 
 
 @pytest.fixture
-def platform(shared_platform: Platform) -> Platform:
-    """The collaborators, with an empty ledger and an empty Redis."""
+def platform(shared_platform: Platform, request: pytest.FixtureRequest) -> Platform:
+    """The collaborators, with an empty ledger and an empty Redis, and nobody else at work."""
+    if "engine" not in request.fixturenames:
+        for running in RUNNING:
+            running.stop()
     tables = ", ".join(metadata().tables)
     with shared_platform.engine.begin() as connection:
         connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
@@ -89,3 +92,10 @@ def engine(platform: Platform, engine_processes: Engine) -> Engine:  # noqa: ARG
     """The same, with an empty ledger."""
     engine_processes.restart_what_ended()
     return engine_processes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share the worker processes run in one test process, one after another."""
+    for item in items:
+        if "engine" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("engine"))

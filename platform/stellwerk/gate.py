@@ -8,7 +8,7 @@ class Gate:
     """Open while the backend works; after `trip` it is shut for `pause_s`."""
 
     def __init__(self, pause_s: float) -> None:
-        self._pause_s = pause_s
+        self.pause_s = pause_s
         self._shut_until = 0.0
         self._lock = Lock()
 
@@ -19,7 +19,7 @@ class Gate:
             if now < self._shut_until:
                 return False
             if self._shut_until:
-                self._shut_until = now + self._pause_s
+                self._shut_until = now + self.pause_s
             return True
 
     def is_shut(self) -> bool:
@@ -29,7 +29,7 @@ class Gate:
     def trip(self) -> None:
         """It failed: shut for the pause."""
         with self._lock:
-            self._shut_until = time.monotonic() + self._pause_s
+            self._shut_until = time.monotonic() + self.pause_s
 
     def recover(self) -> None:
         """It worked."""

@@ -71,15 +71,20 @@ class Engine:
             _end(process)
 
 
+RUNNING: list[Engine] = []  # of this test process
+
+
 @contextmanager
 def running_engine(settings: Settings, folder: Path) -> Iterator[Engine]:
     """All roles, until the block ends."""
     engine = Engine(settings, folder)
+    RUNNING.append(engine)
     try:
         for role in COMMANDS:
             engine.start(role)
         yield engine
     finally:
+        RUNNING.remove(engine)
         engine.stop()
 
 

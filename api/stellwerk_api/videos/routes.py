@@ -128,6 +128,7 @@ def delete_video(video_id: int) -> Response:
 @blueprint.raises(402, 404, 409)
 def retry_video(video_id: int) -> Response:
     """Go on with a failed generation at the step that failed."""
+    caller().require_operation(OPERATION, "videos:generate")
     with platform().runtime.sessions() as session:
         job_id = queries.own_video(session, caller().user_id, video_id).job_id
     control.retry(platform().runtime, job_id)

@@ -44,6 +44,11 @@ class LiveClient:
         self._gate.recover()
         return answer
 
+    @property
+    def pause_s(self) -> float:
+        """How long a failed Redis is left alone."""
+        return self._gate.pause_s
+
     def is_reachable(self) -> bool:
         """Ping."""
         return bool(self.ask(lambda redis: redis.ping(), otherwise=False))

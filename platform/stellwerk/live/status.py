@@ -10,8 +10,8 @@ from redis import Redis
 from stellwerk.jobs.ports import Change, Event
 from stellwerk.live import keys
 from stellwerk.live.client import LiveClient
+from stellwerk.live.owed import Argument, Call, Owed
 
-FINAL_TTL_S = 3600
 EVENTS_TTL_S = 3600
 
 # KEYS status, events; ARGV channel, version, owner, document, ttl, id, type, data, kept, events_ttl
@@ -41,9 +41,6 @@ class Shown:
     document: bytes
 
 
-Argument = bytes | str | int
-
-
 class LiveStatus:
     """The board of `jobs.ports`, on Redis."""
 
@@ -51,12 +48,14 @@ class LiveStatus:
         self._client = client
         self._ttl_s = ttl_s
         self._events_kept = events_kept
+        self._owed = Owed(self._run, every_s=client.pause_s)
         self._show = client.redis.register_script(_SHOW)
 
     def show(self, changes: Sequence[Change]) -> None:
         """One script per change, all in one round trip; newer versions shown already win."""
-        if changes:
-            self._run([self._of_change(change, with_event=True) for change in changes])
+        calls = [self._of_change(change, with_event=True) for change in changes]
+        if calls and not self._run(calls):
+            self._owed.add(calls)
 
     def fill(self, change: Change) -> None:
         """Put back what had expired, without an event."""
@@ -105,15 +104,14 @@ class LiveStatus:
             return None
         return Shown(int(version), int(owner) if owner else None, _bytes(document))
 
-    def _of_change(self, change: Change, *, with_event: bool) -> tuple[UUID, list[Argument]]:
+    def _of_change(self, change: Change, *, with_event: bool) -> Call:
         document = orjson.dumps(change.document)
-        ttl_s = FINAL_TTL_S if change.is_final else self._ttl_s
         status: list[Argument] = [
             keys.EVENTS_CHANNEL,
             change.version,
             _owner(change.owner_id),
             document,
-            ttl_s,
+            self._ttl_s,
         ]
         event_id = f"{change.version}-0" if with_event else ""
         kind = "end" if change.is_final else "status"
@@ -127,15 +125,16 @@ class LiveStatus:
         ]
         return change.job_id, [*status, *tail]
 
-    def _run(self, calls: Sequence[tuple[UUID, list[Argument]]]) -> None:
-        def run(redis: Redis) -> None:
+    def _run(self, calls: Sequence[Call]) -> bool:
+        def run(redis: Redis) -> bool:
             with redis.pipeline(transaction=False) as pipe:
                 for job_id, arguments in calls:
                     both = [keys.job_status(job_id), keys.job_events(job_id)]
                     self._show(keys=both, args=arguments, client=pipe)
                 pipe.execute()
+            return True
 
-        self._client.ask(run, otherwise=None)
+        return self._client.ask(run, otherwise=False)
 
 
 def _owner(owner_id: int | None) -> str:
