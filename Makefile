@@ -27,7 +27,7 @@ run: setup ## bring everything up on port 8000 and stay; Ctrl-C ends it
 	@exec $(BIN)/stellwerk up
 
 test: setup ## run the tests
-	@$(BIN)/pytest -q -n auto --maxprocesses 3
+	@$(BIN)/pytest -q -n 3 --dist loadgroup
 
 check: lint types test ## everything that has to be green
 

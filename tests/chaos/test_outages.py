@@ -160,3 +160,19 @@ def keep_asking(client: Client, job_id: str, *, until: float) -> list[str]:
         if len(submitted) < FROZEN_S:
             submitted.append(client.submit("diagnostics.echo", {"message": "frozen"}))
     return submitted
+
+
+def test_postgres_killed_while_a_job_runs_costs_neither_a_failure_nor_a_crash(
+    run: StackRun, client: Client
+) -> None:
+    job_id = client.submit("diagnostics.sleep", {"seconds": 6, "steps": 6})
+    wait_until(lambda: client.has(job_id, "running"))
+
+    pid = run.pid_of("postgres") or 0
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: run.pid_of("postgres") not in {pid, None}, timeout_s=30)
+    wait_until(lambda: client.request("GET", f"/jobs/{job_id}").ok, timeout_s=30)
+
+    job = client.ended(job_id)
+    assert (job["status"], job["failures"]) == ("completed", 0)
+    assert client.ended(client.submit("diagnostics.echo", {}))["status"] == "completed"

@@ -9,14 +9,18 @@ import random
 import signal
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import structlog
 from marshmallow import ValidationError
+from sqlalchemy.exc import DBAPIError
 
+from stellwerk.db.engine import is_outage
 from stellwerk.errors import (
     ErrorCode,
     JobFailed,
@@ -44,6 +48,9 @@ from stellwerk_workers.undo import roll_back
 
 log = structlog.get_logger()
 
+OUTAGE_PAUSE_S = 1.0
+OUTAGE_TRIES = 600  # then the lease decides
+
 
 class Came(StrEnum):
     """What an attempt came to."""
@@ -70,6 +77,7 @@ class Runner:
     runtime: Runtime
     heartbeat: Heartbeat
     is_draining: Callable[[], bool]
+    pause: Event = field(default_factory=Event)  # never set: a sleep that tests can end
 
     def run(self, wakeup: Wakeup, worker: str) -> Report:
         """Carry out one wake-up; never raises for what a handler does."""
@@ -94,7 +102,13 @@ class Runner:
                     return self._perform(ctx)
             except LeaseLost:
                 log.warning("lease lost, another attempt goes on")
+                self._show_again(ctx)
                 return Report(Came.NOTHING, "lease lost")
+
+    def _show_again(self, ctx: JobContext) -> None:
+        """Perhaps it was this attempt that ended the job, and only the answer was lost."""
+        with unit(self.runtime) as work:
+            work.changed.add(ctx.job_id)
 
     def _perform(self, ctx: JobContext) -> Report:
         try:
@@ -105,12 +119,20 @@ class Runner:
             return self._interrupted(ctx, interruption)
         except StellwerkError as exc:
             return self._failed(ctx, exc)
-        except Exception as exc:
-            log.exception("handler failed")
-            error = StellwerkError(f"{type(exc).__name__} in the handler; see its log.")
-            ctx.log(f"{type(exc).__name__}: {exc}", level="error")
-            return self._failed(ctx, error)
+        except DBAPIError as exc:
+            if not is_outage(exc):
+                return self._broken(ctx, exc)
+            return self._interrupted(ctx, HandedOver("the ledger did not answer", OUTAGE_PAUSE_S))
+        except Exception as exc:  # noqa: BLE001  the runner's edge: a handler's bug is an outcome
+            return self._broken(ctx, exc)
         return self._end(ctx, result)
+
+    def _broken(self, ctx: JobContext, exc: Exception) -> Report:
+        log.error("handler failed", exc_info=exc)
+        with suppress(DBAPIError):  # the job's own log is not worth losing the outcome for
+            ctx.log(f"{type(exc).__name__}: {exc}", level="error")
+        message = f"{type(exc).__name__} in the handler; see its log."
+        return self._failed(ctx, StellwerkError(message))
 
     def _interrupted(self, ctx: JobContext, interruption: Interruption) -> Report:
         match interruption:
@@ -160,11 +182,22 @@ class Runner:
     def _write(
         self, ctx: JobContext, change: Callable[[Unit], None], *, artifacts: bool = False
     ) -> None:
-        with unit(self.runtime) as work:
-            lifecycle.lock(work.session, ctx.claimed)
-            ctx.flush(work.session, artifacts=artifacts)
-            work.session.flush()
-            change(work)
+        """Record what came of the attempt, however long the ledger is gone meanwhile."""
+        for left in range(OUTAGE_TRIES, -1, -1):
+            try:
+                with unit(self.runtime) as work:
+                    lifecycle.lock(work.session, ctx.claimed)
+                    ctx.flush(work.session, artifacts=artifacts)
+                    work.session.flush()
+                    change(work)
+            except DBAPIError as exc:
+                if not left or not is_outage(exc):
+                    raise
+                log.warning("ledger does not answer, the outcome waits")
+                self.pause.wait(OUTAGE_PAUSE_S)
+            else:
+                ctx.settled(artifacts=artifacts)
+                return
 
     def _kill(self, ctx: JobContext) -> None:
         """The handler does not listen: record why, then kill this process; subprocesses follow."""

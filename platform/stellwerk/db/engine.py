@@ -4,9 +4,13 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 Sessions = sessionmaker[Session]
+
+# admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
+_GOING = frozenset({"57P01", "57P02", "57P03", "53300"})
 
 
 def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
@@ -38,6 +42,14 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
 def build_sessions(engine: Engine) -> Sessions:
     """Sessions that keep their objects readable after commit."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def is_outage(exc: DBAPIError) -> bool:
+    """Whether Postgres was gone or going, rather than refusing what it was asked."""
+    code = getattr(exc.orig, "pgcode", None)
+    return isinstance(exc, OperationalError | InterfaceError) and (
+        exc.connection_invalidated or code is None or code in _GOING
+    )
 
 
 def _to_json(value: Any) -> str:

@@ -171,6 +171,7 @@ class JobContext:
             whole = checkpoint.kind == "checkpoint" and not checkpoint.key
             fraction = float(checkpoint.is_done) if whole else None
             self._advance(work, fraction, checkpoint.step)
+        self.settled()
         self.remember(checkpoint)
 
     def remember(self, checkpoint: Checkpoint) -> None:
@@ -178,12 +179,16 @@ class JobContext:
         self._checkpoints[checkpoint.step, checkpoint.key] = checkpoint
 
     def flush(self, session: Session, *, artifacts: bool = True) -> None:
-        """Move staged costs, and artifacts, into this transaction."""
+        """Put staged costs, and artifacts, into this transaction; `settled` once it committed."""
         session.add_all(self._costs)
-        self._costs = []
         if artifacts:
             for artifact in self._artifacts:
                 session.merge(artifact)
+
+    def settled(self, *, artifacts: bool = True) -> None:
+        """What was flushed is committed."""
+        self._costs = []
+        if artifacts:
             self._artifacts = []
 
     def progress(self, fraction: float, message: str = "") -> None:
