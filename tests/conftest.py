@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: real servers once per test process, a clean ledger per test."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,12 @@ def engine(platform: Platform, engine_processes: Engine) -> Engine:  # noqa: ARG
     """The same, with an empty ledger."""
     engine_processes.restart_what_ended()
     return engine_processes
+
+
+def pytest_configure() -> None:
+    """Undo what a shell does to a job in the background: it and its children ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
