@@ -1,6 +1,8 @@
 """Builds the providers that the settings name. SDKs of extras are imported only when chosen."""
 # ruff: noqa: PLC0415  imports of extras stand where the extra is chosen
 
+from typing import TYPE_CHECKING
+
 from pydantic import SecretStr
 
 from stellwerk.errors import ConfigurationError
@@ -20,6 +22,9 @@ from stellwerk.settings import (
     Settings,
     VoiceProvider,
 )
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 
 def choose_providers(settings: Settings) -> Providers:
@@ -54,15 +59,9 @@ def _artifact_storage(settings: Settings) -> ArtifactStorage:
 def _script_writer(settings: Settings) -> ScriptWriter:
     if settings.script_provider is ScriptProvider.TEMPLATE:
         return TemplateWriter()
-    from stellwerk.providers.openai_client import openai_client
     from stellwerk.providers.script.openai import OpenAiWriter
 
-    client = openai_client(
-        _key(settings.openai_api_key, "OPENAI_API_KEY"),
-        base_url=settings.openai_base_url,
-        timeout_s=settings.provider_timeout_s,
-    )
-    return OpenAiWriter(client, model=settings.openai_script_model)
+    return OpenAiWriter(_openai(settings), model=settings.openai_script_model)
 
 
 def _voice(settings: Settings) -> Voice:
@@ -83,14 +82,18 @@ def _illustrator(settings: Settings) -> Illustrator:
     if settings.image_provider is ImageProvider.PILLOW:
         return PillowIllustrator()
     from stellwerk.providers.images.openai import OpenAiIllustrator
+
+    return OpenAiIllustrator(_openai(settings), model=settings.openai_image_model)
+
+
+def _openai(settings: Settings) -> "OpenAI":
     from stellwerk.providers.openai_client import openai_client
 
-    client = openai_client(
+    return openai_client(
         _key(settings.openai_api_key, "OPENAI_API_KEY"),
         base_url=settings.openai_base_url,
         timeout_s=settings.provider_timeout_s,
     )
-    return OpenAiIllustrator(client, model=settings.openai_image_model)
 
 
 def _key(secret: SecretStr, name: str) -> str:
