@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.interruptions import Cancelled, LeaseLost, TimeLimitReached
@@ -89,15 +89,19 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._stopping.wait(TICK_S):
-            with self._lock:
-                watched = [item for item in self._watched.values() if item.age_s > TICK_S]
-            if not watched:
-                continue
-            self._enforce_limits(watched)
             try:
-                self._look_after(watched)
-            except SQLAlchemyError as exc:  # the lease's own deadline guards what happens then
+                self._tick()
+            except DBAPIError as exc:  # the lease's own deadline guards what happens then
                 log.warning("heartbeat missed", reason=str(exc).splitlines()[0])
+            except Exception:  # the thread's edge: without it every lease of this process expires
+                log.exception("heartbeat failed")
+
+    def _tick(self) -> None:
+        with self._lock:
+            watched = [item for item in self._watched.values() if item.age_s > TICK_S]
+        if watched:
+            self._enforce_limits(watched)
+            self._look_after(watched)
 
     def _look_after(self, watched: list[Watched]) -> None:
         values = {
@@ -105,8 +109,8 @@ class Heartbeat:
             "tokens": [item.ctx.claimed.token for item in watched],
         }
         with self._runtime.sessions() as session:
-            rows = session.execute(_STANDING, values).tuples()
-            standing: dict[UUID, bool] = dict(iter(rows))
+            rows = session.execute(_STANDING, values)
+            standing: dict[UUID, bool] = {row.id: row.is_cancelled for row in rows}
         for item in watched:
             if item.ctx.job_id not in standing:
                 item.ctx.stop(LeaseLost)
