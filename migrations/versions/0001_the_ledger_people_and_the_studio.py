@@ -326,6 +326,8 @@ def upgrade() -> None:
         "job_costs",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=True),
         sa.Column("step", sa.String(length=80), nullable=False),
         sa.Column("provider", sa.String(length=40), nullable=False),
@@ -346,8 +348,10 @@ def upgrade() -> None:
             ["owner_id"], ["users.id"], name=op.f("fk_job_costs_owner_id_users")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job_costs")),
+        sa.UniqueConstraint(
+            "job_id", "attempt", "sequence", name=op.f("uq_job_costs_job_id_attempt_sequence")
+        ),
     )
-    op.create_index("ix_job_costs_job", "job_costs", ["job_id"], unique=False)
     op.create_index("ix_job_costs_owner", "job_costs", ["owner_id", "created_at"], unique=False)
     op.create_table(
         "job_logs",
@@ -484,7 +488,6 @@ def downgrade() -> None:
     op.drop_index("ix_job_logs_job", table_name="job_logs")
     op.drop_table("job_logs")
     op.drop_index("ix_job_costs_owner", table_name="job_costs")
-    op.drop_index("ix_job_costs_job", table_name="job_costs")
     op.drop_table("job_costs")
     op.drop_table("job_artifacts")
     op.drop_index("ix_user_sessions_user", table_name="user_sessions")

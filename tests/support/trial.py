@@ -1,17 +1,17 @@
 """Runs attempts of made-up operations in the test's own process, on the real ledger."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from marshmallow import Schema, fields
 
 from stellwerk.bootstrap import Platform
-from stellwerk.jobs import queries
+from stellwerk.jobs import lifecycle, queries
 from stellwerk.jobs.context import JobContext
-from stellwerk.jobs.model import Job
+from stellwerk.jobs.model import Job, JobLog
 from stellwerk.jobs.operation import Operation, Registry, RetryPolicy, Step
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime
@@ -47,6 +47,19 @@ class Trial:
         with self.runtime.sessions() as session:
             attempt = session.get_one(Job, job_id).attempt
         return self.runner.run(Wakeup(job_id, attempt, NAME, "short"), "trial")
+
+    def claim(
+        self, job_id: UUID, *, attempt: int | None = None, token: UUID | None = None
+    ) -> lifecycle.Claim | None:
+        """Take the job, and leave it at that."""
+        made = self.row(job_id).attempt if attempt is None else attempt
+        wakeup = Wakeup(job_id, made, NAME, "short")
+        return lifecycle.claim(self.runtime, wakeup, "trial", token or uuid4())
+
+    def logs(self, job_id: UUID) -> Sequence[JobLog]:
+        """What the job's log says."""
+        with self.runtime.sessions() as session:
+            return queries.logs(session, job_id, after_id=0, limit=100)
 
     def document(self, job_id: UUID) -> dict[str, Any]:
         """The job as clients see it."""

@@ -26,6 +26,7 @@ from celery.signals import (
 )
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 import celeryconfig
 from stellwerk.bootstrap import Platform, bootstrap, registry
@@ -49,7 +50,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 # One byte shared by the parent, which hears SIGTERM, and its children, which do the work.
 _draining = mmap.mmap(-1, 1)
-_pool = {"slots": 1}
+_pool = {"slots": 1, "parent": os.getpid()}
 
 
 class JobEnded(Exception):
@@ -106,8 +107,8 @@ def submit_scheduled(task: Task[Any, Any], operation: str) -> None:  # noqa: ARG
     """Submit a housekeeping job for beat; several beats make one job, by its unique key."""
     try:
         submit(platform().runtime, Submission(operation, {}, owner_id=None, unique_key="beat"))
-    except StellwerkError as exc:
-        log.info("scheduled job not submitted", operation=operation, reason=exc.message)
+    except (StellwerkError, SQLAlchemyError) as exc:
+        log.info("scheduled job not submitted", operation=operation, reason=str(exc))
 
 
 def _show(task: Task[Any, Any], report: Report) -> None:
@@ -151,7 +152,10 @@ def _logs(**_: Any) -> None:
 def _start_worker(sender: Any, **_: Any) -> None:
     """Remember how many jobs one process runs at once: all of a thread pool's, else one."""
     _draining[0] = 0
-    _pool["slots"] = sender.concurrency if sender.pool_cls.__module__.endswith("thread") else 1
+    shares_process = sender.pool_cls.__module__.endswith("thread")
+    _pool.update(slots=sender.concurrency if shares_process else 1, parent=os.getpid())
+    if shares_process:
+        runner()  # once, before its threads all ask for it
 
 
 @worker_process_init.connect
@@ -179,7 +183,7 @@ def _die_with_parent() -> None:
     import ctypes  # noqa: PLC0415  Linux only
 
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # the parent died before we asked
+    if os.getppid() != _pool["parent"]:  # it died before we asked
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -24,11 +24,12 @@ log = structlog.get_logger()
 # An expired lease may be renewed while its attempt still stands.
 _RENEW = text("""
     UPDATE jobs SET lease_until = greatest(lease_until, now() + :lease)
-    WHERE id = ANY(:ids) AND lease_token = ANY(:tokens) AND finished_at IS NULL
-    RETURNING id
+    WHERE id IN (SELECT id FROM jobs WHERE id = ANY(:ids) AND lease_token = ANY(:tokens)
+                 AND finished_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING lease_token
 """)
 _STANDING = text("""
-    SELECT id, cancel_requested_at IS NOT NULL AND ending IS NULL AS is_cancelled FROM jobs
+    SELECT lease_token, cancel_requested_at IS NOT NULL AND ending IS NULL AS is_cancelled FROM jobs
     WHERE id = ANY(:ids) AND lease_token = ANY(:tokens) AND finished_at IS NULL
 """)
 _ASYNC_COMMIT = text("SET LOCAL synchronous_commit = off")
@@ -110,11 +111,12 @@ class Heartbeat:
         }
         with self._runtime.sessions() as session:
             rows = session.execute(_STANDING, values)
-            standing: dict[UUID, bool] = {row.id: row.is_cancelled for row in rows}
+            standing: dict[UUID, bool] = {row.lease_token: row.is_cancelled for row in rows}
         for item in watched:
-            if item.ctx.job_id not in standing:
+            token = item.ctx.claimed.token
+            if token not in standing:
                 item.ctx.stop(LeaseLost)
-            elif standing[item.ctx.job_id]:
+            elif standing[token]:
                 item.ctx.stop(Cancelled)
         self._renew([item for item in watched if self._is_due(item)])
 
@@ -137,14 +139,16 @@ class Heartbeat:
             session.execute(_ASYNC_COMMIT)
             renewed = set(session.scalars(_RENEW, values))
         for item in due:
-            if item.ctx.job_id in renewed:
+            if item.ctx.claimed.token in renewed:
                 item.renewed_at = asked_at
                 item.ctx.lease_deadline = max(item.ctx.lease_deadline, asked_at + lease_s)
-        self._runtime.board.keep(list(renewed))
+        self._runtime.board.keep([item.ctx.job_id for item in due])
 
     def _enforce_limits(self, watched: list[Watched]) -> None:
         grace_s = self._runtime.settings.job_kill_grace_s
         for item in watched:
+            if item.ctx.is_settling:
+                continue
             over_s = item.age_s - item.ctx.claimed.operation.time_limit_s
             if over_s > 0:
                 item.ctx.stop(TimeLimitReached)

@@ -6,21 +6,22 @@ The steps of `Runner.run` are the life of an attempt. What an attempt came to is
 
 import os
 import random
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
+from uuid import uuid4
 
 import structlog
 from marshmallow import ValidationError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
-from stellwerk.db.engine import is_outage
+from stellwerk.db.engine import may_pass
 from stellwerk.errors import (
     ErrorCode,
     JobFailed,
@@ -50,6 +51,10 @@ log = structlog.get_logger()
 
 OUTAGE_PAUSE_S = 1.0
 OUTAGE_TRIES = 600  # then the lease decides
+CLAIM_TRIES = 20  # then the dispatcher publishes it again
+WORKDIRS = "stellwerk-job-"
+
+Done = TypeVar("Done")
 
 
 class Came(StrEnum):
@@ -81,7 +86,7 @@ class Runner:
 
     def run(self, wakeup: Wakeup, worker: str) -> Report:
         """Carry out one wake-up; never raises for what a handler does."""
-        claimed = lifecycle.claim(self.runtime, wakeup, worker)
+        claimed = self._claim(wakeup, worker)
         if claimed is None:
             return Report(Came.NOTHING, "nothing to claim")
         with structlog.contextvars.bound_contextvars(
@@ -89,21 +94,24 @@ class Runner:
         ):
             return self._attempt(claimed)
 
+    def _claim(self, wakeup: Wakeup, worker: str) -> Claim | None:
+        token = uuid4()
+        return self._through_outages(
+            lambda: lifecycle.claim(self.runtime, wakeup, worker, token), CLAIM_TRIES
+        )
+
     def _attempt(self, claimed: Claim) -> Report:
-        with tempfile.TemporaryDirectory(prefix="stellwerk-job-") as folder:
-            ctx = JobContext(
-                self.runtime,
-                claimed,
-                workdir=Path(folder),
-                is_draining=self.is_draining,
-            )
-            try:
-                with self.heartbeat.watch(ctx, self._kill):
-                    return self._perform(ctx)
-            except LeaseLost:
-                log.warning("lease lost, another attempt goes on")
-                self._show_again(ctx)
-                return Report(Came.NOTHING, "lease lost")
+        folder = tempfile.mkdtemp(prefix=WORKDIRS)
+        ctx = JobContext(self.runtime, claimed, workdir=Path(folder), is_draining=self.is_draining)
+        try:
+            with self.heartbeat.watch(ctx, self._kill):
+                return self._perform(ctx)
+        except LeaseLost:
+            log.warning("lease lost, another attempt goes on")
+            self._show_again(ctx)
+            return Report(Came.NOTHING, "lease lost")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _show_again(self, ctx: JobContext) -> None:
         """Perhaps it was this attempt that ended the job, and only the answer was lost."""
@@ -112,25 +120,30 @@ class Runner:
 
     def _perform(self, ctx: JobContext) -> Report:
         try:
-            result = _carry_out(ctx)
+            outcome = _carry_out(ctx)
         except LeaseLost:
             raise
         except Interruption as interruption:
             return self._interrupted(ctx, interruption)
         except StellwerkError as exc:
             return self._failed(ctx, exc)
-        except DBAPIError as exc:
-            if not is_outage(exc):
+        except SQLAlchemyError as exc:
+            if not may_pass(exc):
                 return self._broken(ctx, exc)
             return self._interrupted(ctx, HandedOver("the ledger did not answer", OUTAGE_PAUSE_S))
         except Exception as exc:  # noqa: BLE001  the runner's edge: a handler's bug is an outcome
             return self._broken(ctx, exc)
-        return self._end(ctx, result)
+        return self._completed(ctx, outcome)
+
+    def _completed(self, ctx: JobContext, outcome: Outcome) -> Report:
+        try:
+            return self._end(ctx, outcome)
+        except (SQLAlchemyError, ValueError, TypeError) as exc:  # a result Postgres cannot store
+            return self._broken(ctx, exc)
 
     def _broken(self, ctx: JobContext, exc: Exception) -> Report:
         log.error("handler failed", exc_info=exc)
-        with suppress(DBAPIError):  # the job's own log is not worth losing the outcome for
-            ctx.log(f"{type(exc).__name__}: {exc}", level="error")
+        ctx.log(f"{type(exc).__name__}: {exc}", level="error")
         message = f"{type(exc).__name__} in the handler; see its log."
         return self._failed(ctx, StellwerkError(message))
 
@@ -141,18 +154,19 @@ class Runner:
             case TimeLimitReached():
                 return self._failed(ctx, _over_limit(ctx))
             case Suspended(signal=name, until=until):
-                self._write(
-                    ctx, lambda work: lifecycle.suspend(work, ctx.claimed, signal=name, until=until)
+                return self._again(
+                    ctx,
+                    lambda work: lifecycle.suspend(work, ctx.claimed, signal=name, until=until),
+                    f"waits for {name}",
                 )
-                return Report(Came.AGAIN, f"waits for {name}")
             case HandedOver(reason=reason, delay_s=delay_s):
-                self._write(
+                return self._again(
                     ctx,
                     lambda work: lifecycle.hand_over(
                         work, ctx.claimed, reason=reason, delay_s=delay_s
                     ),
+                    f"handed over: {reason}",
                 )
-                return Report(Came.AGAIN, reason)
         raise interruption
 
     def _failed(self, ctx: JobContext, exc: StellwerkError) -> Report:
@@ -161,43 +175,63 @@ class Runner:
         error = lifecycle.failure(exc.code, exc.message, retryable=retryable, details=_details(exc))
         if retryable and claimed.failures + 1 < claimed.max_attempts:
             delay_s = backoff_s(claimed, exc.retry_after_s)
-            self._write(
-                ctx, lambda work: lifecycle.retry_later(work, claimed, error=error, delay_s=delay_s)
+            return self._again(
+                ctx,
+                lambda work: lifecycle.retry_later(work, claimed, error=error, delay_s=delay_s),
+                f"failed, next attempt in {delay_s:.1f} s: {exc.message}",
             )
-            return Report(Came.AGAIN, exc.message)
         if claimed.ending:
-            error = claimed.ending["error"] | {"details": {"undo": exc.message}}
+            details = {**claimed.ending["error"]["details"], "undo": exc.message}
+            error = claimed.ending["error"] | {"details": details}
         return self._end(ctx, Outcome(JobStatus.FAILED, error=error))
+
+    def _again(self, ctx: JobContext, change: Callable[[Unit], None], reason: str) -> Report:
+        """Give the job back, unless it was cancelled meanwhile."""
+        try:
+            self._write(ctx, change, reason)
+        except Cancelled:
+            return self._end(ctx, lifecycle.cancelled())
+        return Report(Came.AGAIN, reason)
 
     def _end(self, ctx: JobContext, outcome: Outcome) -> Report:
         completed = outcome.status is JobStatus.COMPLETED
+        reason = "" if completed else str((outcome.error or {}).get("message", ""))
         self._write(
             ctx,
             lambda work: lifecycle.finish(self.runtime, work, ctx.claimed, outcome),
+            f"{outcome.status}: {reason}".rstrip(": "),
             artifacts=completed,
         )
-        reason = "" if completed else str((outcome.error or {}).get("message", ""))
         return Report(Came(outcome.status.value), reason)
 
     def _write(
-        self, ctx: JobContext, change: Callable[[Unit], None], *, artifacts: bool = False
+        self, ctx: JobContext, change: Callable[[Unit], None], line: str, *, artifacts: bool = False
     ) -> None:
         """Record what came of the attempt, however long the ledger is gone meanwhile."""
-        for left in range(OUTAGE_TRIES, -1, -1):
+        ctx.is_settling = True
+
+        def write() -> None:
+            with unit(self.runtime) as work:
+                lifecycle.lock(work.session, ctx.claimed)
+                ctx.flush(work.session, artifacts=artifacts)
+                work.session.add(ctx.log_line(line))
+                work.session.flush()
+                change(work)
+
+        self._through_outages(write, OUTAGE_TRIES)
+        ctx.settled(artifacts=artifacts)
+
+    def _through_outages(self, action: Callable[[], Done], tries: int) -> Done:
+        """Do it, again and again while the ledger is gone; at last its error is raised."""
+        for _ in range(tries):
             try:
-                with unit(self.runtime) as work:
-                    lifecycle.lock(work.session, ctx.claimed)
-                    ctx.flush(work.session, artifacts=artifacts)
-                    work.session.flush()
-                    change(work)
-            except DBAPIError as exc:
-                if not left or not is_outage(exc):
+                return action()
+            except SQLAlchemyError as exc:
+                if not may_pass(exc):
                     raise
-                log.warning("ledger does not answer, the outcome waits")
+                log.warning("ledger does not answer, waiting for it")
                 self.pause.wait(OUTAGE_PAUSE_S)
-            else:
-                ctx.settled(artifacts=artifacts)
-                return
+        return action()
 
     def _kill(self, ctx: JobContext) -> None:
         """The handler does not listen: record why, then kill this process; subprocesses follow."""

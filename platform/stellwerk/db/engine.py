@@ -4,13 +4,16 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 Sessions = sessionmaker[Session]
 
+# deadlock, serialization, lock_not_available, query_canceled, disk_full, read_only_transaction
+_PASSING = frozenset({"40P01", "40001", "55P03", "57014", "53100", "25006"})
 # admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
-_GOING = frozenset({"57P01", "57P02", "57P03", "53300"})
+_GOING = frozenset({"57P01", "57P02", "57P03", "53300", "25P03"})
 
 
 def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
@@ -33,8 +36,10 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
             # GMT, since Postgres knows UTC only where the system has tzdata
-            "options": "-c timezone=GMT -c statement_timeout=30s -c lock_timeout=5s",
+            "options": "-c timezone=GMT -c statement_timeout=30s -c lock_timeout=5s"
+            " -c idle_in_transaction_session_timeout=15s",
         },
     )
 
@@ -50,6 +55,15 @@ def is_outage(exc: DBAPIError) -> bool:
     return isinstance(exc, OperationalError | InterfaceError) and (
         exc.connection_invalidated or code is None or code in _GOING
     )
+
+
+def may_pass(exc: SQLAlchemyError) -> bool:
+    """Whether the same transaction may work a moment later: outages, locks, full disks."""
+    if isinstance(exc, PoolTimeout):
+        return True
+    if not isinstance(exc, DBAPIError):
+        return False
+    return is_outage(exc) or getattr(exc.orig, "pgcode", None) in _PASSING
 
 
 def _to_json(value: Any) -> str:

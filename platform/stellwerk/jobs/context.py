@@ -13,8 +13,11 @@ from threading import Event as ThreadEvent
 from typing import Any, TypeVar
 
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from stellwerk.db.engine import may_pass
 from stellwerk.jobs import checkpoints, lifecycle
 from stellwerk.jobs.checkpoints import Checkpoint
 from stellwerk.jobs.interruptions import HandedOver, Interruption
@@ -53,9 +56,11 @@ class JobContext:
         self._is_draining = is_draining
         self._stopped = ThreadEvent()
         self._stop_reason: type[Interruption] | None = None
+        self.is_settling = False  # the handler is done; only its outcome is being written
         self._checkpoints: dict[tuple[str, str], Checkpoint] = {}
         self._artifacts: list[JobArtifact] = []
-        self._costs: list[JobCost] = []
+        self._costs: list[dict[str, Any]] = []
+        self._costs_made = 0
         self._step = ""
         self._told_at = 0.0
         self._version = claimed.version
@@ -180,7 +185,8 @@ class JobContext:
 
     def flush(self, session: Session, *, artifacts: bool = True) -> None:
         """Put staged costs, and artifacts, into this transaction; `settled` once it committed."""
-        session.add_all(self._costs)
+        if self._costs:
+            session.execute(insert(JobCost).on_conflict_do_nothing(), self._costs)
         if artifacts:
             for artifact in self._artifacts:
                 session.merge(artifact)
@@ -194,14 +200,23 @@ class JobContext:
     def progress(self, fraction: float, message: str = "") -> None:
         """Tell how far the present step (or a job without steps) is: 0.0 to 1.0.
 
-        Coalesced to two a second, so it may be called as often as one likes.
+        Coalesced to two a second, so it may be called as often as one likes; what an outage of
+        the ledger swallows is told by the next call. Not within `transaction()`.
         """
         self.check()
         if time.monotonic() - self._told_at < PROGRESS_EVERY_S:
             return
-        with self._fenced() as work:
-            work.session.execute(_ASYNC_COMMIT)
+        with self._unless_outage(), self._fenced() as work:
             self._advance(work, min(max(fraction, 0.0), 1.0), message or self._step)
+
+    @contextmanager
+    def _unless_outage(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as exc:
+            if not may_pass(exc):
+                raise
+            self._told_at = time.monotonic()
 
     def _advance(self, work: Unit, fraction: float | None, message: str) -> None:
         percent = checkpoints.percent(self.claimed.operation, self._step, fraction)
@@ -218,32 +233,37 @@ class JobContext:
         self.runtime.board.emit(event, self.owner_id)
 
     def log(self, message: str, *, level: str = "info", **fields: Any) -> None:
-        """Write a line of the job's own log, seen by its owner."""
-        with self.runtime.sessions.begin() as session:
+        """Write a line of the job's own log, seen by its owner; an outage swallows it."""
+        with self._unless_outage(), self.runtime.sessions.begin() as session:
             session.execute(_ASYNC_COMMIT)
-            session.add(
-                JobLog(
-                    job_id=self.job_id,
-                    attempt=self.attempt,
-                    level=level,
-                    message=message,
-                    fields=fields,
-                )
-            )
+            session.add(self.log_line(message, level=level, **fields))
+
+    def log_line(self, message: str, *, level: str = "info", **fields: Any) -> JobLog:
+        """A line of the job's log, for a transaction of the caller."""
+        return JobLog(
+            job_id=self.job_id,
+            attempt=self.attempt,
+            level=level,
+            message=lifecycle.storable(message),
+            fields=fields,
+        )
 
     def cost(self, provider: str, unit_name: str, quantity: Decimal, unit_price: Decimal) -> None:
-        """Stage a cost line (EUR); it is kept even when the attempt fails."""
+        """Stage a cost line (EUR); it is kept even when the attempt fails, and only once."""
+        self._costs_made += 1
         self._costs.append(
-            JobCost(
-                job_id=self.job_id,
-                owner_id=self.owner_id,
-                step=self._step,
-                provider=provider,
-                unit=unit_name,
-                quantity=quantity,
-                unit_price=unit_price,
-                amount=quantity * unit_price,
-            )
+            {
+                "job_id": self.job_id,
+                "attempt": self.attempt,
+                "sequence": self._costs_made,
+                "owner_id": self.owner_id,
+                "step": self._step,
+                "provider": provider,
+                "unit": unit_name,
+                "quantity": quantity,
+                "unit_price": unit_price,
+                "amount": quantity * unit_price,
+            }
         )
 
     def artifact(self, name: str, path: Path, content_type: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import Conflict, ErrorCode, Gone, NotFound
@@ -22,6 +23,9 @@ _RETRY = text("""
         run_at = now(), published_at = NULL, finished_at = NULL, cancel_requested_at = NULL,
         result = NULL, error = NULL, message = ''
     WHERE id = :id
+""")
+_FORGET_TIMEOUTS = text("""
+    DELETE FROM job_steps WHERE job_id = :id AND kind = 'wait' AND output ? 'timed_out'
 """)
 _WAKE = text("""
     UPDATE jobs SET status = 'queued', run_at = now(), version = version + 1,
@@ -49,14 +53,20 @@ def cancel(runtime: Runtime, job_id: UUID) -> None:
 def retry(runtime: Runtime, job_id: UUID) -> None:
     """Queue a failed or cancelled job again; steps that were done are not run again.
 
-    Raises NotFound, Gone, Conflict (JOB_NOT_RETRYABLE).
+    Waits that had run out wait again. Raises NotFound, Gone, Conflict (JOB_NOT_RETRYABLE, or
+    DUPLICATE_JOB where another job with its unique key is active).
     """
     with unit(runtime) as work:
         job = locked(work.session, job_id)
         if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
             message = f"Only failed and cancelled jobs can be retried; this one is {job.status}."
             raise Conflict(message, code=ErrorCode.JOB_NOT_RETRYABLE)
-        work.session.execute(_RETRY, {"id": job_id})
+        try:
+            work.session.execute(_RETRY, {"id": job_id})
+        except IntegrityError as exc:
+            message = f"Another {job.operation} with the key {job.unique_key!r} is not finished."
+            raise Conflict(message, code=ErrorCode.DUPLICATE_JOB) from exc
+        work.session.execute(_FORGET_TIMEOUTS, {"id": job_id})
         _after_retry(runtime, work, job_id)
         work.changed.add(job_id)
 
@@ -98,7 +108,7 @@ def send_signal(work: Unit, job: Job, message: JobSignal) -> None:
 
 def locked(session: Session, job_id: UUID) -> Job:
     """The job's row, locked until the transaction ends; raises NotFound or Gone."""
-    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
+    job = session.get(Job, job_id, with_for_update={"key_share": True}, populate_existing=True)
     if job:
         return job
     if session.get(JobTombstone, job_id):

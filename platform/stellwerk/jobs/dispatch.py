@@ -4,20 +4,27 @@ Rows are taken with FOR UPDATE SKIP LOCKED, so dispatchers never wait for each o
 """
 
 from datetime import timedelta
+from uuid import UUID
 
+import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from stellwerk.errors import ErrorCode
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.control import locked
-from stellwerk.jobs.model import Job
+from stellwerk.jobs.model import Job, JobLog
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.submission import window
 
+log = structlog.get_logger()
+
 POISON_CRASHES = 3  # workers that may die while running one job alone
 BATCH = 200
+SHARED_QUEUES = frozenset({"short"})  # their jobs share a process, so a crash may be another's
+RETRY_ALONE_ON = "long"  # and they are tried again in a process of their own
 
 _DUE = text("""
     WITH outstanding AS (
@@ -38,11 +45,16 @@ _DUE = text("""
 """)
 _EXPIRED = text("""
     SELECT id FROM jobs WHERE status = 'running' AND lease_until < now()
-    ORDER BY lease_until LIMIT :batch FOR UPDATE SKIP LOCKED
+    ORDER BY lease_until LIMIT :batch
 """)
+_STILL_EXPIRED = text("""
+    SELECT id FROM jobs WHERE id = :id AND status = 'running' AND lease_until < now()
+    FOR NO KEY UPDATE SKIP LOCKED
+""")
+_POSTPONE = text("UPDATE jobs SET lease_until = now() + interval '5 minutes' WHERE id = :id")
 _RESCUE = text("""
-    UPDATE jobs SET status = 'queued', version = version + 1, crashes = crashes + 1,
-        run_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
+    UPDATE jobs SET status = 'queued', version = version + 1, crashes = crashes + :crashes,
+        queue = :queue, run_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
         message = 'its worker vanished, starting again'
     WHERE id = :id
 """)
@@ -76,11 +88,23 @@ def publish_due(runtime: Runtime, queue: str) -> int:
 def rescue_expired(runtime: Runtime) -> list[tuple[Wakeup, JobStatus]]:
     """Give jobs whose worker stopped renewing its lease back to the queue, or end them.
 
-    Returns the attempts that were lost, each with the state its job is in now.
+    Each in a transaction of its own: one whose domain hook fails stands in nobody's way, and is
+    tried again later. Returns the attempts that were lost, with their jobs' present states.
     """
-    with unit(runtime) as work:
-        ids = work.session.scalars(_EXPIRED, {"batch": BATCH}).all()
-        return [_rescue(runtime, work, locked(work.session, job_id)) for job_id in ids]
+    rescued = []
+    with runtime.sessions() as session:
+        ids = session.scalars(_EXPIRED, {"batch": BATCH}).all()
+    for job_id in ids:
+        try:
+            with unit(runtime) as work:
+                rescued += _rescue(runtime, work, job_id)
+        except DBAPIError:
+            raise
+        except Exception:  # a domain's hook, at the edge of the dispatcher
+            log.exception("rescue failed, it is tried again later", job_id=str(job_id))
+            with runtime.sessions.begin() as session:
+                session.execute(_POSTPONE, {"id": job_id})
+    return rescued
 
 
 def wake_overdue_waits(runtime: Runtime) -> int:
@@ -97,22 +121,31 @@ def forget_published(runtime: Runtime) -> int:
         return session.execute(_UNPUBLISH_ALL).rowcount  # type: ignore[attr-defined,no-any-return]  # CursorResult, typed as Result
 
 
-def _rescue(runtime: Runtime, work: Unit, job: Job) -> tuple[Wakeup, JobStatus]:
+def _rescue(runtime: Runtime, work: Unit, job_id: UUID) -> list[tuple[Wakeup, JobStatus]]:
+    if not work.session.scalar(_STILL_EXPIRED, {"id": job_id}):
+        return []
+    job = locked(work.session, job_id)
     lost = Wakeup(job.id, job.attempt - 1, job.operation, job.queue)
+    ran_alone = job.queue not in SHARED_QUEUES
     if job.cancel_requested_at and job.ending is None:
         lifecycle.end(runtime, work, job, lifecycle.cancelled())
-    elif job.crashes + 1 >= POISON_CRASHES:
+    elif ran_alone and job.crashes + 1 >= POISON_CRASHES:
         lifecycle.end(runtime, work, job, _poisoned(job))
     else:
-        work.session.execute(_RESCUE, {"id": job.id})
+        moved = RETRY_ALONE_ON if not ran_alone else job.queue
+        values = {"id": job.id, "crashes": int(ran_alone), "queue": moved}
+        work.session.execute(_RESCUE, values)
+    line = f"attempt {job.attempt} was lost: {job.worker} stopped renewing its lease"
+    work.session.add(JobLog(job_id=job.id, attempt=job.attempt, level="warning", message=line))
     work.changed.add(job.id)
     work.session.refresh(job)
-    return lost, JobStatus(job.status)
+    return [(lost, JobStatus(job.status))]
 
 
 def _poisoned(job: Job) -> lifecycle.Outcome:
     message = f"The job was ended because {POISON_CRASHES} workers died while running it."
     error = lifecycle.failure(ErrorCode.JOB_POISONED, message, retryable=False)
     if job.ending:
-        error = job.ending["error"] | {"details": {"undo": message}}
+        details = {**job.ending["error"]["details"], "undo": message}
+        error = job.ending["error"] | {"details": details}
     return lifecycle.Outcome(JobStatus.FAILED, error=error)

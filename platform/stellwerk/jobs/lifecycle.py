@@ -7,14 +7,14 @@ Every statement of a worker is fenced by id, attempt and lease token with `finis
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import ErrorCode
-from stellwerk.jobs.interruptions import LeaseLost
+from stellwerk.jobs.interruptions import Cancelled, LeaseLost
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.ports import Wakeup
@@ -77,12 +77,22 @@ _CLAIM = text("""
     RETURNING id, attempt, operation_version, owner_id, payload, failures, max_attempts, version,
         ending, request_id, worker
 """)
-_LOCK = text(f"SELECT version FROM jobs WHERE {FENCE} FOR UPDATE")
+_RELEASE = text("""
+    UPDATE jobs SET published_at = NULL, run_at = now() + interval '30 seconds'
+    WHERE id = :id AND attempt = :attempt AND status = 'queued' AND operation_version > :known
+""")
+_CLAIMED = text("""
+    SELECT id, attempt, operation_version, owner_id, payload, failures, max_attempts, version,
+        ending, request_id, worker
+    FROM jobs WHERE id = :id AND lease_token = :token AND finished_at IS NULL
+""")
+_LOCK = text(f"SELECT version FROM jobs WHERE {FENCE} FOR NO KEY UPDATE")
 _FINISH = _statement(
     f"""
     UPDATE jobs SET status = :status, result = :result, error = :error, ending = NULL,
         progress = CASE WHEN :status = 'completed' THEN 100 ELSE progress END,
         failures = failures + :failed, version = version + 1, finished_at = now(),
+        message = coalesce(CAST(:error AS jsonb) ->> 'message', ''),
         lease_until = NULL, lease_token = NULL, published_at = NULL, reserved_cost = 0
     WHERE {FENCE} RETURNING id
 """,
@@ -103,6 +113,9 @@ _SUSPEND = text(f"""
         wait_until = :until, lease_until = NULL, lease_token = NULL, message = :message
     WHERE {FENCE} RETURNING id
 """)
+_IS_CANCELLED = text(f"""
+    SELECT cancel_requested_at IS NOT NULL AND ending IS NULL FROM jobs WHERE {FENCE}
+""")
 _HAS_SIGNAL = text("""
     SELECT EXISTS (SELECT 1 FROM job_signals
         WHERE job_id = :id AND name = :signal AND consumed_at IS NULL)
@@ -114,6 +127,7 @@ _HAS_UNDOABLE = text("""
 _BEGIN_UNDO = _statement(
     """
     UPDATE jobs SET status = 'queued', ending = :ending, version = version + 1, failures = 0,
+        crashes = 0,
         run_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
         wait_signal = NULL, wait_until = NULL, message = 'rolling back'
     WHERE id = :id AND finished_at IS NULL
@@ -123,6 +137,7 @@ _BEGIN_UNDO = _statement(
 _END = _statement(
     """
     UPDATE jobs SET status = :status, result = :result, error = :error, ending = NULL,
+        message = coalesce(CAST(:error AS jsonb) ->> 'message', ''),
         version = version + 1, finished_at = now(), lease_until = NULL, lease_token = NULL,
         published_at = NULL, wait_signal = NULL, wait_until = NULL, reserved_cost = 0
     WHERE id = :id AND finished_at IS NULL
@@ -132,23 +147,27 @@ _END = _statement(
 )
 
 
-def claim(runtime: Runtime, wakeup: Wakeup, worker: str) -> Claim | None:
-    """Take the job for one more attempt; None where there is nothing to take.
+def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim | None:
+    """Take the job for one more attempt, fenced by `token`; None where there is nothing to take.
 
-    Duplicates, cancelled and paused jobs, and versions newer than this worker's code give None.
+    Duplicates, cancelled and paused jobs give None, and versions newer than this worker's code,
+    which are released for others. The same token again finds its claim again, so that an
+    answer that was lost can be asked for once more.
     """
     operation = runtime.registry.get(wakeup.operation)
     values = {
         "id": wakeup.job_id,
         "attempt": wakeup.attempt,
-        "token": (token := uuid4()),
+        "token": token,
         "lease": timedelta(seconds=runtime.settings.job_lease_s),
         "worker": worker,
         "known_version": operation.version,
     }
     with unit(runtime) as work:
         row = work.session.execute(_CLAIM, values).mappings().one_or_none()
+        row = row or work.session.execute(_CLAIMED, values).mappings().one_or_none()
         if row is None:
+            work.session.execute(_RELEASE, {**values, "known": operation.version})
             return None
         work.changed.add(wakeup.job_id)
     fields = {name: value for name, value in row.items() if name != "id"}
@@ -194,6 +213,7 @@ def suspend(work: Unit, claimed: Claim, *, signal: str, until: Any) -> None:
     A signal that came in meanwhile is seen here, under the row's lock, and sends it on at once.
     """
     lock(work.session, claimed)
+    _heed_cancel(work, claimed)
     if work.session.scalar(_HAS_SIGNAL, {"id": claimed.job_id, "signal": signal}):
         hand_over(work, claimed, reason=f"{signal} has come")
         return
@@ -221,16 +241,29 @@ def cancelled() -> Outcome:
 def failure(
     code: str, message: str, *, retryable: bool, details: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The `error` of a job document."""
+    """The `error` of a job document; what Postgres could not store is replaced."""
     return {
         "code": str(code),
-        "message": message,
+        "message": storable(message),
         "details": details or {},
         "retryable": retryable,
     }
 
 
+def storable(message: str) -> str:
+    """Text that Postgres takes: no NUL, no lone surrogates."""
+    return message.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _heed_cancel(work: Unit, claimed: Claim) -> None:
+    """A cancel that was accepted meanwhile must not be forgotten by going back to the queue."""
+    if work.session.scalar(_IS_CANCELLED, claimed.fence):
+        raise Cancelled
+
+
 def _requeue(work: Unit, claimed: Claim, values: dict[str, Any]) -> None:
+    lock(work.session, claimed)
+    _heed_cancel(work, claimed)
     _one(work.session.execute(_REQUEUE, claimed.fence | values).first())
     work.changed.add(claimed.job_id)
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Numeric,
     String,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
@@ -194,16 +195,21 @@ class JobArtifact(Base):
 
 
 class JobCost(Base):
-    """One paid call: EUR, exact. Totals are always sums of these lines."""
+    """One paid call: EUR, exact. Totals are always sums of these lines.
+
+    `sequence` counts within an attempt, so that a line is kept once, however often it is sent.
+    """
 
     __tablename__ = "job_costs"
     __table_args__ = (
-        Index("ix_job_costs_job", "job_id"),
+        UniqueConstraint("job_id", "attempt", "sequence"),
         Index("ix_job_costs_owner", "owner_id", "created_at"),
     )
 
     id: Mapped[BigId]
     job_id: Mapped[Uuid] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    sequence: Mapped[int]
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     step: Mapped[str] = mapped_column(String(80))
     provider: Mapped[str] = mapped_column(String(40))

@@ -168,20 +168,20 @@ def _steps(row: RowMapping, registry: Registry) -> list[dict[str, Any]]:
         if not (item["key"] and item["name"] in names)
     }
     pending = {(step.name, ""): {"name": step.name, "key": ""} for step in declared}
-    return [_step(item, row["status"]) for item in (pending | recorded).values()]
+    return [_step(item, row) for item in (pending | recorded).values()]
 
 
-def _step(item: Mapping[str, Any], job_status: str) -> dict[str, Any]:
-    state = item.get("state")
-    status = _STEP_STATUS.get(state or "", "pending")
-    if status == "running" and job_status in {JobStatus.FAILED, JobStatus.CANCELLED}:
-        status = job_status
-    name = f"{item['name']}:{item['key']}" if item["key"] else item["name"]
+def _step(item: Mapping[str, Any], job: RowMapping) -> dict[str, Any]:
+    """A step; one that ran when its job ended, ended with it."""
+    status = _STEP_STATUS.get(item.get("state") or "", "pending")
+    finished_at = _moment(item.get("finished_at"))
+    if status == "running" and job["status"] in {JobStatus.FAILED, JobStatus.CANCELLED}:
+        status, finished_at = job["status"], rfc3339(job["finished_at"])
     return {
-        "name": name,
+        "name": f"{item['name']}:{item['key']}" if item["key"] else item["name"],
         "status": status,
         "started_at": _moment(item.get("started_at")),
-        "finished_at": _moment(item.get("finished_at")),
+        "finished_at": finished_at,
     }
 
 

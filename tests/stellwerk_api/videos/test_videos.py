@@ -1,7 +1,7 @@
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -133,7 +133,7 @@ def test_costs_are_shown_line_by_line_and_add_up(ada: ApiUser, platform: Platfor
 
 def claim(platform: Platform, job_id: str) -> lifecycle.Claim:
     claimed = lifecycle.claim(
-        platform.runtime, Wakeup(UUID(job_id), 0, "videos.generate", "media"), "test"
+        platform.runtime, Wakeup(UUID(job_id), 0, "videos.generate", "media"), "test", uuid4()
     )
     assert claimed
     return claimed

@@ -1,0 +1,174 @@
+"""What must not happen: jobs that never end, are forgotten, or take others along."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, update
+
+from stellwerk.bootstrap import Platform
+from stellwerk.errors import Conflict, ErrorCode, ProviderRejected, ProviderUnavailable
+from stellwerk.jobs import control, dispatch, effects
+from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.interruptions import HandedOver
+from stellwerk.jobs.model import Job, JobCost
+from stellwerk_workers.runner import Came
+from trial import Trial, trial
+
+
+def echo(_: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
+    return payload
+
+
+def test_a_hook_that_fails_keeps_nobody_else_from_being_rescued(platform: Platform) -> None:
+    def broken(*_: Any) -> None:
+        raise LookupError("no such row")
+
+    with trial(platform, echo, on_end=broken) as run:
+        stuck, innocent = run.submit(), run.submit()
+        for job_id in (stuck, innocent):
+            run.claim(job_id)
+            expire(run, job_id)
+        control.cancel(run.runtime, stuck)
+
+        assert [wakeup.job_id for wakeup, _ in dispatch.rescue_expired(run.runtime)] == [innocent]
+        assert dispatch.rescue_expired(run.runtime) == []
+    assert run.row(innocent).status == "queued"
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        lambda ctx: effects.wait_for(ctx, "never", timeout_s=None),
+        lambda _: raised(ProviderUnavailable("later", retry_after_s=3600)),
+        lambda _: raised(HandedOver("draining")),
+    ],
+    ids=["waits", "retries", "hands over"],
+)
+def test_an_accepted_cancel_is_not_forgotten_however_the_attempt_ends(
+    platform: Platform, leaves: Any
+) -> None:
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        control.cancel(run.runtime, ctx.job_id)
+        leaves(ctx)
+
+    with trial(platform, handler) as run:
+        job_id = run.submit()
+        assert run.attempt(job_id).came is Came.CANCELLED
+    assert run.document(job_id)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "result", [{"text": "a\x00b"}, {"text": "\ud800"}, {"things": {1, 2}}], ids=repr
+)
+def test_a_result_that_cannot_be_stored_fails_the_job_and_says_so(
+    platform: Platform, result: Any
+) -> None:
+    with trial(platform, lambda *_: result) as run:
+        job_id = run.submit()
+        for _ in range(3):
+            run.attempt(job_id)
+    job = run.document(job_id)
+    assert (job["status"], job["error"]["code"]) == ("failed", "INTERNAL_ERROR")
+
+
+@pytest.mark.parametrize("raises", [ProviderRejected("a\x00b"), RuntimeError("a\x00b")], ids=repr)
+def test_an_error_whose_words_cannot_be_stored_ends_the_job_all_the_same(
+    platform: Platform, raises: Exception
+) -> None:
+    with trial(platform, lambda *_: raised(raises)) as run:
+        job_id = run.submit()
+        for _ in range(3):
+            run.attempt(job_id)
+    assert run.document(job_id)["status"] == "failed"
+
+
+def test_a_job_newer_than_this_worker_is_released_for_others(platform: Platform) -> None:
+    with trial(platform, echo) as run:
+        job_id = run.submit()
+        with run.runtime.sessions.begin() as session:
+            session.execute(update(Job).values(operation_version=2))
+
+        assert run.attempt(job_id).came is Came.NOTHING
+    job = run.row(job_id)
+    assert (job.published_at, job.attempt) == (None, 0)
+    assert job.run_at > job.created_at
+
+
+def test_a_claim_whose_answer_was_lost_is_found_again(platform: Platform) -> None:
+    with trial(platform, echo) as run:
+        job_id = run.submit()
+        first = run.claim(job_id)
+        assert run.claim(job_id, attempt=0, token=first.token) == replace(first)
+        assert run.claim(job_id, attempt=0) is None
+
+
+def test_a_cost_line_is_kept_once_however_often_it_is_sent(platform: Platform) -> None:
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        ctx.cost("openai", "token", Decimal(10), Decimal("0.001"))
+        with ctx.transaction() as session:
+            ctx.flush(session)
+        ctx.step("next", lambda: None)
+
+    with trial(platform, handler) as run:
+        job_id = run.submit()
+        run.attempt(job_id)
+        with run.runtime.sessions() as session:
+            assert session.scalar(select(func.count()).select_from(JobCost)) == 1
+
+
+def test_a_log_line_may_be_written_within_a_transaction(platform: Platform) -> None:
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        with ctx.transaction():
+            ctx.log("within")
+
+    with trial(platform, handler) as run:
+        assert run.attempt(run.submit()).came is Came.COMPLETED
+
+
+def test_a_retry_whose_unique_key_is_taken_is_a_conflict(platform: Platform) -> None:
+    with trial(platform, echo) as run:
+        first = run.submit(unique_key="daily")
+        control.cancel(run.runtime, first)
+        run.submit(unique_key="daily")
+        with pytest.raises(Conflict) as refused:
+            control.retry(run.runtime, first)
+    assert refused.value.code is ErrorCode.DUPLICATE_JOB
+
+
+def test_a_crash_among_others_counts_against_nobody_and_the_job_runs_alone_next(
+    platform: Platform,
+) -> None:
+    with trial(platform, echo) as run:
+        job_id = run.submit()
+        run.claim(job_id)
+        expire(run, job_id)
+        dispatch.rescue_expired(run.runtime)
+    assert (run.row(job_id).crashes, run.row(job_id).queue) == (0, "long")
+
+
+def test_what_became_of_a_job_is_told_in_its_log(platform: Platform) -> None:
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        if ctx.attempt == 1:
+            raise ProviderUnavailable("not yet")
+
+    with trial(platform, handler) as run:
+        job_id = run.submit()
+        run.attempt(job_id)
+        run.attempt(job_id)
+        lines = [line.message for line in run.logs(job_id)]
+    assert lines == ["failed, next attempt in 0.0 s: not yet", "completed"]
+
+
+def raised(exc: BaseException) -> None:
+    raise exc
+
+
+def expire(run: Trial, job_id: UUID) -> None:
+    """Let the lease run out."""
+    past = func.now() - timedelta(minutes=5)
+    with run.runtime.sessions.begin() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(lease_until=past))
