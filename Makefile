@@ -54,4 +54,4 @@ constraints: ## write down the versions in .venv as those that were tested toget
 clean: ## remove .venv and what tools left; data in .stellwerk stays
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .coverage .coverage.* htmlcov
-	find platform api workers tests migrations benchmarks tools -name __pycache__ -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.stellwerk/*' -prune -exec rm -rf {} +

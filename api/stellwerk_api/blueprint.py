@@ -5,10 +5,11 @@ from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 
 from flask_smorest import Blueprint as SmorestBlueprint
-from marshmallow import Schema
+from marshmallow import RAISE, Schema
 
 from stellwerk_api.auth import Access
 from stellwerk_api.bodies import RequestParser
+from stellwerk_api.documentation.parameters import PREFER, Parameter
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -29,7 +30,7 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
     """Routes of one noun.
 
     A view's decorators are: `get`/`post`/..., `requires` (auth.py), `body` or `query`, `answers`,
-    and `raises` for the refusals that are its own.
+    `reads` and `waits` for headers, and `raises` for the refusals that are its own.
     """
 
     ARGUMENTS_PARSER = RequestParser()
@@ -60,8 +61,11 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
         return parsed
 
     def query(self, schema: type[Schema]) -> Decorator:
-        """The view gets the checked query parameters as its first argument, a dict."""
-        parsed: Decorator = self.arguments(schema(), location="query")
+        """The view gets the checked query parameters as its first argument, a dict.
+
+        Others than the schema's are refused: a mistyped filter would select everything.
+        """
+        parsed: Decorator = self.arguments(schema(), location="query", unknown=RAISE)
         return parsed
 
     def answers(
@@ -91,6 +95,30 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
             responses={str(status): {"description": description, "headers": documented}}
         )
         return doc
+
+    def reads(self, *headers: Parameter) -> Decorator:
+        """Document request headers that change the answer."""
+
+        def declare(view: View) -> View:
+            view.__dict__.setdefault("_apidoc", {}).setdefault("headers", []).extend(headers)
+            return view
+
+        return declare
+
+    def waits(self, job: type[Schema]) -> Decorator:
+        """Document that `Prefer: wait` holds a submission's answer back until the job has ended.
+
+        `job`: what is answered then, with 200.
+        """
+        described = "The job, which ended within the wait that `Prefer` asked for."
+        ended: Decorator = self.alt_response(
+            200,
+            schema=job,
+            description=described,
+            headers={"Preference-Applied": {"schema": {"type": "string"}}},
+        )
+        reads = self.reads(PREFER)
+        return lambda view: ended(reads(view))
 
     def raises(self, *statuses: int) -> Decorator:
         """Document refusals of this route, beside those that its decorators imply."""
@@ -123,6 +151,8 @@ def _document_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) ->
         doc["x-permission"] = access.permission
     if "requestBody" in doc:
         statuses |= set(WITH_BODY)
+    if "headers" in doc_info:
+        doc["parameters"] = [*doc.get("parameters", ()), *doc_info["headers"]]
     responses = doc.setdefault("responses", {})
     for status in sorted(statuses):
         responses.setdefault(str(status), HTTPStatus(status).name)

@@ -28,10 +28,10 @@ class RequestParser(FlaskParser):
         self,
         error: ValidationError,
         req: Request,  # noqa: ARG002  webargs's signature
-        schema: Schema,  # noqa: ARG002
+        schema: Schema,  # noqa: ARG002  webargs's signature
         *,
-        error_status_code: int | None,  # noqa: ARG002
-        error_headers: Any,  # noqa: ARG002
+        error_status_code: int | None,  # noqa: ARG002  webargs's signature
+        error_headers: Any,  # noqa: ARG002  webargs's signature
     ) -> NoReturn:
         """Raise InvalidInput, naming each field without where it stood."""
         found = [inner for messages in _by_location(error) for inner in field_errors(messages)]
@@ -48,7 +48,7 @@ def json_body(request: Request) -> Any:
         raise RequestEntityTooLarge
     if not data:
         return missing
-    if not request.is_json:
+    if not _is_json(request):
         raise UnsupportedMediaType("Send the body as application/json.")
     try:
         body = orjson.loads(data)
@@ -57,6 +57,12 @@ def json_body(request: Request) -> Any:
     if b"\\u0000" in data or data.count(b"[") + data.count(b"{") > MAX_DEPTH:
         _refuse_unstorable(body)
     return body
+
+
+def _is_json(request: Request) -> bool:
+    """JSON between systems is UTF-8 (RFC 8259, 8.1), whatever a charset might claim."""
+    charset = request.mimetype_params.get("charset", "utf-8")
+    return request.mimetype == "application/json" and charset.lower() == "utf-8"
 
 
 def _refuse_unstorable(body: Any) -> None:

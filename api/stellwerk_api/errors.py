@@ -15,6 +15,7 @@ from stellwerk import errors
 from stellwerk.clock import rfc3339, utc_now
 from stellwerk.errors import ErrorCode, InvalidInput, StellwerkError, Unavailable
 from stellwerk_api.json_answers import ApiResponse, as_json
+from stellwerk_api.metrics import count_error
 from stellwerk_api.observation import request_id
 
 PROBLEM = "application/problem+json"
@@ -144,7 +145,8 @@ def envelope(
     details: Mapping[str, Any],
     headers: Mapping[str, str],
 ) -> Response:
-    """The answer, in RFC 9457's form where the client accepts it."""
+    """The answer, in RFC 9457's form where the client accepts it; counted by its code."""
+    count_error(code.value)
     said = {
         "code": code.value,
         "message": message,

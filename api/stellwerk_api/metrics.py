@@ -7,7 +7,14 @@ in that folder; without it a scrape sees the process that happened to answer.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from prometheus_client import REGISTRY, CollectorRegistry, Histogram, generate_latest, values
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    values,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -15,6 +22,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.bootstrap import Platform
+from stellwerk_api.job_ages import lowest_id_within
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
@@ -26,6 +34,12 @@ _REQUESTS = Histogram(
     buckets=_BUCKETS_S,
 )
 
+_ERRORS = Counter("stellwerk_http_errors", "Errors answered, by the envelope's code.", ["code"])
+
+FINISHED_WITHIN_S = 300
+_LOOK_BACK_S = 3600  # jobs that took longer than this are not seen
+_LOOK_AT_MOST = 100_000  # rows of the primary key's end: what a scrape may cost
+
 _UNFINISHED = text("""
     SELECT queue, status, count(*) AS number,
         count(*) FILTER (WHERE status = 'queued' AND run_at <= now()) AS due,
@@ -36,10 +50,25 @@ _UNFINISHED = text("""
 """)
 
 
+_FINISHED = text("""
+    SELECT operation, status, count(*) AS number,
+        avg(extract(epoch FROM finished_at - started_at)) AS mean_s
+    FROM (SELECT operation, status, started_at, finished_at FROM jobs
+          WHERE id > :oldest ORDER BY id DESC LIMIT :at_most) newest
+    WHERE finished_at > now() - make_interval(secs => :within_s)
+    GROUP BY operation, status
+""")
+
+
 def observe_request(route: str, method: str, status: int, duration_s: float) -> None:
     """Count one answer."""
     known = method if method in _METHODS else "other"
     _REQUESTS.labels(route, known, str(status)).observe(duration_s)
+
+
+def count_error(code: str) -> None:
+    """Count one error envelope."""
+    _ERRORS.labels(code).inc()
 
 
 def exposition(platform: Platform) -> bytes:
@@ -65,19 +94,21 @@ class PlatformGauges(Collector):
         yield GaugeMetricFamily("stellwerk_redis_up", "Whether Redis answers.", value=float(redis))
         try:
             with self._platform.engine.connect() as connection:
-                rows = connection.execute(_UNFINISHED).all()
+                unfinished = connection.execute(_UNFINISHED).all()
+                finished = connection.execute(_FINISHED, _bounds()).all()
         except SQLAlchemyError:
             yield _postgres_up(0)
             return
         yield _postgres_up(1)
-        yield from _of_jobs(rows)
+        yield from _of_unfinished(unfinished)
+        yield from _of_finished(finished)
 
 
 def _postgres_up(value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily("stellwerk_postgres_up", "Whether Postgres answers.", value=value)
 
 
-def _of_jobs(rows: Sequence[Row[Any]]) -> Iterator[GaugeMetricFamily]:
+def _of_unfinished(rows: Sequence[Row[Any]]) -> Iterator[GaugeMetricFamily]:
     jobs = GaugeMetricFamily(
         "stellwerk_jobs", "Unfinished jobs by queue and stored status.", labels=["queue", "status"]
     )
@@ -93,6 +124,29 @@ def _of_jobs(rows: Sequence[Row[Any]]) -> Iterator[GaugeMetricFamily]:
             depth.add_metric([row.queue], row.due)
             oldest.add_metric([row.queue], float(row.oldest_s))
     yield from (jobs, depth, oldest)
+
+
+def _bounds() -> dict[str, object]:
+    return {
+        "oldest": lowest_id_within(_LOOK_BACK_S),
+        "at_most": _LOOK_AT_MOST,
+        "within_s": FINISHED_WITHIN_S,
+    }
+
+
+def _of_finished(rows: Sequence[Row[Any]]) -> Iterator[GaugeMetricFamily]:
+    labels = ["operation", "status"]
+    number = GaugeMetricFamily(
+        "stellwerk_jobs_finished", "Jobs that ended in the last 5 minutes.", labels=labels
+    )
+    mean = GaugeMetricFamily(
+        "stellwerk_jobs_finished_mean_seconds", "From their start to their end.", labels=labels
+    )
+    for row in rows:
+        number.add_metric([row.operation, row.status], row.number)
+        if row.mean_s is not None:  # none of them had started
+            mean.add_metric([row.operation, row.status], float(row.mean_s))
+    yield from (number, mean)
 
 
 def _of_processes() -> CollectorRegistry:

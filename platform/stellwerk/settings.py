@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"  # address the public port listens on
     port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one
     public_url: str = _named("public_url", "", "PUBLIC_URL")  # empty: http://host:port
+    behind_proxy: bool = False  # a proxy with TLS stands in front: production may speak plain HTTP
     log_level: str = "INFO"  # DEBUG, INFO, WARNING or ERROR
     log_format: str = Field(default="json", pattern="^(json|console)$")  # or console
 
@@ -143,6 +144,7 @@ class Settings(BaseSettings):
     )
 
     # Studio
+    allow_local_providers: bool = False  # in production: template, local, pillow, local files
     script_provider: ScriptProvider = ScriptProvider.TEMPLATE
     voice_provider: VoiceProvider = VoiceProvider.LOCAL
     image_provider: ImageProvider = ImageProvider.PILLOW

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sysconfig
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
@@ -30,6 +32,8 @@ class Upstream(BaseHTTPRequestHandler):
         body_bytes = self.read_body()
         if body_bytes is None:
             return
+        if self.path == "/api/v1/slow":
+            Event().wait(2)
         seen = {
             "who": self.who,
             "path": self.path,
@@ -93,6 +97,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
         "XDG_DATA_HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder),
         "CADDY_ADMIN": "off",
+        "EDGE_READ_BODY": "1s",
         "EDGE_SITE": f"http://:{chosen.edge}",
         "STELLWERK_WEB_ADDRESS": f"127.0.0.1:{chosen.web}",
         "STELLWERK_REALTIME_PORT": str(chosen.realtime),
@@ -209,3 +214,31 @@ def test_a_request_during_a_restart_waits_rather_than_fails(
     with upstream("web", ports.web):
         thread.join(10)
     assert answers == [200]
+
+
+@pytest.mark.usefixtures("web", "client")
+@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/jobs?wait=9"])
+def test_a_stalled_body_ends_its_request(ports: Ports, framing: str, path: str) -> None:
+    request = f"POST {path} HTTP/1.1\r\nHost: edge\r\n{framing}\r\n\r\n2\r\n"
+    with socket.create_connection(("127.0.0.1", ports.edge), timeout=10) as connection:
+        connection.sendall(request.encode())
+        answer = connection.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 499 ")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_answered_request_keeps_its_connection(client: httpx.Client, method: str) -> None:
+    answers = [client.request(method, "/api/v1/jobs", content=b"{}") for _ in range(2)]
+    assert not [answer for answer in answers if "connection" in answer.headers]
+    streams = [answer.extensions["network_stream"] for answer in answers]
+    assert streams[0] is streams[1]
+
+
+@pytest.mark.usefixtures("web")
+def test_an_answer_may_take_longer_than_a_body(client: httpx.Client) -> None:
+    for method in ("GET", "POST"):
+        slow = client.request(method, "/api/v1/slow", content=b"{}")
+        assert slow.json()["path"] == "/api/v1/slow"

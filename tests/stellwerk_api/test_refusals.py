@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from api import ApiUser, error_of
+from api import UNKNOWN_ID, ApiUser, error_of
 
 JSON = {"content_type": "application/json"}
 ECHO = b'{"operation":"diagnostics.echo","payload":%s}'
@@ -81,15 +81,25 @@ def test_huge_numbers_are_stored_as_numbers(ada: ApiUser, number: float) -> None
 
 
 @pytest.mark.parametrize(
-    "content_type", ["text/plain", "application/xml", "", "multipart/form-data"]
+    "content_type",
+    [
+        "text/plain",
+        "application/xml",
+        "",
+        "multipart/form-data",
+        "application/vnd.api+json",
+        "application/json; charset=latin-1",
+    ],
 )
 def test_another_content_type_is_415(ada: ApiUser, content_type: str) -> None:
     answer = ada.post("/jobs", data=echo(b"{}"), content_type=content_type)
     assert error_of(answer, 415)["code"] == "UNSUPPORTED_MEDIA_TYPE"
 
 
-def test_a_json_type_with_charset_is_fine(ada: ApiUser) -> None:
-    answer = ada.post("/jobs", data=echo(b"{}"), content_type="application/json; charset=utf-8")
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"'])
+def test_a_json_type_with_the_charset_it_has_is_fine(ada: ApiUser, charset: str) -> None:
+    content_type = f"application/json; charset={charset}"
+    answer = ada.post("/jobs", data=echo(b"{}"), content_type=content_type)
     assert answer.status_code == 202
 
 
@@ -131,6 +141,12 @@ def test_a_request_that_fits_nothing_is_refused(
     ada: ApiUser, method: str, path: str, status: int
 ) -> None:
     error_of(ada.send(method, path), status)
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/videos/", "/channels/", f"/jobs/{UNKNOWN_ID}"])
+def test_a_query_parameter_that_there_is_not_is_refused_by_name(ada: ApiUser, path: str) -> None:
+    error = error_of(ada.get(f"{path}?stauts=failed"), 422)
+    assert error["details"]["field"] == "stauts"
 
 
 def test_405_names_the_methods_there_are(ada: ApiUser) -> None:

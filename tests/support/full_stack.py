@@ -70,13 +70,15 @@ class Client:
 
 
 @contextmanager
-def full_stack(folder: Path, **settings: object) -> Iterator[StackRun]:
-    """`stellwerk up` on a free port, ready; ended with SIGTERM."""
+def full_stack(
+    folder: Path, python: str = sys.executable, **settings: object
+) -> Iterator[StackRun]:
+    """`stellwerk up` of this Python on a free port, ready; ended with SIGTERM."""
     home = folder / "home"
     output = folder / "up.out"
     env = {name: value for name, value in environment().items() if name not in CLEAN}
     env |= {f"STELLWERK_{name.upper()}": str(value) for name, value in settings.items()}
-    command = [sys.executable, "-m", "stellwerk.cli.main", "up", "--port", "0"]
+    command = [python, "-m", "stellwerk.cli.main", "up", "--port", "0"]
     with output.open("w") as file:
         process = subprocess.Popen(  # noqa: S603  our own command
             command,
@@ -101,3 +103,22 @@ def full_stack(folder: Path, **settings: object) -> Iterator[StackRun]:
 def client_of(run: StackRun) -> Client:
     """A client of its API, signed up as somebody new."""
     return Client(run.document()["urls"]["api"].removesuffix("/api/v1").rstrip("/")).sign_up()
+
+
+def operator_of(run: StackRun) -> Client:
+    """A client signed in as an administrator, made with the command line."""
+    email = f"{token_hex(6)}@example.com"
+    command = [sys.executable, "-m", "stellwerk.cli.main", "admin", "create", "--email", email]
+    subprocess.run(  # noqa: S603  our own command
+        [*command, "--password-stdin"],
+        env=environment() | {"STELLWERK_HOME": str(run.home.path)},
+        input=PASSWORD,
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+    client = Client(run.document()["urls"]["api"].removesuffix("/api/v1"))
+    body = {"email": email, "password": PASSWORD}
+    answer = client.expect(200, "POST", "/auth/login", json=body)
+    client.session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+    return client

@@ -54,7 +54,9 @@ class Generation:
         self._keep(SCRIPT, orjson.dumps(written.script.to_json()), "application/json")
         with self.ctx.transaction() as session:
             describe_video(queries.video_of_job(session, self.ctx.job_id), written.script)
-        return {"title": written.script.title, "scenes": len(written.script.scenes)}
+        title, scenes = written.script.title, len(written.script.scenes)
+        self.ctx.log("script written", title=title, scenes=scenes)
+        return {"title": title, "scenes": scenes}
 
     def speak(self) -> dict[str, Any]:
         """The narration, with the times at which each scene is heard."""
@@ -66,6 +68,8 @@ class Generation:
             should_stop=self.ctx.should_stop,
         )
         self.ctx.artifact(NARRATION, path, "audio/wav")
+        length_s, tempo = round(narration.duration_s, 3), round(narration.tempo, 4)
+        self.ctx.log("narration spoken", duration_s=length_s, tempo=tempo)
         return {**asdict(narration), "path": NARRATION}
 
     def draw(self) -> dict[str, Any]:
@@ -75,6 +79,7 @@ class Generation:
             name = scene_name(slide.number)
             self.ctx.step("visuals", partial(self._draw, slide, name), key=name)
             self.ctx.progress(slide.number / slide.count, f"scene {slide.number} drawn")
+        self.ctx.log("scenes drawn", scenes=len(slides))
         return {"scenes": len(slides)}
 
     def render(self) -> dict[str, Any]:
@@ -89,6 +94,8 @@ class Generation:
         )
         self._charge(rendered.usage)
         self.ctx.artifact(VIDEO, rendered.path, "video/mp4")
+        size_bytes = rendered.path.stat().st_size
+        self.ctx.log("video rendered", duration_s=rendered.duration_s, size_bytes=size_bytes)
         return {"duration_s": rendered.duration_s}
 
     def package(self) -> dict[str, Any]:
@@ -105,6 +112,7 @@ class Generation:
             captions=captions,
             should_stop=self.ctx.should_stop,
         )
+        self.ctx.log("quality measured", score=quality.score)
         return self._finished(quality)
 
     def _finished(self, quality: Quality) -> dict[str, Any]:

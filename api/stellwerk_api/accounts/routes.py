@@ -77,7 +77,7 @@ def show() -> Response:
 
 @accounts.patch("/users/me")
 @requires("account:write")
-@accounts.body(ProfileBody)
+@accounts.body(ProfileBody, example={"full_name": "Ada Lovelace"})
 @accounts.answers(200, UserSchema)
 @accounts.raises(409)
 def change(body: Mapping[str, Any]) -> Response:

@@ -1,6 +1,5 @@
 """A job as its caller may see it: from Redis on the hot path, else from the ledger."""
 
-import time
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +16,11 @@ from stellwerk.jobs.states import TERMINAL
 from stellwerk.live.status import Shown
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
+from stellwerk_api.job_ages import age_s
 from stellwerk_api.json_answers import json_answer
 
 _LOOK_AGAIN_S = ((10, 1), (60, 2), (600, 5))  # up to this age, in seconds: look again after
 _LOOK_AGAIN_LATE_S = 15
-_UUID7_TIME_SHIFT = 80  # RFC 9562, 5.7: 48 bits of milliseconds come first
 
 
 def seen(job_id: UUID) -> Shown:
@@ -85,7 +84,5 @@ def _is_shared_with_caller(here: Platform, shown: Shown) -> bool:
 
 def _look_again_s(job_id: UUID) -> int:
     """Longer the older the job is; its id tells when it was made."""
-    age_s = time.time() - (job_id.int >> _UUID7_TIME_SHIFT) / 1000
-    return next(
-        (wait_s for up_to_s, wait_s in _LOOK_AGAIN_S if age_s < up_to_s), _LOOK_AGAIN_LATE_S
-    )
+    age = age_s(job_id)
+    return next((wait_s for up_to_s, wait_s in _LOOK_AGAIN_S if age < up_to_s), _LOOK_AGAIN_LATE_S)

@@ -11,6 +11,13 @@ from stellwerk.jobs.queries import API
 from stellwerk_api.accepted import HEADERS, Accepted
 from stellwerk_api.auth import requires
 from stellwerk_api.blueprint import Blueprint
+from stellwerk_api.documentation.parameters import (
+    IF_NONE_MATCH,
+    IF_RANGE,
+    LAST_EVENT_ID,
+    PREFER,
+    RANGE,
+)
 from stellwerk_api.jobs import managing
 from stellwerk_api.jobs.artifacts import served
 from stellwerk_api.jobs.listing import listed, logged
@@ -25,6 +32,7 @@ from stellwerk_api.jobs.schemas import (
     SignalBody,
     StepList,
     SubmissionBody,
+    WaitQuery,
 )
 from stellwerk_api.json_answers import json_answer
 
@@ -32,12 +40,14 @@ jobs = Blueprint("jobs", url_prefix=f"{API}/jobs", description="Submit, poll, co
 BLUEPRINTS = (jobs,)
 
 ECHO = {"operation": "diagnostics.echo", "payload": {"message": "hello"}}
+APPROVAL = {"name": "approved", "data": {"by": "ada"}}
 
 
 @jobs.post("")
 @requires("jobs:submit", submits=True)
 @jobs.body(SubmissionBody, example=ECHO)
 @jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.waits(JobDocument)
 @jobs.raises(402, 404, 409, 429)
 def submit(body: Mapping[str, Any]) -> Response:
     """Submit a job for any operation.
@@ -60,15 +70,19 @@ def browse(query: Mapping[str, Any]) -> Response:
 @requires("jobs:read")
 @jobs.answers(200, JobDocument, headers=("ETag", "Retry-After"))
 @jobs.also(304, "The version in If-None-Match is still the newest.", ("ETag", "Retry-After"))
+@jobs.reads(PREFER, IF_NONE_MATCH)
+@jobs.query(WaitQuery)
 @jobs.raises(404, 410)
-def poll(job_id: UUID) -> Response:
+def poll(query: Mapping[str, Any], job_id: UUID) -> Response:
     """Look at a job; `Retry-After` says when to look again."""
+    del query  # the realtime process waits; here it is only checked and documented
     return polled(job_id)
 
 
 @jobs.post("/<uuid:job_id>/cancel")
 @requires("jobs:manage")
 @jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.waits(JobDocument)
 @jobs.raises(404, 409, 410)
 def cancel(job_id: UUID) -> Response:
     """Cancel a job: at once where no worker holds it, else within seconds."""
@@ -78,6 +92,7 @@ def cancel(job_id: UUID) -> Response:
 @jobs.post("/<uuid:job_id>/retry")
 @requires("jobs:manage")
 @jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.waits(JobDocument)
 @jobs.raises(402, 404, 409, 410)
 def retry(job_id: UUID) -> Response:
     """Queue a failed or cancelled job again; steps that were done are not run again."""
@@ -86,8 +101,9 @@ def retry(job_id: UUID) -> Response:
 
 @jobs.post("/<uuid:job_id>/signal")
 @requires("jobs:manage")
-@jobs.body(SignalBody)
+@jobs.body(SignalBody, example=APPROVAL)
 @jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.waits(JobDocument)
 @jobs.raises(404, 409, 410)
 def signal(body: Mapping[str, Any], job_id: UUID) -> Response:
     """Send a named message to a job that waits for it, or will."""
@@ -97,6 +113,7 @@ def signal(body: Mapping[str, Any], job_id: UUID) -> Response:
 @jobs.get("/<uuid:job_id>/events")
 @requires("jobs:read")
 @jobs.answers(200, {"type": "string"}, content_type="text/event-stream")
+@jobs.reads(LAST_EVENT_ID)
 @jobs.raises(404, 406, 410)
 def events(job_id: UUID) -> Response:
     """Follow a job as server-sent events.
@@ -148,6 +165,7 @@ def artifacts(job_id: UUID) -> Response:
 )
 @jobs.also(206, "A part of the file.", ("Content-Range", "ETag"))
 @jobs.also(304, "The version in If-None-Match is still the one.", ("ETag",))
+@jobs.reads(RANGE, IF_RANGE, IF_NONE_MATCH)
 @jobs.raises(404, 410, 416)
 def artifact(job_id: UUID, name: str) -> Response:
     """Download a file, whole or in ranges."""

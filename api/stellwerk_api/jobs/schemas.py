@@ -1,5 +1,7 @@
 """What clients send about jobs, and the job document."""
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 from webargs.fields import DelimitedList
 
@@ -35,10 +37,24 @@ class SubmissionBody(Schema):
     )
 
 
+class SeveralOf(DelimitedList):
+    """`?status=failed,completed`, or `?status=failed&status=completed`."""
+
+    is_multiple = True  # webargs then hands over every value of the parameter
+
+    def _deserialize(self, value: list[str], attr: str | None, data: Any, **options: Any) -> Any:
+        joined = self.delimiter.join(value)
+        return super()._deserialize(joined, attr, data, **options)  # type: ignore[no-untyped-call]  # webargs types it not
+
+
 class JobQuery(PageQuery):
     """Which jobs."""
 
-    status = DelimitedList(fields.Enum(PublicStatus, by_value=True), load_default=list)
+    status = SeveralOf(
+        fields.Enum(PublicStatus, by_value=True),
+        load_default=list,
+        metadata={"description": "Any of these: separated by commas, or as several parameters."},
+    )
     operation = fields.String(load_default=None, validate=_NAME)
     tag = fields.String(load_default=None, validate=validate.Length(1, 64))
     created_from = fields.AwareDateTime(data_key="from", load_default=None)
@@ -56,6 +72,18 @@ class SignalBody(Schema):
     name = fields.String(required=True, validate=_NAME)
     data = fields.Raw(load_default=None, allow_none=True)
     dedupe_key = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 255))
+
+
+class WaitQuery(Schema):
+    """How long to hold the answer back."""
+
+    wait = fields.Integer(
+        validate=validate.Range(min=0),
+        metadata={
+            "description": "Seconds to wait for the job's end; at most 30 s are waited.",
+            "example": 10,
+        },
+    )
 
 
 class LogQuery(Schema):

@@ -14,6 +14,13 @@ from stellwerk.errors import MalformedRequest, StellwerkError, Unavailable
 _MADE_ANEW = frozenset(
     b"connection keep-alive transfer-encoding upgrade trailer date server".split()
 )
+_CARRIED_OVER = (
+    "x-request-id",
+    "x-content-type-options",
+    "referrer-policy",
+    "x-frame-options",
+    "content-security-policy",
+)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _STATUSES = {MalformedRequest: 400, Unavailable: 503}  # else 422
 
@@ -50,11 +57,20 @@ async def error_reply(request: Request, error: Exception) -> Response:
         "timestamp": rfc3339(utc_now()),
         "request_id": request_id,
     }
-    headers = {"X-Request-ID": request_id, "Cache-Control": "no-store"}
+    headers = {
+        "X-Request-ID": request_id,
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
     if error.retry_after_s:
         headers["Retry-After"] = str(round(error.retry_after_s))
     status = _STATUSES.get(type(error), 422)
     return JSONResponse({"error": envelope}, status_code=status, headers=headers)
+
+
+def carried_over(response: httpx.Response) -> dict[str, str]:
+    """The request's id and the security headers of Flask's answer, for one of our own."""
+    return {name: response.headers[name] for name in _CARRIED_OVER if name in response.headers}
 
 
 class _Streamed(StreamingResponse):

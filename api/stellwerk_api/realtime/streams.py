@@ -7,7 +7,7 @@ job's `end`. Ids are `<version>-<sequence>`; those of whole documents end in `-0
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import orjson
 import structlog
@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from stellwerk.errors import ErrorCode, Unavailable
 from stellwerk.live.events import EventFeed, EventId, JobEvent, Listener, Notice
-from stellwerk_api.realtime.replies import handed_on
+from stellwerk_api.realtime.replies import carried_over, handed_on
 from stellwerk_api.realtime.upstream import JobAnswer, Upstream
 
 RETRY = b"retry: 2000\n\n"  # milliseconds until a client connects again
@@ -72,8 +72,8 @@ class _JobStream:
         if not first.is_found:
             return handed_on(first.response)
         if first.is_final and self._sent.version >= first.version:
-            return Response(status_code=204)
-        return EventStream(self._chunks(first))
+            return Response(status_code=204, headers=carried_over(first.response))
+        return EventStream(self._chunks(first), carried_over(first.response))
 
     async def _chunks(self, first: JobAnswer) -> AsyncIterator[bytes]:
         yield RETRY
@@ -139,9 +139,9 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, content: AsyncIterator[bytes]) -> None:
-        headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
-        super().__init__(content, headers=headers)
+    def __init__(self, content: AsyncIterator[bytes], headers: Mapping[str, str]) -> None:
+        own = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+        super().__init__(content, headers={**headers, **own})
 
     async def stream_response(self, send: Send) -> None:
         """Send every chunk, each within SEND_LIMIT_S."""

@@ -15,7 +15,9 @@ LONGEST_WAIT_S = 30
 
 JOB = re.compile(r"/api/v1/jobs/[0-9a-fA-F-]{36}/?")
 JOB_EVENTS = re.compile(r"/api/v1/jobs/(?P<job_id>[0-9a-fA-F-]{36})/events/?")
-_WAIT = re.compile(r'\s*wait\s*=\s*"?(?P<seconds>\d{1,9})"?\s*(;.*)?', re.IGNORECASE)
+# The first nine digits tell whether a number is longer than the longest wait.
+_SECONDS = r"0*(?P<seconds>[0-9]{1,9})[0-9]*"
+_WAIT = re.compile(rf'\s*wait\s*=\s*"?{_SECONDS}"?\s*(;.*)?', re.IGNORECASE)
 _ANY_WAIT = re.compile(r"\s*wait\s*(=.*|;.*)?", re.IGNORECASE)
 
 
@@ -59,9 +61,9 @@ def _of_query(request: Request) -> tuple[int, str]:
     query = request.url.query
     if "wait" not in request.query_params or not JOB.fullmatch(request.url.path):
         return 0, query
-    wanted = request.query_params["wait"]
-    if not re.fullmatch(r"\d{1,9}", wanted):
-        reason = f"must be a whole number of seconds, at most {LONGEST_WAIT_S}"
+    wanted = re.fullmatch(_SECONDS, request.query_params["wait"])
+    if wanted is None:
+        reason = "must be a whole number of seconds"
         raise InvalidInput(f"`wait` {reason}.", errors=[FieldError("wait", reason)])
     pairs = parse_qsl(query, keep_blank_values=True)
-    return int(wanted), urlencode([pair for pair in pairs if pair[0] != "wait"])
+    return int(wanted["seconds"]), urlencode([pair for pair in pairs if pair[0] != "wait"])

@@ -25,6 +25,8 @@ from stellwerk_api.accepted import HEADERS, Accepted, accepted, submit_for_calle
 from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
+from stellwerk_api.documentation.parameters import PREFER
+from stellwerk_api.jobs.schemas import JobDocument
 from stellwerk_api.pagination import PageQuery, int_cursor, page, page_schema
 
 blueprint = Blueprint("videos", url_prefix="/api/v1/videos", description="Videos")
@@ -60,6 +62,7 @@ class AcceptedVideo(Accepted):
 @requires("videos:generate", submits=True)
 @blueprint.body(GenerateRequest, example=EXAMPLE)
 @blueprint.answers(202, AcceptedVideo, headers=HEADERS)
+@blueprint.waits(JobDocument)
 @blueprint.raises(402, 404, 429)
 def generate_video(payload: dict[str, Any]) -> Response:
     """Generate a video on a topic: a job of five steps."""
@@ -90,6 +93,7 @@ def list_videos(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.get("/<int:video_id>")
 @requires("videos:read")
 @blueprint.answers(200, VideoSchema)
+@blueprint.reads(PREFER)
 @blueprint.raises(404)
 def get_video(video_id: int) -> dict[str, Any]:
     """Read one of your videos."""
@@ -125,6 +129,7 @@ def delete_video(video_id: int) -> Response:
 @blueprint.post("/<int:video_id>/retry")
 @requires("videos:generate", submits=True)
 @blueprint.answers(202, AcceptedVideo, headers=HEADERS)
+@blueprint.waits(JobDocument)
 @blueprint.raises(402, 404, 409)
 def retry_video(video_id: int) -> Response:
     """Go on with a failed generation at the step that failed."""

@@ -21,7 +21,10 @@ COLUMNS = ("name", "content_type", "size_bytes", "sha256")
     "--download",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Save them here; what is there in part is continued.",
+    is_flag=False,
+    flag_value=".",
+    metavar="[FOLDER]",
+    help="Save them there, else here; what is there in part is continued.",
 )
 @json_option
 def artifacts(job_id: str, names: tuple[str, ...], folder: Path | None, *, as_json: bool) -> None:

@@ -1,6 +1,8 @@
 """`stellwerk login`, `logout` and `operations`."""
 
 import sys
+import warnings
+from getpass import GetPassWarning
 from typing import Any
 
 import click
@@ -12,6 +14,7 @@ from stellwerk.cli.output import emit_json, emit_table, json_option, say
 from stellwerk.errors import ApiError
 
 COLUMNS = ("name", "summary", "queue", "permission")
+NO_TERMINAL = "There is no terminal to ask on: use --email and --password-stdin."
 
 
 @click.command()
@@ -21,6 +24,8 @@ COLUMNS = ("name", "summary", "queue", "permission")
 @json_option
 def login(url: str | None, email: str | None, *, from_stdin: bool, as_json: bool) -> None:
     """Sign in, and keep the token in a file that only you can read."""
+    if not (email or from_stdin or sys.stdin.isatty()):
+        raise click.UsageError(NO_TERMINAL)
     email = email or str(click.prompt("E-mail", err=True))
     password = read_password(from_stdin=from_stdin)
     account, answer = sign_in(chosen_url(url), email, password)
@@ -32,17 +37,16 @@ def login(url: str | None, email: str | None, *, from_stdin: bool, as_json: bool
 
 
 @click.command()
-def logout() -> None:
+@json_option
+def logout(*, as_json: bool) -> None:
     """End the session, and forget the token."""
     account = current_account()
-    try:
-        if account.token:
-            with Api(account) as api:
-                api.post("/auth/logout")
-    except ApiError as exc:
-        say(f"The session could not be ended: {exc.message}")
+    has_ended = _end_session(account)
     forget()
-    say("Signed out.")
+    if as_json:
+        emit_json({"url": account.url, "session_ended": has_ended})
+    else:
+        say("Signed out.")
 
 
 @click.command()
@@ -66,7 +70,28 @@ def sign_in(url: str, email: str, password: str) -> tuple[Account, dict[str, Any
 
 
 def read_password(*, from_stdin: bool) -> str:
-    """The first line of standard input, or what is typed at a prompt that shows nothing."""
+    """The first line of standard input, or what is typed at a prompt that shows nothing.
+
+    Raises click.UsageError where there is no terminal that could hide it.
+    """
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    return str(click.prompt("Password", hide_input=True, err=True))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", GetPassWarning)
+            return str(click.prompt("Password", hide_input=True, err=True))
+    except GetPassWarning as exc:
+        raise click.UsageError(NO_TERMINAL) from exc
+
+
+def _end_session(account: Account) -> bool:
+    """Whether there was a session and it has ended; says why it could not be ended."""
+    if not account.token:
+        return False
+    try:
+        with Api(account) as api:
+            api.post("/auth/logout")
+    except ApiError as exc:
+        say(f"The session could not be ended: {exc.message}")
+        return False
+    return True

@@ -1,5 +1,7 @@
 """`stellwerk db`: the schema."""
 
+import json
+
 import click
 
 from stellwerk.settings import load_settings
@@ -12,10 +14,12 @@ def db() -> None:
 
 
 @db.command()
-def upgrade() -> None:
+@click.option("--json", "as_json", is_flag=True, help="The revision.")
+def upgrade(*, as_json: bool) -> None:
     """Bring the schema to the newest revision; `stellwerk up` does so by itself."""
     from stellwerk.db import migrate  # noqa: PLC0415  heavy, and only needed here
 
     url = joined_settings(load_settings(), needs=("database_url",)).database()
     migrate.upgrade(url)
-    click.echo(f"The schema is at {migrate.current(url)}.")
+    revision = migrate.current(url)
+    click.echo(json.dumps({"revision": revision}) if as_json else f"The schema is at {revision}.")

@@ -1,5 +1,6 @@
 """What a demonstration shows for its video: measured from the file, and asked of the API."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,22 @@ def print_facts(facts: Facts) -> None:
         _print("stream", stream)
     _print("volume", f"{facts['mean_volume_db']:.1f} dB on average")
     _print("quality", f"{facts['quality_score']:.2f} of 1")
-    for line in facts["cost"]["lines"]:
+    for line in summed(facts["cost"]["lines"]):
         units = f"{line['quantity']:g} {line['unit']} at {line['unit_price']:.9f}"
         _print("cost", f"{line['step']:<9}{line['provider']:<10}{units:<36}{line['amount']:.6f}")
     total = f"{facts['cost']['total']:.6f} {facts['cost']['currency']}"
     _print("cost", f"{'total':<55}{total}")
+
+
+def summed(lines: Iterable[Facts]) -> list[Facts]:
+    """One cost line per step, provider, unit and price: quantities and amounts added up."""
+    sums: dict[tuple[Any, ...], Facts] = {}
+    for line in lines:
+        key = (line["step"], line["provider"], line["unit"], line["unit_price"])
+        known = sums.setdefault(key, {**line, "quantity": 0, "amount": 0})
+        known["quantity"] += line["quantity"]
+        known["amount"] += line["amount"]
+    return list(sums.values())
 
 
 def print_urls(urls: dict[str, str]) -> None:

@@ -1,17 +1,4 @@
-"""The `stellwerk` command: finds its subcommands when they are asked for, and reports errors.
-
-Exit codes:
-
-    0    done
-    1    an error; one line on standard error says what to mend. `watch` and `submit --wait`: the
-         job failed
-    2    the command line itself is wrong
-    3    `up`: already running on this home; `down`, `status`: not running
-    4    `up`: the public port is taken; else: the API refused, with its code and fields
-    5    nothing answers at the platform's URL
-    6    `watch`, `submit --wait`: the job was cancelled
-    130  ended by Ctrl-C
-"""
+"""The `stellwerk` command: finds its subcommands when they are asked for, and reports errors."""
 
 import importlib
 import sys
@@ -35,6 +22,20 @@ INTERRUPTED = 130
 EXIT_CODES: Mapping[type[StellwerkError], int] = MappingProxyType(
     {AlreadyRunning: 3, NotRunning: 3, PortTaken: 4, ApiRefused: 4, ApiUnreachable: 5}
 )
+
+# After \b click keeps lines as they are.
+EXIT_CODES_EXPLAINED = """\b
+Exit codes:
+  0    done
+  1    an error: one line on standard error says what to mend;
+       `watch`, `submit --wait`: the job failed
+  2    the command line itself is wrong
+  3    `up`: already running on this home; `down`, `status`: not running
+  4    `up`: the public port is taken; else: the API refused
+  5    nothing answers at the platform's URL
+  6    `watch`, `submit --wait`: the job was cancelled
+  130  ended by Ctrl-C
+"""
 
 # Command: the module it lives in, and its line in --help, so that help imports none of them.
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -83,14 +84,18 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES_EXPLAINED,
+)
 @click.version_option(package_name="stellwerk")
 def stellwerk() -> None:
     """Stellwerk, a job platform: thin API, workers, one ledger."""
 
 
 def main() -> None:
-    """Run the command line and leave with one of the exit codes above."""
+    """Run the command line and leave with one of the exit codes explained above."""
     try:
         code = stellwerk.main(prog_name="stellwerk", standalone_mode=False)
     except StellwerkError as exc:

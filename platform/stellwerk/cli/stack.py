@@ -47,7 +47,8 @@ def up(port: int | None, procfile: Path | None, *, verbose: bool) -> None:
 
 @click.command()
 @click.option("--timeout", "timeout_s", default=END_TIMEOUT_S, show_default=True, help="Seconds.")
-def down(timeout_s: float) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The home and its state.")
+def down(timeout_s: float, *, as_json: bool) -> None:
     """End the platform that runs on this home, and wait until it is gone."""
     home = _home()
     holder = holder_of(home.lock_file)
@@ -60,7 +61,8 @@ def down(timeout_s: float) -> None:
         if time.monotonic() > deadline:
             raise StackError(f"Still ending after {timeout_s:g} s; see {home.logs}.")
         time.sleep(POLL_S)
-    click.echo("Stellwerk is down.")
+    said = {"home": str(home.path), "state": "down"}
+    click.echo(json.dumps(said) if as_json else "Stellwerk is down.")
 
 
 @click.command()

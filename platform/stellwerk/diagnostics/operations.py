@@ -26,7 +26,7 @@ SLEEP = Operation(
     result=SleepResult,
     queue="long",
     permission="jobs:submit",
-    time_limit_s=3700,
+    time_limit_s=360,
 )
 FAIL = Operation(
     name="diagnostics.fail",
@@ -34,7 +34,7 @@ FAIL = Operation(
     payload=FailPayload,
     result=FailResult,
     queue="long",
-    permission="jobs:submit",
+    permission="diagnostics:run",
     time_limit_s=30,
     retry=RetryPolicy(max_attempts=3, base_s=0.5, max_s=5),
 )

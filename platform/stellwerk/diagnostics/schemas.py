@@ -23,7 +23,7 @@ class EchoResult(Schema):
 class SleepPayload(Schema):
     """How long, in how many steps."""
 
-    seconds = fields.Float(load_default=1.0, validate=validate.Range(0, 3600))
+    seconds = fields.Float(load_default=1.0, validate=validate.Range(0, 300))
     steps = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 100))
 
 

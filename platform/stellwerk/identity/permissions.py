@@ -34,6 +34,7 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "jobs:read_all": Role.OPERATOR,
         "jobs:manage_all": Role.OPERATOR,
         "housekeeping:run": Role.OPERATOR,
+        "diagnostics:run": Role.OPERATOR,
         "metrics:read": Role.OPERATOR,
         "users:admin": Role.ADMIN,
     }

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from stellwerk.stack.given import require_given
 from stellwerk.stack.home import require_space
 from stellwerk.stack.plan import Plan
 from stellwerk.stack.postgres import (
@@ -23,6 +24,7 @@ def start_backends(plan: Plan, supervisor: Supervisor, stop: Stop) -> None:
 
     Raises StackError where one does not come up, is out of reach, or refuses the password.
     """
+    require_given(plan.given, stop)
     start_redis(plan, supervisor)
     start_postgres(plan, supervisor)
     database_url = plan.filled.database_url.get_secret_value()

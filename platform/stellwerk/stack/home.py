@@ -16,6 +16,19 @@ from stellwerk.errors import StackError
 MIB = 1024 * 1024
 FREE_REFUSED_BYTES = 50 * MIB
 FREE_WARNED_BYTES = 200 * MIB
+UNWRITABLE = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EEXIST,
+        errno.ENOENT,  # what /proc answers to mkdir
+        errno.EINVAL,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+    }
+)
 SECRET_NAMES = (
     "jwt_secret_key",
     "database_password",
@@ -127,7 +140,7 @@ def clear_disk_errors(folder: Path) -> Iterator[None]:
         place = exc.filename or folder
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StackError(f"The disk of {folder} is full. Free some space, then retry.") from exc
-        if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+        if exc.errno in UNWRITABLE:
             hint = "Set STELLWERK_HOME to a folder you may write to."
             raise StackError(f"{place} cannot be written: {exc.strerror}. {hint}") from exc
         raise

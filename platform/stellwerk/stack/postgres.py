@@ -92,12 +92,17 @@ def postgres_answers(url: str) -> bool:
     Raises StackError where it refuses the password: waiting would not help.
     """
     try:
-        psycopg2.connect(_plain(url), connect_timeout=CONNECT_S).close()
+        try_postgres(url)
     except psycopg2.OperationalError as exc:
         if "password authentication failed" in str(exc):
             raise StackError(f"Postgres refuses the password of {masked(url)}.") from exc
         return False
     return True
+
+
+def try_postgres(url: str) -> None:
+    """Connect once, for 2 s at most; raises psycopg2's errors."""
+    psycopg2.connect(_plain(url), connect_timeout=CONNECT_S).close()
 
 
 def make_database(url: str) -> bool:

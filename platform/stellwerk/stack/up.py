@@ -14,11 +14,13 @@ from stellwerk.errors import StackError
 from stellwerk.settings import Settings
 from stellwerk.stack.backends import start_backends
 from stellwerk.stack.follow import LogFollower, shorten_logs
+from stellwerk.stack.given import given_servers
 from stellwerk.stack.guard import Guard
 from stellwerk.stack.home import Home, clear_disk_errors, require_space
 from stellwerk.stack.lock import HomeLock
 from stellwerk.stack.plan import Plan, make_plan, process_environment
 from stellwerk.stack.procfile import programs_of
+from stellwerk.stack.production import refuse_unfit
 from stellwerk.stack.report import Report, StackState, reachable_address, stack_urls
 from stellwerk.stack.stopping import Stop
 from stellwerk.stack.supervisor import TICK_S, Supervisor
@@ -43,8 +45,10 @@ def run_stack(settings: Settings, options: Options, stop: Stop) -> None:
     """Run the platform until `stop` is requested.
 
     Raises StackError (AlreadyRunning and PortTaken among them) with one line that says what to
-    mend. Whatever happens, everything that was started is ended.
+    mend, ConfigurationError where a setting forbids the start. Whatever happens, everything that
+    was started is ended.
     """
+    _refuse_wrong(settings)
     home = Home(settings.home.absolute())
     home.prepare()
     os.umask(0o077)
@@ -55,6 +59,16 @@ def run_stack(settings: Settings, options: Options, stop: Stop) -> None:
             options.say(warning)
         plan = make_plan(settings, home)
         _live(plan, options, lock, stop)
+
+
+def _refuse_wrong(settings: Settings) -> None:
+    """What the settings alone tell, before anything is written or started."""
+    from stellwerk.providers.choice import choose_providers  # noqa: PLC0415  heavy: SDKs
+
+    refuse_unfit(settings)
+    for server in given_servers(settings):
+        server.require_form()
+    choose_providers(settings)
 
 
 def _live(plan: Plan, options: Options, lock: HomeLock, stop: Stop) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import redis
@@ -53,13 +54,18 @@ def find_valkey() -> Path:
 
 def redis_answers(url: str) -> bool:
     """Whether the server has loaded its data and answers a PING."""
-    client = redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0)
     try:
-        return bool(client.ping())
+        try_redis(url)
     except redis.RedisError:
         return False
-    finally:
-        client.close()
+    return True
+
+
+def try_redis(url: str) -> None:
+    """Send one PING, for 1 s at most; raises redis-py's errors, ValueError for a wrong URL."""
+    client = redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0)
+    with closing(client):
+        client.ping()
 
 
 def _bundled() -> Path | None:

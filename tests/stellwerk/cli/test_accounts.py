@@ -2,10 +2,15 @@
 
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from command_line import EMAIL, CommandLine
 from full_stack import PASSWORD
+from stellwerk.settings import environment
 
 
 def account_file(command_line: CommandLine) -> Path:
@@ -51,6 +56,30 @@ def test_signing_out_ends_the_session_and_forgets_the_token(signed_in: CommandLi
     signed_in.done("logout")
     assert not account_file(signed_in).exists()
     assert signed_in.run("jobs", STELLWERK_TOKEN=token).code == 4
+
+
+def test_signing_out_says_as_json_whether_a_session_has_ended(signed_in: CommandLine) -> None:
+    url = signed_in.variables["STELLWERK_URL"]
+    assert signed_in.json("logout") == {"url": url, "session_ended": True}
+    assert signed_in.json("logout") == {"url": url, "session_ended": False}
+
+
+@pytest.mark.parametrize("options", [(), ("--email", EMAIL)], ids=["nothing", "an address"])
+def test_without_a_terminal_one_is_told_how_to_give_a_password(
+    command_line: CommandLine, options: tuple[str, ...]
+) -> None:
+    ran = subprocess.run(  # noqa: S603  our own command
+        [sys.executable, "-m", "stellwerk.cli.main", "login", *options],
+        env=environment() | command_line.variables,
+        input="secret\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,  # without the terminal that the tests may have
+    )
+    assert ran.returncode == 2
+    assert "--password-stdin" in ran.stderr
+    assert "Warning" not in ran.stderr
 
 
 def test_where_nothing_answers_the_exit_code_is_5_and_says_what_to_do(

@@ -58,6 +58,15 @@ def test_everything_is_downloaded_or_what_is_named(
     assert (tmp_path / "all" / "film.bin").read_bytes() == CONTENT
 
 
+def test_without_a_folder_everything_is_downloaded_here(
+    signed_in: CommandLine, job_id: str, tmp_path: Path
+) -> None:
+    (tmp_path / "film.bin").unlink()
+    out = signed_in.done("artifacts", job_id, "--download", "--json")
+    assert {item["path"] for item in json.loads(out)} == {"film.bin", "note.txt"}
+    assert (tmp_path / "film.bin").read_bytes() == CONTENT
+
+
 def test_a_download_goes_on_where_it_was_cut_off(
     signed_in: CommandLine, job_id: str, tmp_path: Path
 ) -> None:

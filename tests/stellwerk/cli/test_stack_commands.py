@@ -51,6 +51,11 @@ def test_down_ends_the_stack_and_waits_for_it(run: StackRun) -> None:
     assert all_gone(processes)
 
 
+def test_down_says_so_as_json(run: StackRun) -> None:
+    answer = command(run.home.path, "down", "--json")
+    assert json.loads(answer.stdout) == {"home": str(run.home.path), "state": "down"}
+
+
 @pytest.mark.parametrize("name", ["status", "down"])
 def test_without_a_stack_commands_say_so_and_leave_with_3(tmp_path: Path, name: str) -> None:
     answer = command(tmp_path, name)
@@ -96,6 +101,7 @@ def test_help_lists_the_commands_and_imports_none_of_them() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert "doctor" in answer.stdout
+    assert "  130  ended by Ctrl-C\n" in answer.stdout
     assert answer.stdout.endswith("[]\n")
 
 

@@ -19,7 +19,7 @@ from stack_runs import EDGE, all_gone, discard, launch, stack
 from stellwerk.settings import Settings, load_settings
 from stellwerk.stack.home import Home
 from stellwerk.stack.plan import fill
-from stellwerk.stack.ports import known_ports
+from stellwerk.stack.ports import free_port, known_ports
 
 SLEEP = "import time; time.sleep(600)"
 BEGET = "import subprocess as s; s.Popen(['sleep', '600'], start_new_session=True)"
@@ -193,6 +193,47 @@ def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path: Path, procfil
     assert run.process.wait(20) == 1
     assert "cannot be written: Not a directory. Set STELLWERK_HOME" in run.output
     assert "Traceback" not in run.output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_home_where_no_folder_can_be_made_is_one_clear_line(procfile: Path) -> None:
+    run = launch(Path("/proc/stellwerk"), procfile)
+    assert run.process.wait(20) == 1
+    assert run.output.startswith("error: /proc/stellwerk cannot be written: ")
+    assert run.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (
+            {"STELLWERK_MODE": "production", "STELLWERK_HOST": "0.0.0.0"},  # noqa: S104  refused
+            "STELLWERK_HOST=0.0.0.0 serves plain HTTP",
+        ),
+        (
+            {"STELLWERK_SCRIPT_PROVIDER": "openai", "OPENAI_API_KEY": ""},
+            "OPENAI_API_KEY is not set",
+        ),
+        ({"REDIS_URL": "http://127.0.0.1:1"}, "REDIS_URL is not a URL of Redis"),
+    ],
+)
+def test_settings_that_cannot_work_are_told_before_anything_is_written_or_started(
+    home: Path, procfile: Path, extra: dict[str, str], said: str
+) -> None:
+    run = launch(home, procfile, extra=extra)
+    assert run.process.wait(20) == 1
+    assert said in run.output
+    assert "Traceback" not in run.output
+    assert not home.exists()
+
+
+def test_a_given_server_that_is_not_there_is_told_within_seconds(
+    home: Path, procfile: Path
+) -> None:
+    run = launch(home, procfile, extra={"REDIS_URL": f"redis://:geheim@127.0.0.1:{free_port()}/0"})
+    assert run.process.wait(20) == 1
+    assert run.output.startswith("error: REDIS_URL: Redis at 127.0.0.1:")
+    assert "geheim" not in run.output
 
 
 def test_a_process_that_never_comes_up_is_named_with_the_end_of_its_log(

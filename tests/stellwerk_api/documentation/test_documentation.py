@@ -56,6 +56,39 @@ def test_every_operation_documents_its_errors_and_its_security(document: dict[st
         assert operation["summary"], name
 
 
+def parameters(operation: dict[str, Any]) -> set[str]:
+    return {one["name"] for one in operation.get("parameters", ()) if "name" in one}
+
+
+def test_every_submission_documents_how_to_wait_and_the_job_that_is_then_answered(
+    document: dict[str, Any],
+) -> None:
+    submissions = {
+        name: operation
+        for name, operation in operations(document).items()
+        if "Location" in operation["responses"].get("202", {}).get("headers", ())
+    }
+    assert {"POST /api/v1/jobs", "POST /api/v1/videos/generate"} <= set(submissions)
+    for name, operation in submissions.items():
+        assert "Prefer" in parameters(operation), name
+        answer = operation["responses"]["200"]["content"]["application/json"]
+        assert answer["schema"] == {"$ref": "#/components/schemas/JobDocument"}, name
+
+
+def test_polls_and_downloads_document_their_headers(document: dict[str, Any]) -> None:
+    found = operations(document)
+    assert {"Prefer", "wait", "If-None-Match"} <= parameters(found["GET /api/v1/jobs/{job_id}"])
+    artifact = found["GET /api/v1/jobs/{job_id}/artifacts/{name}"]
+    assert {"Range", "If-Range"} <= parameters(artifact)
+    assert "Last-Event-ID" in parameters(found["GET /api/v1/jobs/{job_id}/events"])
+
+
+def test_every_json_body_has_an_example(document: dict[str, Any]) -> None:
+    for name, operation in operations(document).items():
+        if "requestBody" in operation:
+            assert "example" in operation["requestBody"]["content"]["application/json"], name
+
+
 def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for operation in operations(document).values()]
     assert len(ids) == len(set(ids))

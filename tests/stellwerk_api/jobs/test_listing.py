@@ -34,6 +34,8 @@ def test_pages_follow_each_other_without_gap_or_repeat(ada: ApiUser) -> None:
     [
         ("?status=cancelled", ["echo"]),
         ("?status=scheduled,cancelled", ["sleep", "echo"]),
+        ("?status=scheduled&status=cancelled", ["sleep", "echo"]),
+        ("?status=scheduled&status=failed,cancelled", ["sleep", "echo"]),
         ("?status=scheduled", ["sleep"]),
         ("?status=queued", []),
         ("?operation=diagnostics.sleep", ["sleep"]),

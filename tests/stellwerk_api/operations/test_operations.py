@@ -13,7 +13,11 @@ def test_an_entry_says_what_the_declaration_says(ada: ApiUser) -> None:
     entry = ada.get("/operations/diagnostics.fail").get_json()
     assert entry["retry"] == {"max_attempts": 3, "base_s": 0.5, "max_s": 5}
     assert entry["limits"] == {"time_limit_s": 30}
-    assert (entry["queue"], entry["permission"], entry["scope"]) == ("long", "jobs:submit", "owner")
+    assert (entry["queue"], entry["permission"], entry["scope"]) == (
+        "long",
+        "diagnostics:run",
+        "owner",
+    )
 
 
 def test_steps_are_listed_with_their_weights(ada: ApiUser) -> None:

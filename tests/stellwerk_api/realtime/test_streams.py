@@ -21,6 +21,8 @@ def test_a_stream_starts_with_a_snapshot_and_ends_with_the_job(
     job_id = client.submit("diagnostics.sleep", {"seconds": 1.5, "steps": 3})
     with events(client, job_id) as (answer, stream):
         assert answer.headers["Content-Type"].startswith("text/event-stream")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Request-ID"]
         found = list(stream)
     assert found[0].type == "snapshot"
     assert found[-1].type == "end"
@@ -51,6 +53,7 @@ def test_a_reconnect_after_the_end_gets_204(client: Client) -> None:
     assert kinds(found) == ["snapshot", "end"]
     with events(client, job_id, last_id=found[-1].id) as (answer, _):
         assert answer.status_code == 204
+        assert answer.headers["X-Request-ID"]
 
 
 def test_a_retried_job_can_be_followed_from_its_first_end(client: Client) -> None:

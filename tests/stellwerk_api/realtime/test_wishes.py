@@ -28,6 +28,8 @@ def request(path: str, query: str = "", method: str = "GET", **headers: str) -> 
     [
         ("wait=5", Wish(5, "", "")),
         ("wait=600", Wish(30, "", "")),
+        ("wait=99999999999999999999", Wish(30, "", "")),
+        ("wait=00000000000005", Wish(5, "", "")),
         ('respond-async, WAIT = "7"', Wish(7, "", "respond-async")),
         ("wait=3; reason=demo, return=minimal", Wish(3, "", "return=minimal")),
         ("wait=soon", Wish(0, "", "")),
@@ -44,12 +46,21 @@ def test_the_wait_is_taken_out_of_a_polls_query() -> None:
     assert read_wish(asked) == Wish(4, "x=a+b&x=", "")
 
 
+@pytest.mark.parametrize(
+    ("wait", "wait_s"),
+    [("0", 0), ("30", 30), ("31", 30), ("9" * 5000, 30)],
+    ids=["0", "30", "31", "endless"],
+)
+def test_a_poll_waits_as_long_as_it_asks_for_up_to_the_longest_wait(wait: str, wait_s: int) -> None:
+    assert read_wish(request(f"/api/v1/jobs/{JOB}", f"wait={wait}")).wait_s == wait_s
+
+
 def test_other_addresses_keep_their_query() -> None:
     asked = request("/api/v1/videos/", "wait=4")
     assert read_wish(asked) == Wish(0, "wait=4", "")
 
 
-@pytest.mark.parametrize("wait", ["soon", "-1", "1.5", ""])
+@pytest.mark.parametrize("wait", ["soon", "-1", "1.5", "٣", ""])
 def test_a_poll_with_an_unreadable_wait_is_refused(wait: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_wish(request(f"/api/v1/jobs/{JOB}", f"wait={wait}"))

@@ -21,6 +21,13 @@ SCRAPE_TOKEN = "only-for-tests-scrape"  # noqa: S105  of a throw-away platform
 # Due for long, and of a version that no worker knows yet.
 _LEFT_ALONE = text("UPDATE jobs SET run_at = now() - interval '2 minutes', operation_version = 99")
 
+_COMPLETED_AFTER_8_S = text("""
+    UPDATE jobs SET status = 'completed',
+        started_at = now() - make_interval(secs => :ended_ago_s + 8),
+        finished_at = now() - make_interval(secs => :ended_ago_s)
+    WHERE id = :id
+""")
+
 
 def parts_of(answer: object) -> dict[str, str]:
     return {part["name"]: part["status"] for part in answer.get_json()["parts"]}  # type: ignore[attr-defined]  # TestResponse
@@ -136,6 +143,42 @@ def test_metrics_are_for_operators_and_the_scrape_token(
     scraper = ApiUser(app.test_client(), {"Authorization": f"Bearer {SCRAPE_TOKEN}"})
     assert scraper.client.get("/metrics", headers=dict(scraper.credentials)).status_code == 200
     error_of(scraper.get("/jobs"), 403)
+
+
+def samples(admin: ApiUser, family: str) -> dict[tuple[str, ...], float]:
+    """A family's values by those of its labels."""
+    families = text_string_to_metric_families(admin.get("/metrics").text)
+    found = next(one for one in families if one.name == family)
+    return {
+        tuple(one.labels.values()): one.value
+        for one in found.samples
+        if not one.name.endswith("_created")
+    }
+
+
+def test_metrics_count_errors_by_code(nobody: ApiUser, admin: ApiUser) -> None:
+    nobody.get("/jobs")
+    before = samples(admin, "stellwerk_http_errors")
+    nobody.get("/jobs")
+    after = samples(admin, "stellwerk_http_errors")
+    assert after["NOT_AUTHENTICATED",] == before["NOT_AUTHENTICATED",] + 1
+
+
+def test_metrics_tell_of_jobs_that_ended_lately(
+    platform: Platform, ada: ApiUser, admin: ApiUser
+) -> None:
+    for _ in range(2):
+        ada.post(f"/jobs/{ada.submit()}/cancel")
+    for ended_ago_s in (60, 600):
+        with platform.engine.begin() as connection:
+            values = {"id": ada.submit(), "ended_ago_s": ended_ago_s}
+            connection.execute(_COMPLETED_AFTER_8_S, values)
+    assert samples(admin, "stellwerk_jobs_finished") == {
+        ("diagnostics.echo", "cancelled"): 2,
+        ("diagnostics.echo", "completed"): 1,
+    }
+    means = samples(admin, "stellwerk_jobs_finished_mean_seconds")
+    assert means == {("diagnostics.echo", "completed"): 8}
 
 
 def test_metrics_count_requests_by_route_and_jobs_by_queue(ada: ApiUser, admin: ApiUser) -> None:

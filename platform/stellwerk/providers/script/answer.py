@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from stellwerk.errors import ProviderUnavailable
+from stellwerk.providers.script.keywords import distinct_keywords
 from stellwerk.providers.script.protocol import Scene, Script, ScriptRequest
 from stellwerk.providers.script.sentences import Pace, pace_of, split_sentences
 
@@ -87,6 +88,7 @@ def script_from_answer(text: str, request: ScriptRequest) -> Script:
         style=request.style,
         target_duration_s=request.target_duration_s,
         scenes=scenes,
+        keywords=distinct_keywords(request.keywords),
     )
 
 

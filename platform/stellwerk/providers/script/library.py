@@ -23,7 +23,10 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class StyleTexts:
-    """The sentences in which styles differ; placeholders in braces."""
+    """The sentences in which styles differ; placeholders in braces.
+
+    What stands in the `_more` lists may speak of several points.
+    """
 
     label: str
     list_opening: str
@@ -46,9 +49,12 @@ class Texts:
     description: str
     shortened: str
     contents: str
+    further: str
     stop_words: str
     styles: dict[str, StyleTexts]
     keywords: tuple[Beat, ...]
+    gathered: Beat
+    single_keyword: Beat
     beats: tuple[Beat, ...]
 
     def count_word(self, count: int) -> str:

@@ -1,45 +1,43 @@
 """The scenes a template script may have, in order, each with all it could say."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
+from stellwerk.providers.script.draft import Draft
+from stellwerk.providers.script.keywords import (
+    distinct_keywords,
+    gathering_draft,
+    keyword_drafts,
+)
 from stellwerk.providers.script.library import Beat, StyleTexts, Subject, Texts, subject_of, texts
 from stellwerk.providers.script.protocol import ScriptRequest
 from stellwerk.providers.script.sentences import pace_of
-from stellwerk.providers.script.topic import Topic, capitalised, speakable
+from stellwerk.providers.script.topic import Topic
 
 OPENING_SHARE = 0.35  # of the video, at most, for saying the topic
 HONEST_FROM_S = 20.0  # from here a topic without facts always says that it has none
+GATHERED_FACTS_FROM_S = 30.0  # shorter videos about known facts only show the keywords
 BRIDGES_FROM_S = 45.0  # shorter videos have no time for pleasantries
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A scene before it is known how much of it is said.
+def outline(
+    request: ScriptRequest, topic: Topic, language: str, *, gathered: Collection[str] = ()
+) -> list[Draft]:
+    """All scenes for `topic`: opening, numbered entries or points, closing.
 
-    Sentences are taken from the front; a scene that is taken at all takes `least` of them.
-    What is `core` is told in full before anything else is added.
+    The keywords in `gathered` share one scene, which is always said; a list has none such.
     """
-
-    heading: str
-    bullets: tuple[str, ...]
-    says: tuple[str, ...]
-    least: int = 1
-    obligatory: bool = False
-    core: bool = False
-
-
-def outline(request: ScriptRequest, topic: Topic, language: str) -> list[Draft]:
-    """All scenes for `topic`: opening, numbered entries or points, closing."""
     words = texts(language)
     style = words.styles[request.style.value]
     subject = subject_of(topic.text)
-    body = _body(request, topic, words=words, subject=subject, language=language)
     if topic.count:
-        body = _numbered(body, topic.count, words=words, style=style)
-    elif request.target_duration_s >= BRIDGES_FROM_S:
-        body = _bridged(body, style.bridges)
+        listed = _listed(request, words=words, subject=subject, language=language)
+        body = _numbered(listed, topic.count, words=words, style=style)
+    else:
+        body = _points(request, words=words, subject=subject, language=language, apart=gathered)
+        if request.target_duration_s >= BRIDGES_FROM_S:
+            body = _bridged(body, style.bridges)
     opening = _opening(request, topic, words=words, subject=subject, language=language)
     return [opening, *body, _closing(words, style)]
 
@@ -73,34 +71,62 @@ def _reads_as(topic: Topic, language: str, subject: Subject) -> bool:
     return all(shared(language) >= shared(other) for other in subject.subject)
 
 
-def _body(
-    request: ScriptRequest, topic: Topic, *, words: Texts, subject: Subject | None, language: str
+def _listed(
+    request: ScriptRequest, *, words: Texts, subject: Subject | None, language: str
 ) -> list[Draft]:
+    """What a list counts: all facts of its subject, or else the general points."""
     questions = _questions(request, words)
+    return [*_facts(subject, language), *_afterwards(questions, words)] if subject else questions
+
+
+def _points(
+    request: ScriptRequest,
+    *,
+    words: Texts,
+    subject: Subject | None,
+    language: str,
+    apart: Collection[str],
+) -> list[Draft]:
+    """The points of a video that is no list; the first is always made."""
+    gathering = _gathering(request, apart, words=words, language=language)
+    questions = _questions(request, words, apart)
     if subject is None:
-        return [replace(draft, core=topic.count is None) for draft in questions]
-    facts = [replace(_draft(fact[language]), core=True) for fact in subject.facts]
-    if topic.count:
-        facts = facts[: topic.count]
+        points = [replace(draft, core=True) for draft in (*gathering, *questions)]
+    else:
+        late = [
+            replace(draft, obligatory=request.target_duration_s >= GATHERED_FACTS_FROM_S)
+            for draft in gathering
+        ]
+        points = [*_facts(subject, language), *late, *_afterwards(questions, words)]
+    first, *others = points
+    return [replace(first, obligatory=True), *others]
+
+
+def _facts(subject: Subject, language: str) -> list[Draft]:
+    return [replace(_draft(fact[language]), core=True) for fact in subject.facts]
+
+
+def _afterwards(questions: Sequence[Draft], words: Texts) -> list[Draft]:
     first, *others = questions
-    return [*facts, replace(first, says=(words.transition, *first.says), least=2), *others]
+    return [replace(first, says=(words.transition, *first.says), least=2), *others]
 
 
-def _questions(request: ScriptRequest, words: Texts) -> list[Draft]:
-    """The general points, with the keywords' scenes among the first of them."""
+def _questions(request: ScriptRequest, words: Texts, apart: Collection[str] = ()) -> list[Draft]:
+    """The general points, with the scenes of the keywords not `apart` among the first of them."""
     beats = [replace(_draft(beat), least=2) for beat in words.beats]
-    pairs = zip_longest(beats, _keyword_drafts(request.keywords, words))
+    keywords = [each for each in distinct_keywords(request.keywords) if each not in apart]
+    pairs = zip_longest(beats, keyword_drafts(keywords, words))
     return [draft for pair in pairs for draft in pair if draft]
 
 
-def _keyword_drafts(keywords: Sequence[str], words: Texts) -> Iterator[Draft]:
-    different: dict[str, str] = {}
-    for keyword in map(speakable, keywords):
-        different.setdefault(keyword.casefold(), keyword)
-    spoken = [keyword for keyword in different.values() if keyword]
-    for keyword, beat in zip(spoken, words.keywords, strict=False):
-        says = tuple(sentence.replace("{keyword}", keyword) for sentence in beat.says)
-        yield Draft(capitalised(keyword), beat.bullets, says, least=2)
+def _gathering(
+    request: ScriptRequest, apart: Collection[str], *, words: Texts, language: str
+) -> list[Draft]:
+    keywords = [each for each in distinct_keywords(request.keywords) if each in apart]
+    if not keywords:
+        return []
+    target_s, pace = request.target_duration_s, pace_of(language)
+    return [gathering_draft(keywords, words, target_duration_s=target_s, pace=pace)]
 
 
 def _draft(beat: Beat) -> Draft:
@@ -158,8 +184,11 @@ def _opening(
         says=(first, *more),
         least=2 if subject is None and roomy else 1,
         obligatory=True,
+        frame=True,
+        alone=1 if subject else 2,
     )
 
 
 def _closing(words: Texts, style: StyleTexts) -> Draft:
-    return Draft(words.closing_heading, (), (style.closing, *style.closing_more), obligatory=True)
+    says = (style.closing, *style.closing_more)
+    return Draft(words.closing_heading, (), says, obligatory=True, frame=True)

@@ -44,7 +44,10 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A finished script; `language` is the primary subtag that it is spoken in."""
+    """A finished script; `language` is the primary subtag that it is spoken in.
+
+    `keywords` are those asked for that a voice can say, each once.
+    """
 
     title: Annotated[str, Field(min_length=1, max_length=300)]
     description: Annotated[str, Field(max_length=5000)]
@@ -53,6 +56,7 @@ class Script:
     style: Style
     target_duration_s: Annotated[float, Field(gt=0)]
     scenes: Annotated[tuple[Scene, ...], Field(min_length=1, max_length=600)]
+    keywords: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON: what script.json holds."""

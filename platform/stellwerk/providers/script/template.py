@@ -6,17 +6,19 @@ to ask, where to look and how to check, which is true whatever the topic is.
 
 import math
 from collections.abc import Collection
+from dataclasses import replace
 from decimal import Decimal
 
 from stellwerk.errors import FieldError, InvalidInput
 from stellwerk.providers.languages import spoken_language
 from stellwerk.providers.pricing import Usage
 from stellwerk.providers.script.filling import OVER_AT_MOST, Filling, everything, fill, least
+from stellwerk.providers.script.keywords import distinct_keywords
 from stellwerk.providers.script.library import TEXT_LANGUAGES, Texts, texts
 from stellwerk.providers.script.outline import entries_available, local_topic, outline
 from stellwerk.providers.script.protocol import Scene, Script, ScriptRequest, Written
 from stellwerk.providers.script.sentences import pace_of
-from stellwerk.providers.script.topic import Topic, read_topic, speakable
+from stellwerk.providers.script.topic import Topic, read_topic
 
 MOST_TAGS = 15
 SHORTEST_TAG = 3
@@ -48,9 +50,9 @@ class TemplateWriter:
         self.refuse_unfillable(request)
         language = spoken_language(request.language, TEXT_LANGUAGES)
         topic = _topic_that_fits(request, language)
-        drafts = outline(request, topic, language)
-        filling = fill(drafts, request.target_duration_s, pace_of(language))
-        script = _script(request, topic, language=language, scenes=_scenes(filling, language))
+        filling = _filled(request, topic, language)
+        scenes = _scenes(filling, _unspoken(request, filling), language)
+        script = _script(request, topic, language=language, scenes=scenes)
         return Written(script, (Usage("template", "script", Decimal(1)),))
 
 
@@ -73,20 +75,48 @@ def _topic_that_fits(request: ScriptRequest, language: str) -> Topic:
     return topic.limited_to(2)
 
 
-def _scenes(filling: Filling, language: str) -> tuple[Scene, ...]:
+def _filled(request: ScriptRequest, topic: Topic, language: str) -> Filling:
+    """What is said; keywords with no time for scenes of their own are gathered in one."""
+    keywords = distinct_keywords(request.keywords)
+    own_scenes = len(texts(language).keywords)
+    pace = pace_of(language)
+    for apart in ((), keywords[own_scenes:], keywords):
+        drafts = outline(request, topic, language, gathered=apart)
+        filling = fill(drafts, request.target_duration_s, pace)
+        if topic.count or not _unspoken(request, filling):
+            break
+    return filling
+
+
+def _unspoken(request: ScriptRequest, filling: Filling) -> tuple[str, ...]:
+    """The keywords that no scene deals with."""
+    dealt_with = {
+        keyword
+        for draft, said in zip(filling.drafts, filling.said, strict=True)
+        if said
+        for keyword in draft.keywords
+    }
+    return tuple(each for each in distinct_keywords(request.keywords) if each not in dealt_with)
+
+
+def _scenes(filling: Filling, unspoken: tuple[str, ...], language: str) -> tuple[Scene, ...]:
+    """The scenes; the last one recalls the points and shows the keywords not dealt with."""
     pace = pace_of(language)
     chosen = [
         (draft, draft.says[:said])
         for draft, said in zip(filling.drafts, filling.said, strict=True)
         if said
     ]
-    recalled = tuple(draft.heading for draft, _ in chosen[1:-1])[:HEADINGS_RECALLED]
+    points = [draft.heading for draft, _ in chosen if not draft.frame]
+    recalled = points[:HEADINGS_RECALLED] if chosen[-1][0].frame else []
     scenes = [
         Scene(draft.heading, " ".join(says), draft.bullets, round(pace.seconds(says), 2))
         for draft, says in chosen
     ]
-    *before, closing = scenes
-    return (*before, Scene(closing.heading, closing.narration, recalled, closing.duration_s))
+    last = scenes[-1]
+    further = [texts(language).further.replace("{keywords}", ", ".join(unspoken))]
+    bullets = (*last.bullets, *recalled, *(further if unspoken else ()))
+    return (*scenes[:-1], replace(last, bullets=bullets))
 
 
 def _script(
@@ -100,14 +130,17 @@ def _script(
         style=request.style,
         target_duration_s=request.target_duration_s,
         scenes=scenes,
+        keywords=distinct_keywords(request.keywords),
     )
 
 
 def _description(
     request: ScriptRequest, topic: Topic, *, words: Texts, scenes: tuple[Scene, ...]
 ) -> str:
-    lines = [words.description.replace("{topic}", topic.sentence), "", words.contents]
-    lines += [f"- {scene.heading}" for scene in scenes[1:-1]]
+    lines = [words.description.replace("{topic}", topic.sentence)]
+    points = [scene.heading for scene in scenes[1:] if scene.heading != words.closing_heading]
+    if points:
+        lines += ["", words.contents, *(f"- {heading}" for heading in points)]
     asked = read_topic(request.topic).count
     if asked and topic.count and topic.count < asked:
         shortened = words.shortened.replace("{count}", words.count_word(topic.count))
@@ -120,6 +153,6 @@ def _tags(request: ScriptRequest, topic: Topic, words: Texts) -> tuple[str, ...]
     said_often = set(words.stop_words.split())
     spoken = [word.strip(",.?!") for word in (topic.rest or topic.text).lower().split()]
     telling = [word for word in spoken if len(word) >= SHORTEST_TAG and word not in said_often]
-    keywords = [speakable(keyword).lower() for keyword in request.keywords]
-    different = dict.fromkeys(tag for tag in [*keywords, *telling] if tag)
+    keywords = [keyword.lower() for keyword in distinct_keywords(request.keywords)]
+    different = dict.fromkeys([*keywords, *telling])
     return tuple(different)[:MOST_TAGS]

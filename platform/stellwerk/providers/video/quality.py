@@ -26,6 +26,7 @@ WEIGHTS = {
     "captions": 0.15,
     "black": 0.10,
     "silence": 0.15,
+    "keywords": 0.10,  # counts only where keywords were asked for
 }
 # Words a minute that are easy to follow; German words are longer.
 EASY_RATES = {"en": (120.0, 185.0), "de": (95.0, 155.0)}
@@ -90,7 +91,10 @@ def measure(
         "black": _stretches(observed.black_s, whole_s, bad_share=0.2),
         "silence": _stretches(observed.silent_s, whole_s, bad_share=0.5),
     }
-    score = math.prod(parts[name].score ** weight for name, weight in WEIGHTS.items())
+    if script.keywords:
+        parts["keywords"] = _keywords(script)
+    whole_weight = sum(WEIGHTS[name] for name in parts)
+    score = math.prod(part.score ** (WEIGHTS[name] / whole_weight) for name, part in parts.items())
     return Quality(round(score, 4), parts)
 
 
@@ -143,6 +147,17 @@ def _captions(script: Script, captions: Sequence[Caption], whole_s: float) -> Pa
     ]
     share = 1.0 if said == shown else _common(said, shown) / len(said)
     return Part(round(share, 4), _falling(1 - share, good=0.0, bad=1.0), "share")
+
+
+def _keywords(script: Script) -> Part:
+    """Share of the keywords that begin a word of what is said or shown (plurals count, too)."""
+    scenes = [" ".join((each.heading, each.narration, *each.bullets)) for each in script.scenes]
+    whole = " ".join(scenes).casefold()
+    covered = sum(
+        1 for each in script.keywords if re.search(rf"(?<!\w){re.escape(each.casefold())}", whole)
+    )
+    share = covered / len(script.keywords)
+    return Part(round(share, 4), _falling(1 - share, good=0.0, bad=1.5), "share")
 
 
 def _common(said: Sequence[str], shown: Sequence[str]) -> int:

@@ -37,6 +37,11 @@ def test_a_scene_without_words_is_named(document: dict[str, Any]) -> None:
     assert refused.value.errors[0].field == "scenes.2.narration"
 
 
+def test_a_script_from_before_keywords_were_kept_is_still_read(document: dict[str, Any]) -> None:
+    del document["keywords"]
+    assert Script.from_json(document).keywords == ()
+
+
 @pytest.mark.parametrize("document", [None, [], "script", 5])
 def test_something_else_entirely_is_refused(document: object) -> None:
     with pytest.raises(InvalidInput):

@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Iterator
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -10,11 +12,14 @@ from hypothesis import strategies as st
 from media_files import asked
 from stellwerk.errors import InvalidInput
 from stellwerk.providers.script.library import subjects, texts
-from stellwerk.providers.script.protocol import Script, ScriptRequest, Style
+from stellwerk.providers.script.protocol import Scene, Script, ScriptRequest, Style
 from stellwerk.providers.script.sentences import pace_of, split_sentences
 from stellwerk.providers.script.template import TemplateWriter
 
 WRITER = TemplateWriter()
+SHORT = pytest.mark.parametrize("target_duration_s", [15, 17.5, 20, 25, 30])
+FREE_TOPICS = {"en": "Raised garden beds", "de": "Hochbeete im Garten"}
+KEYWORDS = ((), ("Tomaten",), ("Tomaten", "Gießen", "Erde"), tuple(f"Sorte {n}" for n in range(20)))
 DEMO = "Top 5 facts about railway signal boxes"
 TOPICS = st.one_of(
     st.text(min_size=3, max_size=200),
@@ -108,6 +113,66 @@ def test_keywords_get_scenes_and_tags_once_each() -> None:
     assert headings.count("Gears") == 1
     assert "Brakes" in headings
     assert script.tags[:2] == ("gears", "brakes")
+
+
+def _short_free_scripts(target_duration_s: float) -> Iterator[Script]:
+    for language, style, keywords in product(FREE_TOPICS, Style, KEYWORDS):
+        yield _write(
+            asked(
+                FREE_TOPICS[language],
+                style=style,
+                language=language,
+                target_duration_s=target_duration_s,
+                keywords=keywords,
+            )
+        )
+
+
+def _points(script: Script) -> list[Scene]:
+    closing = texts(script.language).closing_heading
+    return [scene for scene in script.scenes[1:] if scene.heading != closing]
+
+
+@SHORT
+def test_a_short_video_has_a_point_and_lasts_as_long_as_asked(target_duration_s: float) -> None:
+    for script in _short_free_scripts(target_duration_s):
+        assert _points(script)
+        assert _spoken_s(script) == pytest.approx(target_duration_s, rel=0.13)
+
+
+@SHORT
+def test_a_single_point_is_never_spoken_of_as_several(target_duration_s: float) -> None:
+    for script in _short_free_scripts(target_duration_s):
+        style = texts(script.language).styles[script.style.value]
+        of_several = {*style.opening_more, *style.closing_more}
+        assert len(_points(script)) > 1 or of_several.isdisjoint(_sentences(script))
+
+
+@SHORT
+def test_every_keyword_is_said_or_shown(target_duration_s: float) -> None:
+    for script in _short_free_scripts(target_duration_s):
+        shown = " ".join(text for scene in script.scenes for text in scene.bullets)
+        said = " ".join(_sentences(script))
+        for keyword in script.keywords:
+            assert re.search(rf"\b{keyword}\b", f"{said} {shown}")
+        assert not script.keywords or script.keywords[0] in said
+
+
+@SHORT
+def test_the_description_lists_the_points(target_duration_s: float) -> None:
+    for script in _short_free_scripts(target_duration_s):
+        _, listed = script.description.split(texts(script.language).contents)
+        assert listed.split("\n")[1:] == [f"- {scene.heading}" for scene in _points(script)]
+
+
+@pytest.mark.parametrize("target_duration_s", [15, 30, 60])
+@pytest.mark.parametrize("topic", [DEMO, "Warum Bienen wichtig sind", "Top 5 facts about Zorblax"])
+def test_keywords_without_time_are_shown_at_the_end(topic: str, target_duration_s: float) -> None:
+    keywords = ("levers", "interlocking", "wax", "paint")
+    script = _write(asked(topic, keywords=keywords, target_duration_s=target_duration_s))
+    bullets = " ".join(text for scene in script.scenes for text in scene.bullets)
+    text = f"{' '.join(_sentences(script))} {bullets}".lower()
+    assert all(keyword in text for keyword in keywords)
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -75,6 +75,25 @@ def test_missing_and_wrong_captions_cost(good_video: Path) -> None:
     assert none.score == 0
 
 
+def test_keywords_that_are_nowhere_cost(good_video: Path) -> None:
+    wanted = replace(SCRIPT, keywords=("Signal box", "trains", "steam", "coal"))
+    quality = _measured(good_video, wanted)
+    assert quality.parts["keywords"].value == pytest.approx(0.25)
+    assert 0 < quality.score < _measured(good_video).score
+
+
+def test_keywords_that_are_shown_count_and_cost_nothing(good_video: Path) -> None:
+    scene = replace(SCRIPT.scenes[0], bullets=("Steam and coal",))
+    wanted = replace(SCRIPT, scenes=(scene,), keywords=("coal", "steam", "platform", "train"))
+    assert _measured(good_video, wanted).parts["keywords"].value == pytest.approx(0.75)
+    covered = replace(wanted, keywords=("coal", "signal"))
+    assert _measured(good_video, covered).parts["keywords"].score == 1
+
+
+def test_without_keywords_there_is_no_part_for_them(good_video: Path) -> None:
+    assert "keywords" not in _measured(good_video).parts
+
+
 def test_black_stretches_cost(tmp_path: Path) -> None:
     quality = _measured(_video(tmp_path / "black.mp4", picture=BLACK))
     assert quality.parts["black"].value == pytest.approx(LENGTH_S, abs=0.3)

@@ -1,0 +1,30 @@
+"""Request headers of the OpenAPI document, for `Blueprint.reads`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Parameter = Mapping[str, Any]
+
+
+def header(name: str, description: str, example: str) -> Parameter:
+    """An optional request header."""
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": description,
+        "example": example,
+    }
+
+
+PREFER = header(
+    "Prefer",
+    "`wait=N` (RFC 7240): hold the answer back for up to N seconds until the job has ended; "
+    "at most 30 s are waited. `Preference-Applied: wait` shows that it has.",
+    "wait=10",
+)
+RANGE = header("Range", "A part of the file (RFC 9110, 14.2); one range.", "bytes=0-1023")
+IF_RANGE = header("If-Range", "The part only if the file has this ETag, else all of it.", '"…"')
+IF_NONE_MATCH = header("If-None-Match", "304 if this ETag is still the newest.", '"7"')
+LAST_EVENT_ID = header("Last-Event-ID", "Go on after this event.", "7-0")

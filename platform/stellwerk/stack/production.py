@@ -1,0 +1,68 @@
+"""What an installation in production mode may not be, found before anything starts."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from stellwerk.errors import ConfigurationError
+from stellwerk.settings import (
+    ArtifactStore,
+    ImageProvider,
+    Mode,
+    ScriptProvider,
+    Settings,
+    VoiceProvider,
+)
+
+SHORTEST_KEY_BYTES = 32  # RFC 7518, 3.2: HS256 needs a key as long as its hash
+LOCAL_IS_FINE = "or set STELLWERK_ALLOW_LOCAL_PROVIDERS=true"
+
+
+def refuse_unfit(settings: Settings) -> None:
+    """Pass in development mode; raises ConfigurationError with a line for each unfit setting."""
+    if settings.mode is not Mode.PRODUCTION:
+        return
+    lines = [*_open_transport(settings), *_local_parts(settings), *_weak_key(settings)]
+    if lines:
+        listed = "\n".join(f"  {line}" for line in lines)
+        raise ConfigurationError(f"Production mode does not start like this:\n{listed}")
+
+
+def _open_transport(settings: Settings) -> Iterator[str]:
+    encrypted = settings.behind_proxy or settings.public_url.lower().startswith("https://")
+    if not encrypted and not _is_loopback(settings.host):
+        yield (
+            f"STELLWERK_HOST={settings.host} serves plain HTTP to other machines: put a proxy "
+            "with TLS in front and set PUBLIC_URL=https://... or STELLWERK_BEHIND_PROXY=true"
+        )
+
+
+def _local_parts(settings: Settings) -> Iterator[str]:
+    if settings.allow_local_providers:
+        return
+    chosen = {
+        "STELLWERK_SCRIPT_PROVIDER": (settings.script_provider, ScriptProvider.TEMPLATE),
+        "STELLWERK_VOICE_PROVIDER": (settings.voice_provider, VoiceProvider.LOCAL),
+        "STELLWERK_IMAGE_PROVIDER": (settings.image_provider, ImageProvider.PILLOW),
+        "STELLWERK_ARTIFACT_STORE": (settings.artifact_store, ArtifactStore.LOCAL),
+    }
+    for name, (found, local) in chosen.items():
+        if found is local:
+            others = " or ".join(member.value for member in type(found) if member is not local)
+            yield f"{name}={found.value} is a local stand-in: choose {others}, {LOCAL_IS_FINE}"
+
+
+def _weak_key(settings: Settings) -> Iterator[str]:
+    """A key that is not given is made at the first start, and long enough."""
+    key = settings.jwt_secret_key.get_secret_value()
+    if key and len(key.encode()) < SHORTEST_KEY_BYTES:
+        yield (
+            f"JWT_SECRET_KEY is shorter than {SHORTEST_KEY_BYTES} bytes: "
+            "take the output of `openssl rand -base64 48`"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
