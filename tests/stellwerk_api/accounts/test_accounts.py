@@ -64,14 +64,13 @@ def test_a_wrong_password_and_an_unknown_address_are_told_alike(
 
 def test_login_takes_as_long_for_an_unknown_address(nobody: ApiUser, ada: ApiUser) -> None:
     def took_s(email: str) -> float:
-        began = time.perf_counter()
+        began = time.process_time()  # the hash is what costs, and the machine may be busy
         nobody.post("/auth/login", {"email": email, "password": "not hers"})
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     took_s("x@example.com")  # makes the hash that unknown addresses are compared with
-    known = median(took_s(ada.user["email"]) for _ in range(9))
-    unknown = median(took_s("x@example.com") for _ in range(9))
-    assert 0.5 < known / unknown < 2
+    pairs = [(took_s(ada.user["email"]), took_s("x@example.com")) for _ in range(15)]
+    assert 0.5 < median(known / unknown for known, unknown in pairs) < 2
 
 
 def test_me_is_the_caller(ada: ApiUser) -> None:
