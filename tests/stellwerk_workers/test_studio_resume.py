@@ -17,7 +17,8 @@ from stellwerk.providers.voice.local import LocalVoice
 from stellwerk.providers.voice.protocol import Passage, Spoken
 from stellwerk_workers.handlers import load_handlers
 from stellwerk_workers.heartbeat import Heartbeat
-from stellwerk_workers.runner import Came, Runner
+from stellwerk_workers.reports import Came
+from stellwerk_workers.runner import Runner
 
 
 class MeteredVoice:

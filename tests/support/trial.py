@@ -16,9 +16,11 @@ from stellwerk.jobs.operation import Operation, Registry, RetryPolicy, Step
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.jobs.submission import Submission, submit
+from stellwerk.settings import Settings
 from stellwerk_workers import handlers
 from stellwerk_workers.heartbeat import Heartbeat
-from stellwerk_workers.runner import Report, Runner
+from stellwerk_workers.reports import Report
+from stellwerk_workers.runner import Runner
 
 NAME = "trial.run"
 
@@ -78,6 +80,7 @@ def trial(
     handler: Callable[[JobContext, dict[str, Any]], Any],
     *,
     undo: dict[str, Callable[[JobContext, Any], None]] | None = None,
+    settings: Settings | None = None,
     **declared: Any,
 ) -> Iterator[Trial]:
     """Declare `trial.run` with this handler, for the block."""
@@ -94,7 +97,11 @@ def trial(
             **declared,
         },
     )
-    runtime = replace(platform.runtime, registry=Registry((operation,)))
+    runtime = replace(
+        platform.runtime,
+        registry=Registry((operation,)),
+        settings=settings or platform.settings,
+    )
     heartbeat = Heartbeat(runtime)
     made = Trial(runtime, Runner(runtime, heartbeat, lambda: made.draining))
     with _registered(handler, undo or {}):

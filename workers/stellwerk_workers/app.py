@@ -42,7 +42,8 @@ from stellwerk.settings import settings
 from stellwerk_workers.beat import SCHEDULE, SUBMIT_TASK
 from stellwerk_workers.handlers import load_handlers
 from stellwerk_workers.heartbeat import Heartbeat
-from stellwerk_workers.runner import Came, Report, Runner
+from stellwerk_workers.reports import Came, Report
+from stellwerk_workers.runner import Runner
 
 log = structlog.get_logger()
 

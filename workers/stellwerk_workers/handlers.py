@@ -14,7 +14,9 @@ Undo = Callable[[JobContext, Any], None]
 _HANDLERS: dict[str, Handler] = {}
 _UNDOS: dict[tuple[str, str], Undo] = {}
 
-PROCESSES = frozenset({"app", "beat", "dispatcher", "handlers", "heartbeat", "runner", "undo"})
+PROCESSES = frozenset(
+    {"app", "beat", "dispatcher", "handlers", "heartbeat", "reports", "runner", "undo"}
+)
 
 
 def handles(operation: str) -> Callable[[Handler], Handler]:

@@ -13,10 +13,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from stellwerk.jobs.context import JobContext
-from stellwerk.jobs.interruptions import Cancelled, LeaseLost, TimeLimitReached
+from stellwerk.jobs.interruptions import (
+    Cancelled,
+    HandedOver,
+    LeaseLost,
+    TimeLimitReached,
+)
 from stellwerk.jobs.runtime import Runtime
 
 TICK_S = 0.5
+HAND_OVER_BEFORE_S = 5.0  # of the grace that a stopping worker has; the kill follows it
+UNHEARD_S = 2.0  # a handler that does not hear of the hand-over is handed over all the same
 QUIET_S = 5.0  # younger attempts are left alone: most jobs end before
 
 log = structlog.get_logger()
@@ -67,6 +74,7 @@ class Heartbeat:
         self._lock = Lock()
         self._stopping = Event()
         self._thread: Thread | None = None
+        self._drains_since: float | None = None  # monotonic
 
     @contextmanager
     def watch(self, ctx: JobContext, kill: Callable[[JobContext], None]) -> Iterator[None]:
@@ -152,5 +160,17 @@ class Heartbeat:
             over_s = item.age_s - item.ctx.claimed.operation.time_limit_s
             if over_s > 0:
                 item.ctx.stop(TimeLimitReached)
-            if item.ignored_for_s() > grace_s:
+            elif self._is_about_to_be_killed(item.ctx):
+                item.ctx.stop(HandedOver)
+            patience_s = UNHEARD_S if item.ctx.stop_reason is HandedOver else grace_s
+            if item.ignored_for_s() > patience_s:
                 item.kill(item.ctx)
+
+    def _is_about_to_be_killed(self, ctx: JobContext) -> bool:
+        """Whether the worker has been stopping for so long that its grace is nearly used up."""
+        if not ctx.draining:
+            return False
+        self._drains_since = self._drains_since or time.monotonic()
+        grace_s = self._runtime.settings.shutdown_grace_s
+        left_s = grace_s - (time.monotonic() - self._drains_since)
+        return left_s < min(HAND_OVER_BEFORE_S, grace_s / 2)

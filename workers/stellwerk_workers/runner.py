@@ -10,8 +10,8 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
 from stellwerk_workers.handlers import handler_of
 from stellwerk_workers.heartbeat import Heartbeat
+from stellwerk_workers.reports import Came, Report
 from stellwerk_workers.undo import roll_back
 
 log = structlog.get_logger()
@@ -55,24 +56,6 @@ CLAIM_TRIES = 20  # then the dispatcher publishes it again
 WORKDIRS = "stellwerk-job-"
 
 Done = TypeVar("Done")
-
-
-class Came(StrEnum):
-    """What an attempt came to."""
-
-    NOTHING = "nothing"  # there was nothing to claim, or the lease was lost
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    AGAIN = "again"  # retried, handed over or suspended
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The attempt's result, for logs and Flower."""
-
-    came: Came
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +217,14 @@ class Runner:
         return action()
 
     def _kill(self, ctx: JobContext) -> None:
-        """The handler does not listen: record why, then kill this process; subprocesses follow."""
+        """The handler does not listen: record why, then kill this process; subprocesses follow.
+
+        A worker that is stopping is killed by whoever stops it, once its jobs are handed over.
+        """
+        if ctx.stop_reason is HandedOver:
+            with suppress(LeaseLost):  # the handler heard it after all
+                self._interrupted(ctx, HandedOver())
+            return
         log.error("handler ignores its stop, killing the process", job_id=str(ctx.job_id))
         try:
             if ctx.stop_reason is Cancelled:

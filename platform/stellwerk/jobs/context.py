@@ -109,7 +109,7 @@ class JobContext:
 
     @property
     def stop_reason(self) -> type[Interruption] | None:
-        """Why it was told to stop: LeaseLost, Cancelled or TimeLimitReached."""
+        """Why it was told to stop: LeaseLost, Cancelled, TimeLimitReached or HandedOver."""
         return self._stop_reason
 
     def check(self) -> None:
@@ -166,7 +166,7 @@ class JobContext:
     def _between_steps(self) -> None:
         self.check()
         if self.draining:
-            raise HandedOver("its worker is stopping")
+            raise HandedOver
 
     def record(self, checkpoint: Checkpoint) -> None:
         """Store a checkpoint, with the artifacts and costs that belong to it."""

@@ -32,7 +32,7 @@ class TimeLimitReached(Interruption):
 class HandedOver(Interruption):
     """Give the job back uncounted, to be claimed again after `delay_s`."""
 
-    def __init__(self, reason: str, delay_s: float = 0.0) -> None:
+    def __init__(self, reason: str = "its worker is stopping", delay_s: float = 0.0) -> None:
         super().__init__(reason)
         self.reason = reason
         self.delay_s = delay_s

@@ -8,13 +8,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
+from embedded import wait_until
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict, ErrorCode, ProviderRejected, ProviderUnavailable
 from stellwerk.jobs import control, dispatch, effects
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.jobs.model import Job, JobCost
-from stellwerk_workers.runner import Came
+from stellwerk_workers.reports import Came
 from trial import Trial, trial
 
 
@@ -161,6 +162,26 @@ def test_what_became_of_a_job_is_told_in_its_log(platform: Platform) -> None:
         run.attempt(job_id)
         lines = [line.message for line in run.logs(job_id)]
     assert lines == ["failed, next attempt in 0.0 s: not yet", "completed"]
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_step_longer_than_a_deploys_grace_is_handed_over_and_counts_as_nothing(
+    platform: Platform, *, listens: bool
+) -> None:
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        run.draining = True
+        if listens:
+            ctx.sleep(60)
+        wait_until(lambda: run.row(ctx.job_id).status == "queued")
+
+    settings = platform.settings.model_copy(update={"shutdown_grace_s": 2.0})
+    with trial(platform, handler, settings=settings) as run:
+        job_id = run.submit()
+        came = run.attempt(job_id).came
+    job = run.row(job_id)
+    assert came is (Came.AGAIN if listens else Came.NOTHING)
+    assert (job.status, job.failures, job.crashes) == ("queued", 0, 0)
+    assert "handed over: its worker is stopping" in [line.message for line in run.logs(job_id)]
 
 
 def raised(exc: BaseException) -> None:

@@ -7,7 +7,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.errors import JobFailed, ProviderUnavailable
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.operation import RetryPolicy, Step
-from stellwerk_workers.runner import Came
+from stellwerk_workers.reports import Came
 from trial import trial
 
 

@@ -11,7 +11,7 @@ from stellwerk.jobs import dispatch
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.effects import Effect, Probed, Repeat, perform
 from stellwerk.jobs.model import Job, JobStep
-from stellwerk_workers.runner import Came
+from stellwerk_workers.reports import Came
 from trial import Trial, trial
 
 

@@ -9,7 +9,7 @@ from stellwerk.errors import Conflict
 from stellwerk.jobs import control, dispatch, effects
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.model import Job, JobStep
-from stellwerk_workers.runner import Came
+from stellwerk_workers.reports import Came
 from trial import Trial, trial
 
 
