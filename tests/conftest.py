@@ -81,9 +81,13 @@ def platform(shared_platform: Platform, request: pytest.FixtureRequest) -> Platf
 
 @pytest.fixture(scope="session")
 def engine_processes(
-    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+    shared_platform: Platform, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Engine]:
-    """Real workers for every queue and a dispatcher; they stay up for the whole test process."""
+    """Real workers for every queue and a dispatcher; they stay up for the whole test process.
+
+    They start on an empty broker: wake-ups of made-up operations are not theirs.
+    """
+    shared_platform.live_client.redis.flushdb()
     with running_engine(settings, Path(tmp_path_factory.mktemp("engine"))) as engine:
         yield engine
 
