@@ -5,6 +5,7 @@ in that folder; without it a scrape sees the process that happened to answer.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from prometheus_client import (
@@ -22,7 +23,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.bootstrap import Platform
-from stellwerk_api.job_ages import lowest_id_within
+from stellwerk.clock import lowest_id_since, utc_now
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
@@ -37,7 +38,7 @@ _REQUESTS = Histogram(
 _ERRORS = Counter("stellwerk_http_errors", "Errors answered, by the envelope's code.", ["code"])
 
 FINISHED_WITHIN_S = 300
-_LOOK_BACK_S = 3600  # jobs that took longer than this are not seen
+_LOOK_BACK = timedelta(hours=1)  # jobs that took longer than this are not seen
 _LOOK_AT_MOST = 100_000  # rows of the primary key's end: what a scrape may cost
 
 _UNFINISHED = text("""
@@ -128,7 +129,7 @@ def _of_unfinished(rows: Sequence[Row[Any]]) -> Iterator[GaugeMetricFamily]:
 
 def _bounds() -> dict[str, object]:
     return {
-        "oldest": lowest_id_within(_LOOK_BACK_S),
+        "oldest": lowest_id_since(utc_now() - _LOOK_BACK),
         "at_most": _LOOK_AT_MOST,
         "within_s": FINISHED_WITHIN_S,
     }

@@ -1,9 +1,12 @@
 """Time and identifiers, in one place so that tests can hold them still."""
 
+import time
 from datetime import UTC, datetime
 from uuid import UUID
 
 import uuid_utils
+
+_TIME_SHIFT = 80  # RFC 9562, 5.7: a UUIDv7 starts with 48 bits of milliseconds
 
 
 def utc_now() -> datetime:
@@ -14,6 +17,16 @@ def utc_now() -> datetime:
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): sorts by the time it was made."""
     return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def age_s(made: UUID) -> float:
+    """Seconds since an id of `new_id` was made."""
+    return time.time() - (made.int >> _TIME_SHIFT) / 1000
+
+
+def lowest_id_since(moment: datetime) -> UUID:
+    """A bound: ids of `new_id` above it were made at that moment or later."""
+    return UUID(int=int(moment.timestamp() * 1000) << _TIME_SHIFT)
 
 
 def rfc3339(moment: datetime | None) -> str | None:

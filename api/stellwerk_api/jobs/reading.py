@@ -8,6 +8,7 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from stellwerk.bootstrap import Platform
+from stellwerk.clock import age_s
 from stellwerk.errors import Gone, NotFound
 from stellwerk.jobs import queries
 from stellwerk.jobs.model import JobTombstone
@@ -16,7 +17,6 @@ from stellwerk.jobs.states import TERMINAL
 from stellwerk.live.status import Shown
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
-from stellwerk_api.job_ages import age_s
 from stellwerk_api.json_answers import json_answer
 
 _LOOK_AGAIN_S = ((10, 1), (60, 2), (600, 5))  # up to this age, in seconds: look again after

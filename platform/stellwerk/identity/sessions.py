@@ -8,14 +8,13 @@ from uuid import UUID
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from stellwerk.clock import new_id
+from stellwerk.clock import lowest_id_since, new_id
 from stellwerk.identity.caller import Caller, by_key
 from stellwerk.identity.model import ApiKey, User, UserSession
 from stellwerk.identity.tokens import key_hash
 
 NOTED_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is
 
-_UUID7_TIME_SHIFT = 80  # RFC 9562, 5.7: 48 bits of milliseconds come first
 _ASYNC_COMMIT = text("SET LOCAL synchronous_commit = off")
 
 
@@ -67,9 +66,8 @@ def end_all_of(session: Session, user_id: int) -> Sequence[UUID]:
 
 def ended_of(session: Session, *, started_after: datetime) -> Sequence[UUID]:
     """Sessions started since then that have ended; the ids are UUIDv7, so their key finds them."""
-    earliest = UUID(int=int(started_after.timestamp() * 1000) << _UUID7_TIME_SHIFT)
     query = select(UserSession.id).where(
-        UserSession.id >= earliest, UserSession.ended_at.is_not(None)
+        UserSession.id >= lowest_id_since(started_after), UserSession.ended_at.is_not(None)
     )
     return session.scalars(query).all()
 
