@@ -1,7 +1,8 @@
 """Finds what a supervised process left behind, also after it changed its session.
 
 Everything we start carries `STELLWERK_RUN=<run>/<name>` in its environment and begins a session
-of its own. Servers that overwrite their environment (Postgres, Valkey) are found by session.
+of its own. Servers that overwrite their environment (Postgres, Valkey) are found by session, and
+Postgres's own processes, which begin sessions of their own too, as children of what was found.
 """
 
 import os
@@ -20,11 +21,14 @@ def kill_remains(mark: str, sessions: Collection[int]) -> None:
 
     Repeats until none is left, at most for about 5 s: a dying process may still fork.
     """
+    doomed: set[psutil.Process] = set()
     for _ in range(ROUNDS):
-        found = list(_remains(mark, sessions))
-        for process in found:
+        for process in _remains(mark, sessions):
+            doomed |= {process, *_descendants(process)}
+        doomed = {process for process in doomed if _runs(process)}
+        for process in doomed:
             _kill(process)
-        if not found:
+        if not doomed:
             return
         time.sleep(PAUSE_S)
 
@@ -44,6 +48,20 @@ def _belongs(process: psutil.Process, mark: str, sessions: Collection[int]) -> b
         return process.environ().get(MARK, "").startswith(mark)
     except (psutil.Error, OSError):
         return False  # gone, or somebody else's
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []  # gone meanwhile
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False  # gone meanwhile
 
 
 def _kill(process: psutil.Process) -> None:
