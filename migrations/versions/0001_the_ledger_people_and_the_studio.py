@@ -139,6 +139,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_idempotency_keys_expiry", "idempotency_keys", ["expires_at"], unique=False)
     op.create_table(
+        "job_watchers",
+        sa.Column("user_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_job_watchers_user_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_job_watchers")),
+    )
+    op.create_table(
         "jobs",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("operation", sa.String(length=80), nullable=False),
@@ -526,6 +537,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
     )
     op.drop_table("jobs")
+    op.drop_table("job_watchers")
     op.drop_index("ix_idempotency_keys_expiry", table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
     op.drop_index("ix_channels_user", table_name="channels")

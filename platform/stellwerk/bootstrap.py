@@ -2,8 +2,8 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 from sqlalchemy import Engine, MetaData
@@ -12,15 +12,16 @@ import stellwerk
 from stellwerk.broker.publisher import CeleryPublisher, publishing_app
 from stellwerk.db.base import Base
 from stellwerk.db.engine import build_engine, build_sessions
+from stellwerk.errors import ConfigurationError
 from stellwerk.gate import Gate
-from stellwerk.jobs.operation import Operation, Registry
+from stellwerk.jobs.operation import Operation, Registry, RetryPolicy
 from stellwerk.jobs.ports import Publisher
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.live.client import LiveClient
 from stellwerk.live.status import LiveStatus
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.choice import choose_providers
-from stellwerk.settings import Settings
+from stellwerk.settings import PREFIX, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def bootstrap(
     live = LiveStatus(client, ttl_s=settings.job_status_ttl_s, events_kept=settings.job_events_kept)
     runtime = Runtime(
         settings=settings,
-        registry=registry(),
+        registry=registry(settings.retry_delays_s),
         sessions=build_sessions(engine),
         publisher=publisher or _publisher(settings, gate),
         board=live,
@@ -72,9 +73,19 @@ def bootstrap(
     return Platform(settings, engine, client, live, runtime)
 
 
-def registry() -> Registry:
-    """Every operation that a `stellwerk.<noun>.operations` module declares in OPERATIONS."""
-    return Registry(tuple(_declared()))
+def registry(retry_delays_s: Mapping[str, Sequence[float]] | None = None) -> Registry:
+    """Every operation that a `stellwerk.<noun>.operations` module declares in OPERATIONS.
+
+    `retry_delays_s` replaces retry policies, by operation; raises ConfigurationError for an
+    operation that is not declared.
+    """
+    declared = {operation.name: operation for operation in _declared()}
+    for name, delays_s in (retry_delays_s or {}).items():
+        if name not in declared:
+            message = f"{PREFIX}RETRY_DELAYS_S names {name}, which is no operation."
+            raise ConfigurationError(message)
+        declared[name] = replace(declared[name], retry=RetryPolicy.after(*delays_s))
+    return Registry(tuple(declared.values()))
 
 
 def metadata() -> MetaData:

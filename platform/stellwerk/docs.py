@@ -255,9 +255,10 @@ def _operation_table(operation: Operation) -> str:
 
 
 def _retries(policy: RetryPolicy) -> str:
-    return (
-        f"{policy.max_attempts}; pauses up to {policy.base_s:g} s, doubling to {policy.max_s:g} s"
-    )
+    pauses = f"pauses up to {policy.base_s:g} s, doubling to {policy.max_s:g} s"
+    if policy.delays_s:
+        pauses = "pauses of " + ", ".join(f"{delay_s:g}" for delay_s in policy.delays_s) + " s"
+    return f"{policy.max_attempts}; {pauses}"
 
 
 def _step(step: Step) -> str:

@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     job_kill_grace_s: float = Field(default=10.0, gt=0)  # how long a handler may ignore its stop
     job_status_ttl_s: int = Field(default=60, ge=5)  # of an unfinished job in Redis
     job_events_kept: int = Field(default=1000, ge=10)  # per job
+    retry_delays_s: dict[str, list[float]] = {}  # by operation, in place of its own retry policy
 
     # Identity
     jwt_secret_key: SecretStr = _named("jwt_secret_key", SecretStr(""), "JWT_SECRET_KEY")

@@ -5,7 +5,6 @@ The steps of `Runner.run` are the life of an attempt. What an attempt came to is
 """
 
 import os
-import random
 import shutil
 import signal
 import tempfile
@@ -243,10 +242,8 @@ def is_retryable(exc: StellwerkError) -> bool:
 
 
 def backoff_s(claimed: Claim, retry_after_s: float | None) -> float:
-    """Full jitter over a doubling base, but never before the provider's own Retry-After."""
-    policy = claimed.operation.retry
-    ceiling_s = min(policy.max_s, policy.base_s * 2**claimed.failures)
-    return max(random.uniform(0, ceiling_s), retry_after_s or 0.0)  # noqa: S311  not a secret
+    """As the operation's policy says, but never before the provider's own Retry-After."""
+    return max(claimed.operation.retry.delay_s(claimed.failures), retry_after_s or 0.0)
 
 
 def _carry_out(ctx: JobContext) -> Outcome:

@@ -64,6 +64,7 @@ def _entry(operation: Operation, schemas: JsonSchemas) -> dict[str, Any]:
             "max_attempts": retry.max_attempts,
             "base_s": retry.base_s,
             "max_s": retry.max_s,
+            "delays_s": list(retry.delays_s),
         },
         "steps": [{"name": step.name, "weight": step.weight} for step in operation.steps],
         "payload_schema": schemas.of(operation.payload),

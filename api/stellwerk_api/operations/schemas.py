@@ -10,11 +10,12 @@ class LimitsSchema(Schema):
 
 
 class RetrySchema(Schema):
-    """How a failed attempt is repeated: full jitter over a doubling base."""
+    """How a failed attempt is repeated: full jitter over a doubling base, or after `delays_s`."""
 
     max_attempts = fields.Integer(required=True)
     base_s = fields.Float(required=True)
     max_s = fields.Float(required=True)
+    delays_s = fields.List(fields.Float(), required=True)
 
 
 class DeclaredStep(Schema):

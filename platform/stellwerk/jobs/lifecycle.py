@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import ErrorCode
+from stellwerk.jobs.endings import HEARD, after_end
 from stellwerk.jobs.interruptions import Cancelled, LeaseLost
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation
@@ -94,7 +95,7 @@ _FINISH = _statement(
         failures = failures + :failed, version = version + 1, finished_at = now(),
         message = coalesce(CAST(:error AS jsonb) ->> 'message', ''),
         lease_until = NULL, lease_token = NULL, published_at = NULL, reserved_cost = 0
-    WHERE {FENCE} RETURNING id
+    WHERE {FENCE} RETURNING id, {HEARD} AS is_heard
 """,
     "result",
     "error",
@@ -135,12 +136,12 @@ _BEGIN_UNDO = _statement(
     "ending",
 )
 _END = _statement(
-    """
+    f"""
     UPDATE jobs SET status = :status, result = :result, error = :error, ending = NULL,
         message = coalesce(CAST(:error AS jsonb) ->> 'message', ''),
         version = version + 1, finished_at = now(), lease_until = NULL, lease_token = NULL,
         published_at = NULL, wait_signal = NULL, wait_until = NULL, reserved_cost = 0
-    WHERE id = :id AND finished_at IS NULL
+    WHERE id = :id AND finished_at IS NULL RETURNING id, {HEARD} AS is_heard
 """,
     "result",
     "error",
@@ -191,8 +192,9 @@ def finish(runtime: Runtime, work: Unit, claimed: Claim, outcome: Outcome) -> No
         return
     failed = int(outcome.status is JobStatus.FAILED and claimed.ending is None)
     values = claimed.fence | _columns(outcome) | {"failed": failed}
-    _one(work.session.execute(_FINISH, values).first())
-    _after_end(runtime, work, claimed.operation, claimed.job_id)
+    ended = work.session.execute(_FINISH, values).first()
+    _one(ended)
+    after_end(runtime, work, claimed.operation, ended)
 
 
 def retry_later(work: Unit, claimed: Claim, *, error: dict[str, Any], delay_s: float) -> None:
@@ -228,8 +230,8 @@ def end(runtime: Runtime, work: Unit, job: Job, outcome: Outcome) -> None:
     if operation and job.ending is None and _needs_undo(work.session, operation, job.id):
         _begin_undo(work, job.id, outcome)
         return
-    work.session.execute(_END, {"id": job.id} | _columns(outcome))
-    _after_end(runtime, work, operation, job.id)
+    ended = work.session.execute(_END, {"id": job.id} | _columns(outcome)).first()
+    after_end(runtime, work, operation, ended)
 
 
 def cancelled() -> Outcome:
@@ -277,13 +279,6 @@ def _begin_undo(work: Unit, job_id: UUID, outcome: Outcome) -> None:
     ending = {"status": outcome.status.value, "error": outcome.error}
     work.session.execute(_BEGIN_UNDO, {"id": job_id, "ending": ending})
     work.changed.add(job_id)
-
-
-def _after_end(runtime: Runtime, work: Unit, operation: Operation | None, job_id: UUID) -> None:
-    work.changed.add(job_id)
-    if operation and operation.on_end:
-        job = work.session.get_one(Job, job_id, populate_existing=True)
-        operation.on_end(work.session, job, runtime)
 
 
 def _columns(outcome: Outcome) -> dict[str, Any]:

@@ -220,6 +220,16 @@ class JobCost(Base):
     created_at: Mapped[CreatedAt]
 
 
+class JobWatcher(Base):
+    """A user of whose jobs' ends somebody wants to be told; kept by whoever listens."""
+
+    __tablename__ = "job_watchers"
+
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+
+
 class IdempotencyKey(Base):
     """An accepted request's key: the same key and body is answered with the same job."""
 

@@ -3,6 +3,7 @@
 A declaration is what the API documents, what submission checks and what the worker runs.
 """
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,8 @@ from stellwerk.errors import ErrorCode, NotFound
 if TYPE_CHECKING:
     from stellwerk.jobs.model import Job
     from stellwerk.jobs.runtime import Runtime
+
+JITTER = 0.1  # of a planned delay, to either side
 
 Payload = dict[str, Any]
 Hook = Callable[[Session, "Job", "Runtime"], None]
@@ -44,11 +47,27 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and when a failed attempt is repeated: full jitter over `base_s * 2**failures`."""
+    """How often and when a failed attempt is repeated: full jitter over `base_s * 2**failures`.
+
+    With `delays_s` it is instead repeated after each of these, give or take a tenth.
+    """
 
     max_attempts: int = 5
     base_s: float = 2.0
     max_s: float = 600.0
+    delays_s: tuple[float, ...] = ()
+
+    @classmethod
+    def after(cls, *delays_s: float) -> "RetryPolicy":
+        """One attempt at once, and one after each of the delays."""
+        return cls(max_attempts=len(delays_s) + 1, delays_s=delays_s)
+
+    def delay_s(self, failures: int) -> float:
+        """How long to wait after a failed attempt that had this many before it."""
+        if self.delays_s:
+            planned_s = self.delays_s[min(failures, len(self.delays_s) - 1)]
+            return planned_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  not a secret
+        return random.uniform(0, min(self.max_s, self.base_s * 2**failures))  # noqa: S311  the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +93,7 @@ class Operation:
     retry: RetryPolicy = RetryPolicy()
     unique_key: Callable[[Payload], str] | None = None
     is_sensitive: bool = False
+    is_internal: bool = False  # the platform submits it; listed for those who may
     on_accept: Hook | None = None
     on_end: Hook | None = None
     on_requeue: Hook | None = None

@@ -1,6 +1,6 @@
 """What every process of the engine is given by `bootstrap`, and its unit of work."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.db.engine import Sessions
 from stellwerk.errors import Unavailable
+from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Registry
 from stellwerk.jobs.ports import Board, Publisher, Wakeup
 from stellwerk.jobs.queries import changes
@@ -36,6 +37,7 @@ class Runtime:
     publisher: Publisher
     board: Board
     providers: Providers
+    ended: tuple["EndListener", ...] = ()  # told of ends that somebody wants to hear of
 
 
 @dataclass(slots=True)
@@ -45,6 +47,9 @@ class Unit:
     session: Session
     changed: set[UUID] = field(default_factory=set)
     wakeups: list[Wakeup] = field(default_factory=list)
+
+
+EndListener = Callable[[Runtime, Unit, Job], None]
 
 
 @contextmanager
