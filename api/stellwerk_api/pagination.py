@@ -3,6 +3,7 @@
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -81,6 +82,17 @@ def int_cursor(cursor: str | None) -> int | None:
     if not (text.isascii() and text.isdecimal() and int(text) < 1 << 63):
         raise wrong_cursor()
     return int(text)
+
+
+def moment_cursor(cursor: str | None) -> datetime | None:
+    """The point in time a cursor holds; raises InvalidInput."""
+    try:
+        moment = datetime.fromisoformat(decode_cursor(cursor)) if cursor else None
+    except ValueError as exc:
+        raise wrong_cursor() from exc
+    if moment and moment.tzinfo is None:
+        raise wrong_cursor()
+    return moment
 
 
 def wrong_cursor() -> InvalidInput:

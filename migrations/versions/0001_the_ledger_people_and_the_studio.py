@@ -293,6 +293,58 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "schedules",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("operation", sa.String(length=80), nullable=False),
+        sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "tags", postgresql.ARRAY(sa.String(length=64)), server_default="{}", nullable=False
+        ),
+        sa.Column("cron", sa.String(length=100), nullable=True),
+        sa.Column("time_zone", sa.String(length=64), server_default="UTC", nullable=False),
+        sa.Column("interval_s", sa.Integer(), nullable=True),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("overlap", sa.String(length=8), nullable=False),
+        sa.Column("misfire", sa.String(length=8), nullable=False),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_fire_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("misfire IN ('skip', 'run_once')", name=op.f("ck_schedules_misfire")),
+        sa.CheckConstraint(
+            "overlap IN ('skip', 'queue', 'allow')", name=op.f("ck_schedules_overlap")
+        ),
+        sa.CheckConstraint(
+            "(cron IS NULL) <> (interval_s IS NULL)", name=op.f("ck_schedules_timing")
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["users.id"], name=op.f("fk_schedules_owner_id_users")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_schedules")),
+    )
+    op.create_index(
+        "ix_schedules_due",
+        "schedules",
+        ["next_fire_at"],
+        unique=False,
+        postgresql_where=sa.text("next_fire_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_schedules_owner", "schedules", ["owner_id", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_table(
         "user_sessions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
@@ -438,6 +490,58 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "step", "key", name=op.f("pk_job_steps")),
     )
     op.create_table(
+        "schedule_fires",
+        sa.Column("schedule_id", sa.Uuid(), nullable=False),
+        sa.Column("fire_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.String(length=10), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=True),
+        sa.Column("missed", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("by_hand", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "outcome IN ('submitted', 'waiting', 'skipped', 'missed', 'refused')",
+            name=op.f("ck_schedule_fires_outcome"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_schedule_fires_job_id_jobs"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["schedule_id"],
+            ["schedules.id"],
+            name=op.f("fk_schedule_fires_schedule_id_schedules"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("schedule_id", "fire_at", name=op.f("pk_schedule_fires")),
+    )
+    op.create_index("ix_schedule_fires_created", "schedule_fires", ["created_at"], unique=False)
+    op.create_index(
+        "ix_schedule_fires_job",
+        "schedule_fires",
+        ["job_id"],
+        unique=False,
+        postgresql_where=sa.text("job_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_schedule_fires_jobs",
+        "schedule_fires",
+        ["schedule_id", sa.literal_column("fire_at DESC")],
+        unique=False,
+        postgresql_where=sa.text("job_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_schedule_fires_waiting",
+        "schedule_fires",
+        ["schedule_id", "fire_at"],
+        unique=False,
+        postgresql_where=sa.text("outcome = 'waiting'"),
+    )
+    op.create_table(
         "videos",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
@@ -493,6 +597,23 @@ def downgrade() -> None:
     op.drop_index("ix_videos_user", table_name="videos")
     op.drop_index("ix_videos_channel", table_name="videos")
     op.drop_table("videos")
+    op.drop_index(
+        "ix_schedule_fires_waiting",
+        table_name="schedule_fires",
+        postgresql_where=sa.text("outcome = 'waiting'"),
+    )
+    op.drop_index(
+        "ix_schedule_fires_jobs",
+        table_name="schedule_fires",
+        postgresql_where=sa.text("job_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_schedule_fires_job",
+        table_name="schedule_fires",
+        postgresql_where=sa.text("job_id IS NOT NULL"),
+    )
+    op.drop_index("ix_schedule_fires_created", table_name="schedule_fires")
+    op.drop_table("schedule_fires")
     op.drop_table("job_steps")
     op.drop_index("ix_job_signals_job", table_name="job_signals")
     op.drop_table("job_signals")
@@ -503,6 +624,13 @@ def downgrade() -> None:
     op.drop_table("job_artifacts")
     op.drop_index("ix_user_sessions_user", table_name="user_sessions")
     op.drop_table("user_sessions")
+    op.drop_index("ix_schedules_owner", table_name="schedules")
+    op.drop_index(
+        "ix_schedules_due",
+        table_name="schedules",
+        postgresql_where=sa.text("next_fire_at IS NOT NULL"),
+    )
+    op.drop_table("schedules")
     op.drop_index(
         "uq_jobs_unique_key",
         table_name="jobs",

@@ -48,6 +48,7 @@ class ErrorCode(StrEnum):
     BUDGET_EXCEEDED = "BUDGET_EXCEEDED"  # 402: the owner's budget does not cover the estimate
     NOT_PERMITTED = "NOT_PERMITTED"  # 403: the caller lacks the permission
     CHANNEL_LIMIT_REACHED = "CHANNEL_LIMIT_REACHED"  # 403: the tier allows no further channel
+    SCHEDULE_LIMIT_REACHED = "SCHEDULE_LIMIT_REACHED"  # 403: no further schedule; delete one
     NOT_FOUND = "NOT_FOUND"  # 404: does not exist, or is somebody else's
     OPERATION_UNKNOWN = "OPERATION_UNKNOWN"  # 404: there is no operation of that name
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"  # 405: the resource has no such method

@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import available_timezones
 
+from cronsim import CronSim, CronSimError
 from marshmallow import ValidationError, fields, validate
 
 from stellwerk.clock import rfc3339
 
 POSTGRES_INT_MAX = 2**31 - 1
+CRON_FIELDS = 5
 
 
 class PlainString(fields.String):
@@ -38,3 +41,29 @@ class Moment(fields.AwareDateTime):
     ) -> str | float | None:
         del attr, obj, kwargs
         return rfc3339(value)
+
+
+class CronExpression(PlainString):
+    """Five fields by crontab(5): minute, hour, day of month, month, weekday."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        expression = super()._deserialize(value, attr, data, **kwargs)
+        if len(expression.split()) != CRON_FIELDS:
+            raise ValidationError("Five fields: minute, hour, day of month, month, weekday.")
+        try:
+            next(CronSim(expression, datetime.now(UTC)))
+        except CronSimError as exc:
+            raise ValidationError(f"Not a cron expression: {exc}.") from exc
+        except StopIteration as exc:
+            raise ValidationError("There is no such day.") from exc
+        return expression
+
+
+class TimeZoneName(PlainString):
+    """The name of a time zone in IANA's database."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        if name not in available_timezones():
+            raise ValidationError("Not an IANA time zone, such as Europe/Zurich.")
+        return name

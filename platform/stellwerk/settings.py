@@ -116,6 +116,7 @@ class Settings(BaseSettings):
     job_window_factor: int = Field(default=4, ge=1)  # wake-ups outstanding per worker slot
     job_kill_grace_s: float = Field(default=10.0, gt=0)  # how long a handler may ignore its stop
     job_status_ttl_s: int = Field(default=60, ge=5)  # of an unfinished job in Redis
+    schedules_limit: int = Field(default=100, ge=0)  # schedules of one user
     job_events_kept: int = Field(default=1000, ge=10)  # per job
     retry_delays_s: dict[str, list[float]] = {}  # by operation, in place of its own retry policy
 

@@ -27,6 +27,13 @@ ANOTHERS: dict[str, tuple[int, Any]] = {
     "jobs.artifacts": (404, None),
     "jobs.artifact": (404, None),
     "api_keys.revoke": (404, None),
+    "schedules.show": (404, None),
+    "schedules.change": (404, {"name": "theirs"}),
+    "schedules.delete": (404, None),
+    "schedules.pause": (404, None),
+    "schedules.resume": (404, None),
+    "schedules.run": (404, None),
+    "schedules.fires": (404, None),
     "channels.get_channel": (404, None),
     "channels.change_channel": (404, {"niche": "theirs"}),
     "channels.delete_channel": (404, None),
@@ -48,6 +55,11 @@ OWN: dict[str, tuple[int, Any]] = {
     "accounts.logout": (204, None),
     "operations.browse": (200, None),
     "operations.show": (200, None),
+    "schedules.browse": (200, None),
+    "schedules.create": (
+        201,
+        {"name": "mine", "operation": "diagnostics.echo", "interval_s": 3600},
+    ),
     "channels.list_channels": (200, None),
     "channels.create_channel": (201, {"name": "mine"}),
     "videos.list_videos": (200, None),
@@ -81,11 +93,14 @@ def things_of(platform: Platform, ada: ApiUser) -> dict[str, Any]:
     body = {"channel_id": channel_id, "topic": "How signals work", "target_duration": 30}
     video = ada.post("/videos/generate", body)
     assert video.status_code == 202, video.text
+    hourly = {"name": "hourly", "operation": "diagnostics.echo", "interval_s": 3600}
+    schedule = ada.post("/schedules", hourly)
     return {
         "job_id": ada.submit(),
         "key_id": ada.with_key().user["key_id"],
         "channel_id": channel_id,
         "video_id": video.get_json()["video_id"],
+        "schedule_id": schedule.get_json()["id"],
         "name": "diagnostics.echo",
     }
 

@@ -15,6 +15,7 @@ from stellwerk.broker.publisher import publishing_app
 from stellwerk.jobs import dispatch
 from stellwerk.live.epoch import was_emptied
 from stellwerk.logs import configure_logs
+from stellwerk.schedules.firing import fire_due
 from stellwerk.settings import settings
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ class Dispatcher:
     def _sweep(self) -> None:
         self._sweep_after = time.monotonic() + SWEEP_EVERY_S
         dispatch.wake_overdue_waits(self._platform.runtime)
+        fire_due(self._platform.runtime)
         rescued = dispatch.rescue_expired(self._platform.runtime)
         if rescued:
             log.warning("leases expired, jobs start again", count=len(rescued))

@@ -10,6 +10,10 @@ from stellwerk_workers.handlers import handles
 _EXPIRED = {
     "idempotency_keys": text("DELETE FROM idempotency_keys WHERE expires_at < now()"),
     "sessions": text("DELETE FROM user_sessions WHERE expires_at < now() - interval '7 days'"),
+    "schedule_fires": text("""
+        DELETE FROM schedule_fires
+        WHERE created_at < now() - interval '90 days' AND outcome <> 'waiting'
+    """),
 }
 
 

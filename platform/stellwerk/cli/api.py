@@ -53,6 +53,11 @@ class Api:
         with self._answer("POST", path, json={} if body is None else body) as response:
             return response.json() if response.content else None
 
+    def delete(self, path: str) -> None:
+        """Remove what is at a path."""
+        with self._answer("DELETE", path) as response:
+            response.close()
+
     def events(self, job_id: str, last_id: str = "") -> Iterator[ServerEvent]:
         """The job's event stream, until the server closes it."""
         headers = {"Accept": "text/event-stream"}

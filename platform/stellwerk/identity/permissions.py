@@ -26,6 +26,8 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "jobs:submit": Role.USER,
         "jobs:read": Role.USER,
         "jobs:manage": Role.USER,
+        "schedules:read": Role.USER,
+        "schedules:write": Role.USER,
         "channels:read": Role.USER,
         "channels:write": Role.USER,
         "videos:read": Role.USER,

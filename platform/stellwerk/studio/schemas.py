@@ -2,33 +2,19 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import available_timezones
 
-from cronsim import CronSim, CronSimError
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
-from stellwerk.fields import Identifier, Moment, PlainString
+from stellwerk.fields import CronExpression, Identifier, Moment, PlainString, TimeZoneName
 from stellwerk.providers.script.protocol import Style
 from stellwerk.studio.states import VideoStatus
 
 
-class ScheduleSchema(Schema):
+class PublishSchedule(Schema):
     """When a channel publishes."""
 
-    cron = PlainString(required=True, validate=validate.Length(1, 100))
-    timezone = PlainString(load_default="UTC", validate=validate.Length(1, 64))
-
-    @validates("cron")
-    def _is_cron(self, value: str, **_: Any) -> None:
-        try:
-            CronSim(value, datetime.now(UTC))
-        except CronSimError as exc:
-            raise ValidationError(f"Not a cron expression of five fields: {exc}.") from exc
-
-    @validates("timezone")
-    def _is_time_zone(self, value: str, **_: Any) -> None:
-        if value not in available_timezones():
-            raise ValidationError("Not an IANA time zone, such as Europe/Zurich.")
+    cron = CronExpression(required=True, validate=validate.Length(1, 100))
+    timezone = TimeZoneName(load_default="UTC", validate=validate.Length(1, 64))
 
 
 class ChannelFields(Schema):
@@ -39,7 +25,7 @@ class ChannelFields(Schema):
     description = PlainString(validate=validate.Length(max=5000))
     is_active = fields.Boolean(truthy={True}, falsy={False})
     auto_publish = fields.Boolean(truthy={True}, falsy={False})
-    publish_schedule = fields.Nested(ScheduleSchema, allow_none=True)
+    publish_schedule = fields.Nested(PublishSchedule, allow_none=True)
 
 
 class ChannelPatch(ChannelFields):

@@ -1,0 +1,126 @@
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from api import UNKNOWN_ID, ApiUser, error_of
+
+WEEKLY = {
+    "name": "weekly",
+    "operation": "diagnostics.echo",
+    "cron": "30 7 * * 1",
+    "time_zone": "Europe/Zurich",
+}
+
+
+def create(user: ApiUser, **fields: Any) -> dict[str, Any]:
+    answer = user.post("/schedules", {**WEEKLY, **fields})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.get_json())
+
+
+def test_a_schedule_is_created_read_listed_changed_and_deleted(ada: ApiUser) -> None:
+    made = create(ada, payload={"message": "hello"}, tags=["mornings"])
+    path = f"/schedules/{made['id']}"
+    assert (made["overlap"], made["misfire"], made["paused"]) == ("skip", "skip", False)
+    assert made["next_fire_at"] == made["next_fire_times"][0]
+    assert len(made["next_fire_times"]) == 5
+    assert ada.get(path).get_json() == made
+    assert ada.get("/schedules").get_json() == {"items": [made], "next_cursor": None}
+
+    changed = ada.send("PATCH", path, json={"interval_s": 3600, "overlap": "queue"}).get_json()
+    assert (changed["cron"], changed["interval_s"], changed["overlap"]) == (None, 3600, "queue")
+    first, second = (datetime.fromisoformat(at) for at in changed["next_fire_times"][:2])
+    assert (second - first).total_seconds() == 3600
+
+    assert ada.send("DELETE", path).status_code == 204
+    assert error_of(ada.get(path), 404)["code"] == "NOT_FOUND"
+
+
+def test_a_paused_schedule_has_no_next_time_until_it_is_resumed(ada: ApiUser) -> None:
+    path = f"/schedules/{create(ada)['id']}"
+    paused = ada.post(f"{path}/pause").get_json()
+    assert (paused["paused"], paused["next_fire_at"], paused["next_fire_times"]) == (True, None, [])
+    patched = ada.send("PATCH", path, json={"cron": "0 8 * * *"}).get_json()
+    assert patched["next_fire_at"] is None
+    resumed = ada.post(f"{path}/resume").get_json()
+    assert resumed["paused"] is False
+    assert resumed["next_fire_at"] == resumed["next_fire_times"][0]
+
+
+def test_run_now_submits_a_job_that_carries_the_schedules_tag(ada: ApiUser) -> None:
+    made = create(ada)
+    answer = ada.post(f"/schedules/{made['id']}/run")
+    assert answer.status_code == 202, answer.text
+    job_id = answer.get_json()["job_id"]
+    assert ada.get(f"/jobs/{job_id}").get_json()["tags"] == [f"schedule:{made['id']}"]
+    (fire,) = ada.get(f"/schedules/{made['id']}/fires").get_json()["items"]
+    assert (fire["job_id"], fire["outcome"], fire["by_hand"]) == (job_id, "submitted", True)
+    assert ada.get(f"/schedules/{made['id']}").get_json()["last_fire"] == fire
+
+
+def test_the_times_it_was_due_are_listed_by_pages_newest_first(ada: ApiUser) -> None:
+    path = f"/schedules/{create(ada)['id']}"
+    ids = [ada.post(f"{path}/run").get_json()["job_id"] for _ in range(3)]
+    first = ada.get(f"{path}/fires?limit=2").get_json()
+    rest = ada.get(f"{path}/fires?limit=2&cursor={first['next_cursor']}").get_json()
+    listed = [fire["job_id"] for fire in first["items"] + rest["items"]]
+    assert (listed, rest["next_cursor"]) == (ids[::-1], None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"cron": "every day"}, "cron"),
+        ({"cron": "0 0 * * * *"}, "cron"),
+        ({"cron": "61 * * * *"}, "cron"),
+        ({"cron": "0 0 30 2 *"}, "cron"),
+        ({"cron": None}, "cron"),
+        ({"interval_s": 60}, "cron"),
+        ({"cron": None, "interval_s": 0}, "interval_s"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ({"overlap": "sometimes"}, "overlap"),
+        ({"misfire": "always"}, "misfire"),
+        ({"payload": {"message": 7}}, "payload.message"),
+        ({"starts_at": "tomorrow"}, "starts_at"),
+        ({"name": ""}, "name"),
+        ({"owner_id": 1}, "owner_id"),
+    ],
+)
+def test_a_schedule_that_makes_no_sense_is_refused_by_field(
+    ada: ApiUser, fields: dict[str, Any], field: str
+) -> None:
+    error = error_of(ada.post("/schedules", {**WEEKLY, **fields}), 422)
+    assert [one["field"] for one in error["details"]["errors"]] == [field]
+    assert ada.get("/schedules").get_json()["items"] == []
+
+
+def test_an_unknown_operation_is_named(ada: ApiUser) -> None:
+    error = error_of(ada.post("/schedules", {**WEEKLY, "operation": "no.such"}), 404)
+    assert error["code"] == "OPERATION_UNKNOWN"
+
+
+def test_only_what_one_may_submit_can_be_scheduled(ada: ApiUser) -> None:
+    body = {**WEEKLY, "operation": "housekeeping.purge"}
+    assert error_of(ada.post("/schedules", body), 403)["code"] == "NOT_PERMITTED"
+    key = ada.with_key(scopes=["write", "videos.*"])
+    assert error_of(key.post("/schedules", WEEKLY), 403)["code"] == "NOT_PERMITTED"
+
+
+def test_a_key_for_other_operations_cannot_change_or_run_a_schedule(ada: ApiUser) -> None:
+    path = f"/schedules/{create(ada)['id']}"
+    key = ada.with_key(scopes=["read", "write", "videos.*"])
+    assert key.post(f"{path}/run").status_code == 403
+    assert key.send("PATCH", path, json={"name": "mine"}).status_code == 403
+
+
+def test_the_number_of_schedules_is_limited(ada: ApiUser) -> None:
+    for number in range(100):
+        create(ada, name=str(number))
+    error = error_of(ada.post("/schedules", WEEKLY), 403)
+    assert (error["code"], error["details"]["schedules_limit"]) == ("SCHEDULE_LIMIT_REACHED", 100)
+
+
+def test_an_unknown_schedule_is_not_found(ada: ApiUser) -> None:
+    for action in ("pause", "resume", "run"):
+        assert ada.post(f"/schedules/{UNKNOWN_ID}/{action}").status_code == 404
