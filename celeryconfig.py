@@ -18,7 +18,7 @@ result_backend = None
 task_serializer = "json"
 accept_content = ["json"]
 task_track_started = True
-task_send_sent_event = True
+task_send_sent_event = False  # workers tell Flower when they receive one, a moment later
 task_publish_retry = False
 task_remote_tracebacks = False
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, MetaData
 
 import stellwerk
 from stellwerk.broker.publisher import CeleryPublisher, publishing_app
+from stellwerk.broker.redis_publisher import RedisPublisher, is_plain_redis
 from stellwerk.db.base import Base
 from stellwerk.db.engine import build_engine, build_sessions
 from stellwerk.errors import ConfigurationError
@@ -66,7 +67,7 @@ def bootstrap(
         settings=settings,
         registry=registry(settings.retry_delays_s),
         sessions=build_sessions(engine),
-        publisher=publisher or _publisher(settings, gate),
+        publisher=publisher or _publisher(settings, client, live),
         board=live,
         providers=choose_providers(settings),
     )
@@ -95,11 +96,16 @@ def metadata() -> MetaData:
     return Base.metadata
 
 
-def _publisher(settings: Settings, redis_gate: Gate) -> Publisher:
+def _publisher(settings: Settings, client: LiveClient, live: LiveStatus) -> Publisher:
     """Where the broker is the same Redis, what was learnt of one holds for the other."""
-    is_same = settings.broker() == settings.redis()
-    gate = redis_gate if is_same else Gate(settings.redis_pause_s)
-    return CeleryPublisher(publishing_app(settings.broker()), gate)
+    url = settings.broker()
+    gate = Gate(settings.redis_pause_s)
+    if not is_plain_redis(url):
+        return CeleryPublisher(publishing_app(url), gate, live)
+    is_shared = url == settings.redis()
+    if not is_shared:
+        client = LiveClient(url, timeout_s=settings.redis_timeout_s, gate=gate)
+    return RedisPublisher(client, live, is_shared=is_shared)
 
 
 def _declared() -> Iterator[Operation]:

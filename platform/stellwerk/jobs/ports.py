@@ -54,6 +54,13 @@ class Publisher(Protocol):
     def publish(self, wakeups: Sequence[Wakeup]) -> None:
         """Send them; raises Unavailable when the broker does not answer at once."""
 
+    def announce(self, changes: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:
+        """Show changes, then send wake-ups; raises Unavailable where these were not sent.
+
+        One round trip where one Redis is both broker and board. Like `Board.show` it shows
+        later what it could not show.
+        """
+
     def is_paused(self) -> bool:
         """Whether the broker failed a moment ago, so that trying is of no use yet."""
 
@@ -61,8 +68,11 @@ class Publisher(Protocol):
 class Board(Protocol):
     """Where live status is shown. It never raises: what it loses, the ledger still has."""
 
-    def show(self, changes: Sequence[Change]) -> None:
-        """Show documents, unless a newer version is shown already, and append their events."""
+    def show(self, changes: Sequence[Change]) -> bool:
+        """Show documents, unless a newer version is shown already, and append their events.
+
+        False where they are shown later, because Redis does not answer.
+        """
 
     def emit(self, event: Event, owner_id: int | None) -> None:
         """Append an event that changes no document (a token, a note)."""

@@ -44,6 +44,10 @@ class LiveClient:
         self._gate.recover()
         return answer
 
+    def is_paused(self) -> bool:
+        """Whether Redis failed a moment ago, so that asking is of no use yet."""
+        return self._gate.is_shut()
+
     @property
     def pause_s(self) -> float:
         """How long a failed Redis is left alone."""

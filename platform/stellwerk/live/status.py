@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha1
 from uuid import UUID
 
 import orjson
@@ -11,6 +12,7 @@ from stellwerk.jobs.ports import Change, Event
 from stellwerk.live import keys
 from stellwerk.live.client import LiveClient
 from stellwerk.live.owed import Argument, Call, Owed
+from stellwerk.live.pipeline import Command, send
 
 EVENTS_TTL_S = 3600
 
@@ -30,6 +32,7 @@ redis.call('EXPIRE', KEYS[2], ARGV[10])
 redis.call('PUBLISH', ARGV[1], ARGV[11] .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. ARGV[8])
 return 1
 """
+_SHOW_SHA = sha1(_SHOW.encode(), usedforsecurity=False).hexdigest()  # how Redis names scripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,18 @@ class LiveStatus:
         self._ttl_s = ttl_s
         self._events_kept = events_kept
         self._owed = Owed(self._run, every_s=client.pause_s)
-        self._show = client.redis.register_script(_SHOW)
 
-    def show(self, changes: Sequence[Change]) -> None:
-        """One script per change, all in one round trip; newer versions shown already win."""
+    def show(self, changes: Sequence[Change], *, also: Sequence[Command] = ()) -> bool:
+        """One script per change, all in one round trip; newer versions shown already win.
+
+        `also`: other commands for the same server, sent after them. False where Redis did not
+        answer: the changes are shown later, the other commands are not sent again.
+        """
         calls = [self._of_change(change, with_event=True) for change in changes]
-        if calls and not self._run(calls):
-            self._owed.add(calls)
+        if not (calls or also) or self._run(calls, also):
+            return True
+        self._owed.add(calls)
+        return False
 
     def fill(self, change: Change) -> None:
         """Put back what had expired, without an event."""
@@ -125,16 +133,23 @@ class LiveStatus:
         ]
         return change.job_id, [*status, *tail]
 
-    def _run(self, calls: Sequence[Call]) -> bool:
+    def _run(self, calls: Sequence[Call], also: Sequence[Command] = ()) -> bool:
+        """One trip; a second one where this server has never seen the script."""
+        shows = [_command(*call) for call in calls]
+
         def run(redis: Redis) -> bool:
-            with redis.pipeline(transaction=False) as pipe:
-                for job_id, arguments in calls:
-                    both = [keys.job_status(job_id), keys.job_events(job_id)]
-                    self._show(keys=both, args=arguments, client=pipe)
-                pipe.execute()
+            unknown = send(redis, [*shows, *also])
+            if unknown:
+                redis.script_load(_SHOW)
+                send(redis, shows)
             return True
 
         return self._client.ask(run, otherwise=False)
+
+
+def _command(job_id: UUID, arguments: Sequence[Argument]) -> Command:
+    both = (keys.job_status(job_id), keys.job_events(job_id))
+    return ("EVALSHA", _SHOW_SHA, 2, *both, *arguments)
 
 
 def _owner(owner_id: int | None) -> str:
