@@ -48,6 +48,7 @@ def settings(
         redis_url=redis_url,
         jwt_secret_key=SIGNING_KEY,
         home=tmp_path_factory.mktemp("home"),
+        crash_folder=tmp_path_factory.mktemp("crash"),
         job_lease_s=4,
         job_heartbeat_s=1,
         job_republish_after_s=3,

@@ -13,7 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, computed_field
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    computed_field,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stellwerk.errors import ConfigurationError
@@ -119,6 +127,7 @@ class Settings(BaseSettings):
     schedules_limit: int = Field(default=100, ge=0)  # schedules of one user
     job_events_kept: int = Field(default=1000, ge=10)  # per job
     retry_delays_s: dict[str, list[float]] = {}  # by operation, in place of its own retry policy
+    crash_folder: Path | None = None  # for chaos tests: files in it kill processes
 
     # Identity
     jwt_secret_key: SecretStr = _named("jwt_secret_key", SecretStr(""), "JWT_SECRET_KEY")
@@ -174,6 +183,13 @@ class Settings(BaseSettings):
         "openai.image": Decimal("0.04"),
         "elevenlabs.character": Decimal("0.0002"),
     }
+
+    @field_validator("crash_folder")
+    @classmethod
+    def _only_tests_crash(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
+        if folder is not None and info.data.get("mode") is Mode.PRODUCTION:
+            raise ValueError("It kills processes on purpose: not in production mode.")
+        return folder
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic's documented pattern, mypy #1362
     @property

@@ -30,6 +30,7 @@ from stellwerk.errors import (
 )
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.interruptions import (
     Cancelled,
     HandedOver,
@@ -78,9 +79,13 @@ class Runner:
 
     def _claim(self, wakeup: Wakeup, worker: str) -> Claim | None:
         token = uuid4()
-        return self._through_outages(
+        reach(self.runtime.settings, CrashPoint.AFTER_ACK_BEFORE_CLAIM, wakeup.job_id)
+        claimed = self._through_outages(
             lambda: lifecycle.claim(self.runtime, wakeup, worker, token), CLAIM_TRIES
         )
+        if claimed:
+            reach(self.runtime.settings, CrashPoint.AFTER_CLAIM, wakeup.job_id)
+        return claimed
 
     def _attempt(self, claimed: Claim) -> Report:
         folder = tempfile.mkdtemp(prefix=WORKDIRS)
@@ -200,6 +205,7 @@ class Runner:
                 work.session.flush()
                 change(work)
 
+        reach(self.runtime.settings, CrashPoint.BEFORE_FINISH, ctx.job_id)
         self._through_outages(write, OUTAGE_TRIES)
         ctx.settled(artifacts=artifacts)
 

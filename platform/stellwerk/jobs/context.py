@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from stellwerk.db.engine import may_pass
 from stellwerk.jobs import checkpoints, lifecycle
 from stellwerk.jobs.checkpoints import Checkpoint
+from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.interruptions import HandedOver, Interruption
 from stellwerk.jobs.lifecycle import Claim
 from stellwerk.jobs.model import JobArtifact, JobCost, JobLog
@@ -160,6 +161,7 @@ class JobContext:
         self.record(checkpoints.intent(self, name, key))
         output = run()
         self.record(checkpoints.done(self, name, key, output))
+        reach(self.runtime.settings, CrashPoint.BETWEEN_STEPS, self.job_id)
         self._step = outer
         return output
 

@@ -19,6 +19,7 @@ from stellwerk.errors import ErrorCode, JobFailed, ProviderRejected
 from stellwerk.jobs import checkpoints
 from stellwerk.jobs.checkpoints import Checkpoint
 from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.interruptions import HandedOver, LeaseLost, Suspended
 from stellwerk.jobs.lifecycle import FENCE
 from stellwerk.jobs.model import JobSignal, StepState
@@ -107,11 +108,13 @@ def _call(ctx: JobContext, effect: Effect) -> Any:
     ctx.check()
     ctx.record(intent)
     _ensure_lease(ctx, effect.call_timeout_s)
+    reach(ctx.runtime.settings, CrashPoint.BEFORE_EFFECT, ctx.job_id)
     try:
         output = effect.call()
     except ProviderRejected:  # certainly did not happen: a later attempt may try again
         ctx.record(replace(intent, state=StepState.UNDONE))
         raise
+    reach(ctx.runtime.settings, CrashPoint.AFTER_EFFECT, ctx.job_id)
     ctx.record(replace(intent, state=StepState.DONE, output=output))
     return output
 

@@ -1,6 +1,6 @@
 """What every process of the engine is given by `bootstrap`, and its unit of work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from stellwerk.db.engine import Sessions
 from stellwerk.errors import Unavailable
+from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Registry
-from stellwerk.jobs.ports import Board, Publisher, Wakeup
+from stellwerk.jobs.ports import Board, Change, Publisher, Wakeup
 from stellwerk.jobs.queries import changes
 from stellwerk.providers.catalogue import Providers
 from stellwerk.settings import Settings
@@ -61,21 +62,34 @@ def unit(runtime: Runtime) -> Iterator[Unit]:
         session.flush()
         shown = changes(session, runtime.registry, work.changed)
         session.commit()
-    runtime.board.show(shown)
-    if work.wakeups:
-        _publish(runtime, work.wakeups)
+    announce(runtime, shown, work.wakeups)
 
 
-def _publish(runtime: Runtime, wakeups: list[Wakeup]) -> None:
-    """Send wake-ups; those that cannot be sent are left to the dispatcher."""
+def announce(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:
+    """Show changes and send wake-ups; those that cannot be sent are left to the dispatcher."""
+    _after_commit(runtime, shown, wakeups)
+    if not wakeups:
+        runtime.board.show(shown)
+        return
     try:
-        runtime.publisher.publish(wakeups)
+        runtime.publisher.announce(shown, wakeups)
     except Unavailable as exc:
         log.warning("wake-ups not sent, the dispatcher will", count=len(wakeups), reason=str(exc))
         _leave_to_dispatcher(runtime, wakeups)
+    for wakeup in wakeups:
+        reach(runtime.settings, CrashPoint.AFTER_PUBLISH, wakeup.job_id)
 
 
-def _leave_to_dispatcher(runtime: Runtime, wakeups: list[Wakeup]) -> None:
+def _after_commit(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:
+    accepted = {change.job_id for change in shown if change.version == 1}
+    for job_id in accepted | {wakeup.job_id for wakeup in wakeups}:
+        reach(runtime.settings, CrashPoint.AFTER_COMMIT, job_id)
+    for change in shown:
+        if change.is_final:
+            reach(runtime.settings, CrashPoint.AFTER_FINISH, change.job_id)
+
+
+def _leave_to_dispatcher(runtime: Runtime, wakeups: Sequence[Wakeup]) -> None:
     try:
         with runtime.sessions.begin() as session:
             session.execute(_UNPUBLISH, {"ids": [wakeup.job_id for wakeup in wakeups]})
