@@ -1,10 +1,18 @@
 """Engines and sessions for one Postgres."""
 
+import select
+from functools import partial
 from typing import Any
 
 import orjson
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InvalidatePoolError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -22,12 +30,11 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
     Connections name their `role` in pg_stat_activity, speak UTC, give up connecting after 2 s,
     and are tested before use, so that a restarted Postgres fails no request.
     """
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
         json_serializer=_to_json,
         json_deserializer=orjson.loads,
         connect_args={
@@ -42,6 +49,8 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
             " -c idle_in_transaction_session_timeout=15s",
         },
     )
+    event.listen(engine, "checkout", partial(_refuse_dead, engine.dialect))
+    return engine
 
 
 def build_sessions(engine: Engine) -> Sessions:
@@ -64,6 +73,25 @@ def may_pass(exc: SQLAlchemyError) -> bool:
     if not isinstance(exc, DBAPIError):
         return False
     return is_outage(exc) or getattr(exc.orig, "pgcode", None) in _PASSING
+
+
+def _refuse_dead(dialect: Dialect, connection: Any, *_: Any) -> None:
+    """A server that ends a connection says so on its socket: while that is silent, no ping is due.
+
+    Raises InvalidatePoolError, upon which the pool connects anew.
+    """
+    try:
+        if _has_heard(connection):
+            dialect.do_ping(connection)
+    except connection.Error as exc:
+        raise InvalidatePoolError from exc
+
+
+def _has_heard(connection: Any) -> bool:
+    """Whether something came in that nobody asked for: a farewell, or the end of the stream."""
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _to_json(value: Any) -> str:

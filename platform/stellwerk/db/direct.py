@@ -1,0 +1,91 @@
+"""Single statements, each its own transaction, planned once per connection.
+
+psycopg2 sends BEGIN and COMMIT as round trips of their own and cannot prepare; on the paths that
+every job takes, one `EXECUTE` on an autocommit connection costs half of that. The connections
+are the pool's, so this adds none. (A pooler in transaction mode would break them.)
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812  psycopg2 names its class so
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import PoolProxiedConnection
+
+_NAME = re.compile(r"(?<!:):(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement as each connection is taught it, and as it is then called."""
+
+    name: str
+    definition: str
+    call: str
+
+
+def prepared(name: str, sql: str, **types: str) -> Prepared:
+    """Text SQL with at least one `:name`; `types` gives the type in Postgres of each."""
+    places = {value: f"${number}" for number, value in enumerate(types, start=1)}
+    body = _NAME.sub(lambda found: places[found[1]], sql)
+    arguments = ", ".join(f"%({value})s" for value in types)
+    return Prepared(
+        name=name,
+        definition=f"PREPARE {name} ({', '.join(types.values())}) AS {body}",
+        call=f"EXECUTE {name} ({arguments})",
+    )
+
+
+class Direct:
+    """Runs prepared statements on an engine's pool. What has returned is committed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def rows(self, statement: Prepared, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """What the statement returns; raises SQLAlchemy's DBAPIErrors, as a session does."""
+        lent = self._engine.raw_connection()
+        try:
+            return _rows(lent, statement, values)
+        except psycopg2.Error as exc:
+            raise self._error(exc, lent, statement) from exc
+        finally:
+            lent.close()
+
+    def _error(
+        self, exc: psycopg2.Error, lent: PoolProxiedConnection, statement: Prepared
+    ) -> BaseException:
+        """The same in SQLAlchemy's words; a broken connection leaves the pool."""
+        dialect = self._engine.dialect
+        is_gone = dialect.is_disconnect(exc, lent, None)  # type: ignore[arg-type]  # psycopg2.Error is DBAPI's
+        if is_gone:
+            lent.invalidate(exc)
+        return DBAPIError.instance(
+            statement.call,
+            None,
+            exc,
+            psycopg2.Error,
+            connection_invalidated=is_gone,
+            dialect=dialect,
+        )
+
+
+def _rows(
+    lent: PoolProxiedConnection, statement: Prepared, values: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    connection: Connection = lent.dbapi_connection  # type: ignore[assignment]  # the driver is psycopg2
+    connection.autocommit = True  # told to libpq's wrapper alone: no round trip
+    try:
+        with connection.cursor() as cursor:
+            if statement.name not in lent.info:
+                cursor.execute(statement.definition)
+                lent.info[statement.name] = True
+            cursor.execute(statement.call, values)
+            return cursor.fetchall()
+    finally:
+        if not connection.closed:
+            connection.autocommit = False
