@@ -2,12 +2,15 @@
 
 import os
 import signal
+import time
 from functools import partial
 from typing import Any
 
-from stellwerk.diagnostics.kinds import ErrorKind
+from stellwerk.diagnostics.kinds import CrashAt, ErrorKind
+from stellwerk.diagnostics.recorder import Recorder, recorder
 from stellwerk.errors import JobFailed, ProviderRejected, ProviderUnavailable
 from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.effects import Effect, Probed, Repeat
 from stellwerk_workers.handlers import handles
 
 TICK_S = 0.2
@@ -37,12 +40,51 @@ def fail(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
         return {"attempt": ctx.attempt}
     kind, message = payload["kind"], payload["message"]
     if kind is ErrorKind.CRASH:
-        os.kill(os.getpid(), signal.SIGKILL)
+        _crash()
     raise {
         ErrorKind.RETRYABLE: ProviderUnavailable(message),
         ErrorKind.REJECTED: ProviderRejected(message),
         ErrorKind.FINAL: JobFailed(message),
     }.get(kind, RuntimeError(message))
+
+
+@handles("diagnostics.effect")
+def effect(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
+    """Do the asked effects one after another."""
+    world = recorder(ctx.runtime.settings)
+    made = [_effect(ctx, payload, world, str(part + 1)) for part in range(payload["count"])]
+    for one in made:
+        ctx.effect(one)
+    return {"keys": [one.idempotency_key(ctx.job_id) for one in made]}
+
+
+def _effect(ctx: JobContext, payload: dict[str, Any], world: Recorder, key: str) -> Effect:
+    kind, call_s = payload["kind"], payload["call_s"]
+
+    def call(idempotency_key: str) -> dict[str, Any]:
+        _crash_if(ctx, payload, CrashAt.BEFORE_CALL)
+        time.sleep(call_s)
+        line = f"attempt {ctx.attempt} by {ctx.worker}"
+        times = world.record(idempotency_key, line, once=kind is Repeat.IDEMPOTENT)
+        _crash_if(ctx, payload, CrashAt.AFTER_CALL)
+        return {"times": times}
+
+    def probe(idempotency_key: str) -> tuple[Probed, Any]:
+        if not payload["can_tell"]:
+            return Probed.UNKNOWN, None
+        times = world.times(idempotency_key)
+        return (Probed.HAPPENED, {"times": times}) if times else (Probed.NOT_HAPPENED, None)
+
+    return Effect("record", call, kind, call_timeout_s=call_s + 1, key=key, probe=probe)
+
+
+def _crash_if(ctx: JobContext, payload: dict[str, Any], where: CrashAt) -> None:
+    if ctx.attempt == 1 and payload["crash"] is where:
+        _crash()
+
+
+def _crash() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _nap(ctx: JobContext, part: int, steps: int, seconds: float) -> float:

@@ -1,1 +1,1 @@
-"""Operations for operators and tests: echo, sleep, fail."""
+"""Operations for operators and tests: echo, sleep, fail, effect."""

@@ -1,4 +1,4 @@
-"""The ways `diagnostics.fail` can fail."""
+"""The ways diagnostics operations can go wrong when asked to."""
 
 from enum import StrEnum
 
@@ -11,3 +11,10 @@ class ErrorKind(StrEnum):
     FINAL = "final"  # JobFailed
     BUG = "bug"  # an exception nobody expected
     CRASH = "crash"  # the worker process kills itself
+
+
+class CrashAt(StrEnum):
+    """Where the first attempt of `diagnostics.effect` kills its worker process."""
+
+    BEFORE_CALL = "before_call"  # the intent is stored, the outside world knows of nothing
+    AFTER_CALL = "after_call"  # it happened, and its outcome is not stored

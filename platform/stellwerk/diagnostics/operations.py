@@ -3,6 +3,8 @@
 from stellwerk.diagnostics.schemas import (
     EchoPayload,
     EchoResult,
+    EffectPayload,
+    EffectResult,
     FailPayload,
     FailResult,
     SleepPayload,
@@ -38,5 +40,15 @@ FAIL = Operation(
     time_limit_s=30,
     retry=RetryPolicy(max_attempts=3, base_s=0.5, max_s=5),
 )
+EFFECT = Operation(
+    name="diagnostics.effect",
+    summary="Do something to the outside world, which keeps count of it",
+    payload=EffectPayload,
+    result=EffectResult,
+    queue="long",
+    permission="diagnostics:run",
+    time_limit_s=600,
+    retry=RetryPolicy(max_attempts=3, base_s=0.5, max_s=5),
+)
 
-OPERATIONS = (ECHO, SLEEP, FAIL)
+OPERATIONS = (ECHO, SLEEP, FAIL, EFFECT)

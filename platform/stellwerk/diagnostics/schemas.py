@@ -2,7 +2,8 @@
 
 from marshmallow import Schema, fields, validate
 
-from stellwerk.diagnostics.kinds import ErrorKind
+from stellwerk.diagnostics.kinds import CrashAt, ErrorKind
+from stellwerk.jobs.effects import Repeat
 
 
 class EchoPayload(Schema):
@@ -54,3 +55,32 @@ class FailResult(Schema):
     """The attempt that succeeded."""
 
     attempt = fields.Integer()
+
+
+class EffectPayload(Schema):
+    """Which kind of effect, how often, and what goes wrong."""
+
+    kind = fields.Enum(Repeat, by_value=True, load_default=Repeat.IDEMPOTENT)
+    count = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 100))
+    call_s = fields.Float(
+        load_default=0.0,
+        validate=validate.Range(0, 30),
+        metadata={"description": "How long each call takes before it happens."},
+    )
+    crash = fields.Enum(
+        CrashAt,
+        by_value=True,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Where the first attempt kills its worker; null: nowhere."},
+    )
+    can_tell = fields.Boolean(
+        load_default=True,
+        metadata={"description": "Whether the outside world can be asked (kind `probe`)."},
+    )
+
+
+class EffectResult(Schema):
+    """The idempotency keys under which the recorder knows the effects."""
+
+    keys = fields.List(fields.String())

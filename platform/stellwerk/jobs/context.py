@@ -5,6 +5,7 @@ outcome, checkpoints, cost lines and domain rows commit together or not at all.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -13,19 +14,20 @@ from threading import Event as ThreadEvent
 from typing import Any, TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from stellwerk.db.engine import may_pass
-from stellwerk.jobs import checkpoints, lifecycle
+from stellwerk.jobs import checkpoints, effects, lifecycle, waits
 from stellwerk.jobs.checkpoints import Checkpoint
 from stellwerk.jobs.crash_points import CrashPoint, reach
+from stellwerk.jobs.effects import Effect
 from stellwerk.jobs.interruptions import HandedOver, Interruption
 from stellwerk.jobs.lifecycle import Claim
-from stellwerk.jobs.model import JobArtifact, JobCost, JobLog
+from stellwerk.jobs.model import JobArtifact, JobLog
 from stellwerk.jobs.ports import Event
 from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.staging import Staged
 
 Output = TypeVar("Output")
 
@@ -59,9 +61,8 @@ class JobContext:
         self._stop_reason: type[Interruption] | None = None
         self.is_settling = False  # the handler is done; only its outcome is being written
         self._checkpoints: dict[tuple[str, str], Checkpoint] = {}
-        self._artifacts: list[JobArtifact] = []
-        self._costs: list[dict[str, Any]] = []
-        self._costs_made = 0
+        self._occurrences: Counter[str] = Counter()
+        self._staged = Staged(claimed)
         self._step = ""
         self._told_at = 0.0
         self._version = claimed.version
@@ -147,6 +148,11 @@ class JobContext:
         with self.runtime.sessions() as session:
             self._checkpoints = checkpoints.recorded(session, self.job_id)
 
+    def occurrence(self, name: str) -> str:
+        """A key that tells apart the first, second ... time this attempt comes to `name`."""
+        self._occurrences[name] += 1
+        return f"#{self._occurrences[name]}" if self._occurrences[name] > 1 else ""
+
     def recorded(self, name: str, key: str = "") -> Checkpoint | None:
         """What is stored of a step, if anything."""
         return self._checkpoints.get((name, key))
@@ -187,17 +193,11 @@ class JobContext:
 
     def flush(self, session: Session, *, artifacts: bool = True) -> None:
         """Put staged costs, and artifacts, into this transaction; `settled` once it committed."""
-        if self._costs:
-            session.execute(insert(JobCost).on_conflict_do_nothing(), self._costs)
-        if artifacts:
-            for artifact in self._artifacts:
-                session.merge(artifact)
+        self._staged.flush(session, artifacts=artifacts)
 
     def settled(self, *, artifacts: bool = True) -> None:
         """What was flushed is committed."""
-        self._costs = []
-        if artifacts:
-            self._artifacts = []
+        self._staged.settle(artifacts=artifacts)
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Tell how far the present step (or a job without steps) is: 0.0 to 1.0.
@@ -252,36 +252,15 @@ class JobContext:
 
     def cost(self, provider: str, unit_name: str, quantity: Decimal, unit_price: Decimal) -> None:
         """Stage a cost line (EUR); it is kept even when the attempt fails, and only once."""
-        self._costs_made += 1
-        self._costs.append(
-            {
-                "job_id": self.job_id,
-                "attempt": self.attempt,
-                "sequence": self._costs_made,
-                "owner_id": self.owner_id,
-                "step": self._step,
-                "provider": provider,
-                "unit": unit_name,
-                "quantity": quantity,
-                "unit_price": unit_price,
-                "amount": quantity * unit_price,
-            }
+        self._staged.add_cost(
+            self._step, provider, unit_name, quantity=quantity, unit_price=unit_price
         )
 
     def artifact(self, name: str, path: Path, content_type: str) -> None:
         """Upload a file; it becomes visible with the next checkpoint or the outcome."""
         key = f"{self.job_id}/{self.attempt}/{name}"
-        stored = self._storage.put(key, path, content_type)
-        self._artifacts.append(
-            JobArtifact(
-                job_id=self.job_id,
-                name=name,
-                attempt=self.attempt,
-                storage_key=key,
-                content_type=content_type,
-                size_bytes=stored.size_bytes,
-                sha256=stored.sha256,
-            )
+        self._staged.add_artifact(
+            name, key, content_type, self._storage.put(key, path, content_type)
         )
 
     def fetch(self, name: str) -> Path:
@@ -296,3 +275,13 @@ class JobContext:
     def checkpoints(self) -> Sequence[Checkpoint]:
         """All that is stored, in the order it was begun."""
         return list(self._checkpoints.values())
+
+    # The outside world
+
+    def effect(self, effect: Effect) -> Any:
+        """Do it at most once over all attempts; see `effects.perform`."""
+        return effects.perform(self, effect)
+
+    def wait_for(self, signal: str, *, timeout_s: float | None = None, key: str = "") -> Any:
+        """The data of the next signal of that name; see `waits.wait_for`."""
+        return waits.wait_for(self, signal, timeout_s=timeout_s, key=key)

@@ -1,4 +1,4 @@
-"""Things done to the outside world, and waits: an intent is stored before, an outcome after.
+"""Things done to the outside world: an intent is stored before, an outcome after.
 
 How an effect can be repeated decides what a later attempt does that finds an intent without an
 outcome: `idempotent` is called again with the same key, `probe` is asked for first, `blind`
@@ -8,23 +8,30 @@ ends the job with EFFECT_UNCERTAIN for a person to resolve. Nothing is silently 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import SQLAlchemyError
 
+from stellwerk.db.engine import may_pass
 from stellwerk.errors import ErrorCode, JobFailed, ProviderRejected
-from stellwerk.jobs import checkpoints
 from stellwerk.jobs.checkpoints import Checkpoint
-from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.crash_points import CrashPoint, reach
-from stellwerk.jobs.interruptions import HandedOver, LeaseLost, Suspended
+from stellwerk.jobs.interruptions import HandedOver, Interruption, LeaseLost
 from stellwerk.jobs.lifecycle import FENCE
-from stellwerk.jobs.model import JobSignal, StepState
+from stellwerk.jobs.model import StepState
+
+if TYPE_CHECKING:
+    from stellwerk.jobs.context import JobContext
 
 MARGIN_S = 2.0  # clocks and scheduling
+PROMPT_S = 1.0  # a call starts within this after its intent, or not at all
+OUTAGE_PAUSE_S = 1.0
+OUTAGE_TRIES = 600
 
 _RENEW = text(f"""
     UPDATE jobs SET lease_until = now() + :lease WHERE {FENCE} RETURNING id
@@ -51,18 +58,25 @@ class Probed(StrEnum):
 class Effect:
     """One thing to do: `call` does it and returns JSON; it must give up after `call_timeout_s`.
 
-    `probe` (for Repeat.PROBE) tells whether it happened, and its output if it did.
+    `call` and `probe` are given the effect's idempotency key, the same in every attempt, to pass
+    on to the provider. `probe` (for Repeat.PROBE) tells whether it happened, and its output if it
+    did. `key` tells apart effects of one name within a job.
     """
 
     name: str
-    call: Callable[[], Any]
+    call: Callable[[str], Any]
     repeat: Repeat
     call_timeout_s: float
     key: str = ""
-    probe: Callable[[], tuple[Probed, Any]] | None = None
+    probe: Callable[[str], tuple[Probed, Any]] | None = None
+
+    def idempotency_key(self, job_id: UUID) -> str:
+        """The job's id and a digest of name and key: 53 characters fit for a header."""
+        digest = sha256(f"{self.name}\0{self.key}".encode()).hexdigest()
+        return f"{job_id}-{digest[:16]}"
 
 
-def perform(ctx: JobContext, effect: Effect) -> Any:
+def perform(ctx: "JobContext", effect: Effect) -> Any:
     """Do it at most once over all attempts; returns its stored output.
 
     Raises JobFailed (EFFECT_UNCERTAIN) where nobody can tell whether it happened, HandedOver
@@ -79,23 +93,20 @@ def perform(ctx: JobContext, effect: Effect) -> Any:
     return _call(ctx, effect)
 
 
-def wait_for(ctx: JobContext, signal: str, *, timeout_s: float | None, key: str = "") -> Any:
-    """The data of the next signal of that name; the worker is given back meanwhile.
-
-    The handler runs again from its checkpoints when the signal comes. Raises JobFailed
-    (SIGNAL_TIMEOUT) when `timeout_s` passed since the first wait.
-    """
-    known = ctx.recorded(f"wait:{signal}", key)
-    if known is None:
-        known = _begin_wait(ctx, signal, timeout_s, key)
-    if not known.is_done:
-        known = _try_to_end_wait(ctx, signal, known)
-    if known.output.get("timed_out"):
-        raise JobFailed(f"No {signal!r} came in time.", code=ErrorCode.SIGNAL_TIMEOUT)
-    return known.output.get("data")
+def _call(ctx: "JobContext", effect: Effect) -> Any:
+    intent = _intend(ctx, effect)
+    try:
+        output = effect.call(effect.idempotency_key(ctx.job_id))
+    except ProviderRejected:  # certainly did not happen: a later attempt may try again
+        _conclude(ctx, replace(intent, state=StepState.UNDONE))
+        raise
+    reach(ctx.runtime.settings, CrashPoint.AFTER_EFFECT, ctx.job_id)
+    _conclude(ctx, replace(intent, state=StepState.DONE, output=output))
+    return output
 
 
-def _call(ctx: JobContext, effect: Effect) -> Any:
+def _intend(ctx: "JobContext", effect: Effect) -> Checkpoint:
+    """Store the intent; what interrupts it before the call takes it back and leaves no doubt."""
     intent = Checkpoint(
         step=effect.name,
         key=effect.key,
@@ -106,20 +117,47 @@ def _call(ctx: JobContext, effect: Effect) -> Any:
         call_timeout_s=effect.call_timeout_s,
     )
     ctx.check()
-    ctx.record(intent)
     _ensure_lease(ctx, effect.call_timeout_s)
-    reach(ctx.runtime.settings, CrashPoint.BEFORE_EFFECT, ctx.job_id)
+    began_at = time.monotonic()
     try:
-        output = effect.call()
-    except ProviderRejected:  # certainly did not happen: a later attempt may try again
-        ctx.record(replace(intent, state=StepState.UNDONE))
+        ctx.record(intent)
+        _ensure_still_prompt(ctx, effect, began_at)
+    except (Interruption, SQLAlchemyError):
+        _conclude(ctx, replace(intent, state=StepState.UNDONE))
         raise
-    reach(ctx.runtime.settings, CrashPoint.AFTER_EFFECT, ctx.job_id)
-    ctx.record(replace(intent, state=StepState.DONE, output=output))
-    return output
+    reach(ctx.runtime.settings, CrashPoint.BEFORE_EFFECT, ctx.job_id)
+    return intent
 
 
-def _ensure_lease(ctx: JobContext, call_timeout_s: float) -> None:
+def _ensure_still_prompt(ctx: "JobContext", effect: Effect, began_at: float) -> None:
+    """This process may have been frozen since, and replaced: a successor counts from the intent.
+
+    Raises LeaseLost, or what stopped the attempt, or HandedOver to start again.
+    """
+    _ensure_lease(ctx, effect.call_timeout_s)
+    ctx.check()
+    if time.monotonic() - began_at > PROMPT_S:
+        raise HandedOver(f"too long passed before the call of {effect.name}")
+
+
+def _conclude(ctx: "JobContext", outcome: Checkpoint) -> None:
+    """Store what came of it, however long the ledger is gone: to forget it would be a doubt.
+
+    Raises LeaseLost where this attempt may not say so any more.
+    """
+    for _ in range(OUTAGE_TRIES):
+        try:
+            ctx.record(outcome)
+        except SQLAlchemyError as exc:
+            if not may_pass(exc):
+                raise
+            time.sleep(OUTAGE_PAUSE_S)
+        else:
+            return
+    ctx.record(outcome)
+
+
+def _ensure_lease(ctx: "JobContext", call_timeout_s: float) -> None:
     """The lease must outlive the call, or a successor could repeat it while it runs."""
     if ctx.lease_deadline - time.monotonic() > call_timeout_s + MARGIN_S:
         return
@@ -133,12 +171,12 @@ def _ensure_lease(ctx: JobContext, call_timeout_s: float) -> None:
     ctx.check()
 
 
-def _settle(ctx: JobContext, effect: Effect, known: Checkpoint) -> Checkpoint | None:
+def _settle(ctx: "JobContext", effect: Effect, known: Checkpoint) -> Checkpoint | None:
     """Find out about an earlier attempt's call; None where it may be done (again)."""
     _await_end_of_call(ctx, known)
     if effect.repeat is Repeat.IDEMPOTENT:
         return None
-    answer, output = effect.probe() if effect.probe else (Probed.UNKNOWN, None)
+    answer, output = _asked(ctx, effect)
     if answer is Probed.HAPPENED:
         return replace(known, state=StepState.DONE, attempt=ctx.attempt, output=output)
     if answer is Probed.NOT_HAPPENED:
@@ -147,10 +185,17 @@ def _settle(ctx: JobContext, effect: Effect, known: Checkpoint) -> Checkpoint | 
         f"Whether {effect.name!r} happened cannot be told: its worker vanished during the call. "
         "Find out, then resolve the job."
     )
-    raise JobFailed(message, code=ErrorCode.EFFECT_UNCERTAIN, details={"effect": effect.name})
+    details = {"effect": effect.name, "key": effect.key}
+    raise JobFailed(message, code=ErrorCode.EFFECT_UNCERTAIN, details=details)
 
 
-def _await_end_of_call(ctx: JobContext, known: Checkpoint) -> None:
+def _asked(ctx: "JobContext", effect: Effect) -> tuple[Probed, Any]:
+    if effect.repeat is not Repeat.PROBE or effect.probe is None:
+        return Probed.UNKNOWN, None
+    return effect.probe(effect.idempotency_key(ctx.job_id))
+
+
+def _await_end_of_call(ctx: "JobContext", known: Checkpoint) -> None:
     with ctx.runtime.sessions() as session:
         now = session.scalar(select(func.clock_timestamp()))
     if known.started_at is None or now is None:
@@ -159,42 +204,3 @@ def _await_end_of_call(ctx: JobContext, known: Checkpoint) -> None:
     if now < ends_at:
         reason = f"an earlier call of {known.step} may still be under way"
         raise HandedOver(reason, delay_s=(ends_at - now).total_seconds())
-
-
-def _begin_wait(ctx: JobContext, signal: str, timeout_s: float | None, key: str) -> Checkpoint:
-    with ctx.runtime.sessions() as session:
-        now = session.scalars(select(func.clock_timestamp())).one()
-    until = now + timedelta(seconds=timeout_s) if timeout_s is not None else None
-    known = Checkpoint(
-        step=f"wait:{signal}",
-        key=key,
-        kind="wait",
-        state=StepState.INTENT,
-        attempt=ctx.attempt,
-        output={"until": until.isoformat() if until else None},
-    )
-    ctx.record(known)
-    return known
-
-
-def _try_to_end_wait(ctx: JobContext, signal: str, known: Checkpoint) -> Checkpoint:
-    until = known.output["until"] and datetime.fromisoformat(known.output["until"])
-    with ctx.transaction() as session:
-        message = _next_signal(session, ctx, signal)
-        now = session.scalars(select(func.clock_timestamp())).one()
-        if message is None and (until is None or now < until):
-            raise Suspended(signal, until)
-        output = {"data": message.data} if message else {"timed_out": True}
-        ended = replace(known, state=StepState.DONE, attempt=ctx.attempt, output=output)
-        if message:
-            message.consumed_at = now
-        checkpoints.store(session, ctx.job_id, ended)
-    ctx.remember(ended)
-    return ended
-
-
-def _next_signal(session: Session, ctx: JobContext, name: str) -> JobSignal | None:
-    query = select(JobSignal).where(
-        JobSignal.job_id == ctx.job_id, JobSignal.name == name, JobSignal.consumed_at.is_(None)
-    )
-    return session.scalar(query.order_by(JobSignal.id).limit(1))

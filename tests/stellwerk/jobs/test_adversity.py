@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from embedded import wait_until
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict, ErrorCode, ProviderRejected, ProviderUnavailable
-from stellwerk.jobs import control, dispatch, effects
+from stellwerk.jobs import control, dispatch
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.jobs.model import Job, JobCost
@@ -42,7 +42,7 @@ def test_a_hook_that_fails_keeps_nobody_else_from_being_rescued(platform: Platfo
 @pytest.mark.parametrize(
     "leaves",
     [
-        lambda ctx: effects.wait_for(ctx, "never", timeout_s=None),
+        lambda ctx: ctx.wait_for("never", timeout_s=None),
         lambda _: raised(ProviderUnavailable("later", retry_after_s=3600)),
         lambda _: raised(HandedOver("draining")),
     ],

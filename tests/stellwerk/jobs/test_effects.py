@@ -9,7 +9,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.errors import ProviderRejected
 from stellwerk.jobs import dispatch
 from stellwerk.jobs.context import JobContext
-from stellwerk.jobs.effects import Effect, Probed, Repeat, perform
+from stellwerk.jobs.effects import Effect, Probed, Repeat
 from stellwerk.jobs.model import Job, JobStep
 from stellwerk_workers.reports import Came
 from trial import Trial, trial
@@ -31,7 +31,7 @@ class Outside:
 
 
 def dialling(
-    outside: Outside, repeat: Repeat, *, crash: str, probe: Callable[[], Any] | None = None
+    outside: Outside, repeat: Repeat, *, crash: str, probe: Callable[[str], Any] | None = None
 ) -> Callable[[JobContext, dict[str, Any]], dict[str, Any]]:
     def call(ctx: JobContext) -> int:
         if crash == "before_effect" and ctx.attempt == 1:
@@ -42,8 +42,8 @@ def dialling(
         return number
 
     def handler(ctx: JobContext, _: dict[str, Any]) -> dict[str, Any]:
-        effect = Effect("dial", lambda: call(ctx), repeat, call_timeout_s=1, probe=probe)
-        return {"number": perform(ctx, effect)}
+        effect = Effect("dial", lambda _: call(ctx), repeat, call_timeout_s=1, probe=probe)
+        return {"number": ctx.effect(effect)}
 
     return handler
 
@@ -100,7 +100,7 @@ def test_a_probed_effect_happens_once_or_is_uncertain(
     platform: Platform, crash: str, answer: tuple[Probed, Any], status: str
 ) -> None:
     outside = Outside()
-    handler = dialling(outside, Repeat.PROBE, crash=crash, probe=lambda: answer)
+    handler = dialling(outside, Repeat.PROBE, crash=crash, probe=lambda _: answer)
     with trial(platform, handler) as run:
         job = crash_then_run_again(run)
 
@@ -110,10 +110,10 @@ def test_a_probed_effect_happens_once_or_is_uncertain(
 
 def test_a_refused_effect_leaves_no_doubt_behind(platform: Platform) -> None:
     def handler(ctx: JobContext, _: dict[str, Any]) -> None:
-        def refuse() -> None:
+        def refuse(_: str) -> None:
             raise ProviderRejected("no such number")
 
-        perform(ctx, Effect("dial", refuse, Repeat.BLIND, call_timeout_s=1))
+        ctx.effect(Effect("dial", refuse, Repeat.BLIND, call_timeout_s=1))
 
     with trial(platform, handler) as run:
         job_id = run.submit()

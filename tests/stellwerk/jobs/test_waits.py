@@ -6,7 +6,7 @@ from sqlalchemy import func, update
 
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict
-from stellwerk.jobs import control, dispatch, effects
+from stellwerk.jobs import control, dispatch
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.model import Job, JobStep
 from stellwerk_workers.reports import Came
@@ -14,7 +14,7 @@ from trial import Trial, trial
 
 
 def approval(ctx: JobContext, _: dict[str, Any]) -> dict[str, Any]:
-    return {"answer": effects.wait_for(ctx, "approval", timeout_s=60)}
+    return {"answer": ctx.wait_for("approval", timeout_s=60)}
 
 
 def test_a_waiting_job_gives_its_worker_back_and_goes_on_with_the_signals_data(
@@ -59,8 +59,8 @@ def test_a_signal_that_comes_while_the_job_suspends_sends_it_on_at_once(
 
 def test_a_repeated_signal_with_the_same_key_counts_once(platform: Platform) -> None:
     def twice(ctx: JobContext, _: dict[str, Any]) -> None:
-        effects.wait_for(ctx, "tick", timeout_s=60, key="1")
-        effects.wait_for(ctx, "tick", timeout_s=60, key="2")
+        ctx.wait_for("tick", timeout_s=60, key="1")
+        ctx.wait_for("tick", timeout_s=60, key="2")
 
     with trial(platform, twice) as run:
         job_id = run.submit()
