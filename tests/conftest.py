@@ -47,6 +47,8 @@ def settings(
         database_url=database_url,
         redis_url=redis_url,
         jwt_secret_key=SIGNING_KEY,
+        encryption_key=SIGNING_KEY[::-1],
+        outbound_allowed_networks=["127.0.0.1/32"],
         home=tmp_path_factory.mktemp("home"),
         crash_folder=tmp_path_factory.mktemp("crash"),
         job_lease_s=4,

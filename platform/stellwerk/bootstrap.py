@@ -23,6 +23,7 @@ from stellwerk.live.status import LiveStatus
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.choice import choose_providers
 from stellwerk.settings import PREFIX, Settings
+from stellwerk.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def bootstrap(
         publisher=publisher or _publisher(settings, client, live),
         board=live,
         providers=choose_providers(settings),
+        vault=Vault(settings.encryption_keys()),
     )
     return Platform(settings, engine, client, live, runtime)
 

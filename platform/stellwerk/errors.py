@@ -68,6 +68,7 @@ class ErrorCode(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"  # 503: a part of the platform is missing now; send it again
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"  # 503: an outside service does not answer
     PROVIDER_REJECTED = "PROVIDER_REJECTED"  # 422: an outside service refuses this input for good
+    TARGET_NOT_ALLOWED = "TARGET_NOT_ALLOWED"  # 422: a URL that the platform does not call
     PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"  # 422: a provider or its key is not set
     JOB_FAILED = "JOB_FAILED"  # job: its handler ended it, without a retry
     JOB_CANCELLED = "JOB_CANCELLED"  # job: somebody cancelled it

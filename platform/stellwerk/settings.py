@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import (
     AliasChoices,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -143,6 +144,21 @@ class Settings(BaseSettings):
         "enterprise": Decimal(5000),
     }
 
+    # Calls to URLs that users choose
+    outbound_allowed_networks: list[IPvAnyNetwork] = []  # may be called though they are not public
+    outbound_ports: list[int] = []  # that may be called; empty: any
+    outbound_ca_file: Path | None = None  # certificates to trust; empty: the usual public ones
+
+    # Webhooks
+    encryption_key: SecretStr = SecretStr(
+        ""
+    )  # seals secrets in the database; several with commas: the first seals, all open
+    webhook_timeout_s: float = Field(default=15.0, gt=0)  # for one try, from connect to answer
+    webhook_endpoints_limit: int = Field(default=20, ge=1)  # of one user
+    webhook_secret_overlap_h: float = Field(default=24.0, ge=0)  # old secrets sign along so long
+    webhook_disable_after_days: float = Field(default=5.0, gt=0)  # of nothing but failures
+    webhook_log_days: int = Field(default=30, ge=1)  # how long deliveries are listed
+
     # Artifacts
     artifact_store: ArtifactStore = ArtifactStore.LOCAL
     artifact_dir: Path | None = None  # default: HOME/artifacts
@@ -215,6 +231,14 @@ class Settings(BaseSettings):
     def signing_key(self) -> str:
         """Key of access tokens; raises ConfigurationError where none is set."""
         return _required(self.jwt_secret_key, "JWT_SECRET_KEY")
+
+    def encryption_keys(self) -> list[str]:
+        """Keys of the vault, the present one first.
+
+        Raises ConfigurationError where none is set.
+        """
+        keys = _required(self.encryption_key, "ENCRYPTION_KEY").split(",")
+        return [key.strip() for key in keys]
 
     def base_url(self) -> str:
         """What links and callbacks start with, without a trailing slash."""

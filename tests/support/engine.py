@@ -1,5 +1,6 @@
 """Real worker and dispatcher processes for tests."""
 
+import json
 import os
 import signal
 import subprocess
@@ -97,6 +98,8 @@ def as_variables(settings: Settings) -> dict[str, str]:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, default=str)
     return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
 
 

@@ -79,6 +79,7 @@ def runner() -> Runner:
 
 def build_app() -> Celery:
     """The application with a task for each operation that has a handler here."""
+    settings().encryption_keys()  # a worker without them is not to start
     built = Celery("stellwerk", broker=settings().broker())
     built.config_from_object(celeryconfig)
     built.conf.beat_schedule = SCHEDULE

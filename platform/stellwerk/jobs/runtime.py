@@ -19,6 +19,7 @@ from stellwerk.jobs.ports import Board, Change, Publisher, Wakeup
 from stellwerk.jobs.queries import changes
 from stellwerk.providers.catalogue import Providers
 from stellwerk.settings import Settings
+from stellwerk.vault import Vault
 
 log = structlog.get_logger()
 
@@ -38,6 +39,7 @@ class Runtime:
     publisher: Publisher
     board: Board
     providers: Providers
+    vault: Vault
     ended: tuple["EndListener", ...] = ()  # told of ends that somebody wants to hear of
 
 

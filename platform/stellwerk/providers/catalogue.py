@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.images.protocol import Illustrator
+from stellwerk.providers.outbound.client import OutboundClient
 from stellwerk.providers.script.protocol import ScriptRequest, ScriptWriter
 from stellwerk.providers.voice.protocol import Voice
 
@@ -16,6 +17,7 @@ class Providers:
     script: ScriptWriter
     voice: Voice
     images: Illustrator
+    outbound: OutboundClient
 
     def refuse_script(self, request: ScriptRequest) -> None:
         """Raise InvalidInput for a script that cannot be written, or that nobody here speaks."""

@@ -11,6 +11,9 @@ from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.catalogue import Providers
 from stellwerk.providers.images.pillow import PillowIllustrator
 from stellwerk.providers.images.protocol import Illustrator
+from stellwerk.providers.outbound.addresses import AddressRules
+from stellwerk.providers.outbound.client import OutboundClient
+from stellwerk.providers.outbound.targets import TargetRules
 from stellwerk.providers.script.protocol import ScriptWriter
 from stellwerk.providers.script.template import TemplateWriter
 from stellwerk.providers.voice.local import LocalVoice
@@ -18,6 +21,7 @@ from stellwerk.providers.voice.protocol import Voice
 from stellwerk.settings import (
     ArtifactStore,
     ImageProvider,
+    Mode,
     ScriptProvider,
     Settings,
     VoiceProvider,
@@ -37,6 +41,7 @@ def choose_providers(settings: Settings) -> Providers:
         script=_script_writer(settings),
         voice=_voice(settings),
         images=_illustrator(settings),
+        outbound=_outbound(settings),
     )
 
 
@@ -93,6 +98,17 @@ def _openai(settings: Settings) -> "OpenAI":
         _key(settings.openai_api_key, "OPENAI_API_KEY"),
         base_url=settings.openai_base_url,
         timeout_s=settings.provider_timeout_s,
+    )
+
+
+def _outbound(settings: Settings) -> OutboundClient:
+    return OutboundClient(
+        AddressRules(tuple(settings.outbound_allowed_networks)),
+        TargetRules(
+            allow_http=settings.mode is not Mode.PRODUCTION,
+            ports=frozenset(settings.outbound_ports),
+        ),
+        ca_file=settings.outbound_ca_file,
     )
 
 

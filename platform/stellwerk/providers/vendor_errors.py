@@ -24,10 +24,12 @@ def provider_error(
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds that `Retry-After` asks for, given as seconds or as a date (RFC 9110, 10.2.3)."""
     value = {name.lower(): text for name, text in headers.items()}.get("retry-after", "")
-    if value.isdigit():
+    if value.isascii() and value.isdecimal():
         return float(value)
     try:
         until = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
+    if until.tzinfo is None:  # `-0000`: in UTC, from nobody knows where (RFC 5322, 3.3)
+        until = until.replace(tzinfo=UTC)
     return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())

@@ -31,6 +31,7 @@ UNWRITABLE = frozenset(
 )
 SECRET_NAMES = (
     "jwt_secret_key",
+    "encryption_key",
     "database_password",
     "redis_password",
     "flower_password",

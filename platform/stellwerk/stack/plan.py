@@ -19,6 +19,7 @@ from stellwerk.stack.valkey import redis_url
 
 MADE_WHERE_MISSING = (
     "jwt_secret_key",
+    "encryption_key",
     "flower_password",
     "scrape_token",
     "realtime_metrics_token",
@@ -120,8 +121,9 @@ def _fresh_metrics_folder(home: Path) -> Path:
 
 def _settings_variables(filled: Settings) -> dict[str, str]:
     names = (
-        "home port host database_url redis_url jwt_secret_key flower_password scrape_token "
-        "realtime_metrics_token web_address realtime_port short_slots long_slots media_slots"
+        "home port host database_url redis_url jwt_secret_key encryption_key flower_password "
+        "scrape_token realtime_metrics_token web_address realtime_port "
+        "short_slots long_slots media_slots"
     )
     values = {name: getattr(filled, name) for name in names.split()}
     plain = {

@@ -21,7 +21,7 @@ def refuse_unfit(settings: Settings) -> None:
     """Pass in development mode; raises ConfigurationError with a line for each unfit setting."""
     if settings.mode is not Mode.PRODUCTION:
         return
-    lines = [*_open_transport(settings), *_local_parts(settings), *_weak_key(settings)]
+    lines = [*_open_transport(settings), *_local_parts(settings), *_weak_keys(settings)]
     if lines:
         listed = "\n".join(f"  {line}" for line in lines)
         raise ConfigurationError(f"Production mode does not start like this:\n{listed}")
@@ -51,14 +51,18 @@ def _local_parts(settings: Settings) -> Iterator[str]:
             yield f"{name}={found.value} is a local stand-in: choose {others}, {LOCAL_IS_FINE}"
 
 
-def _weak_key(settings: Settings) -> Iterator[str]:
+def _weak_keys(settings: Settings) -> Iterator[str]:
     """A key that is not given is made at the first start, and long enough."""
-    key = settings.jwt_secret_key.get_secret_value()
-    if key and len(key.encode()) < SHORTEST_KEY_BYTES:
-        yield (
-            f"JWT_SECRET_KEY is shorter than {SHORTEST_KEY_BYTES} bytes: "
-            "take the output of `openssl rand -base64 48`"
-        )
+    given = {
+        "JWT_SECRET_KEY": [settings.jwt_secret_key.get_secret_value()],
+        "STELLWERK_ENCRYPTION_KEY": settings.encryption_key.get_secret_value().split(","),
+    }
+    for name, keys in given.items():
+        if any(keys) and any(len(key.strip().encode()) < SHORTEST_KEY_BYTES for key in keys):
+            yield (
+                f"{name} is shorter than {SHORTEST_KEY_BYTES} bytes: "
+                "take the output of `openssl rand -base64 48`"
+            )
 
 
 def _is_loopback(host: str) -> bool:

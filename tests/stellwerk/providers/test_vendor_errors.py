@@ -28,3 +28,13 @@ def test_a_date_to_come_back_at_is_understood() -> None:
 @pytest.mark.parametrize("headers", [{}, {"retry-after": "soon"}, {"retry-after": "-3"}])
 def test_an_unusable_hint_is_no_hint(headers: dict[str, str]) -> None:
     assert retry_after_s(headers) is None
+
+
+@pytest.mark.parametrize("hint", ["\u00b2", "Thu, 01 Jan 99999 12:00:00 GMT", "1" * 400])
+def test_a_hint_that_is_meant_to_hurt_does_no_harm(hint: str) -> None:
+    assert retry_after_s({"retry-after": hint}) in {None, float("inf")}
+
+
+def test_a_date_without_a_zone_is_taken_as_utc() -> None:
+    now = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+    assert retry_after_s({"retry-after": "Thu, 01 Jan 2026 12:01:30 -0000"}, now) == 90

@@ -1,0 +1,1 @@
+"""Calls to addresses that users choose, through one guarded client."""

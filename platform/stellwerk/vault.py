@@ -1,0 +1,49 @@
+"""Seals secrets that the platform has to read again, so that the database alone tells nobody."""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from stellwerk.errors import ConfigurationError
+
+SHORTEST_KEY_BYTES = 32
+
+
+class Vault:
+    """Fernet (AES-128-CBC and HMAC-SHA256): the first key seals, every key opens.
+
+    Raises ConfigurationError for a key that is too short; without any key it seals nothing.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if any(len(key.encode()) < SHORTEST_KEY_BYTES for key in keys):
+            message = (
+                f"Every key in STELLWERK_ENCRYPTION_KEY needs at least {SHORTEST_KEY_BYTES} "
+                "bytes, such as the output of `openssl rand -hex 32`."
+            )
+            raise ConfigurationError(message)
+        self._boxes = [Fernet(_fernet_key(key)) for key in keys]
+
+    def seal(self, text: str) -> bytes:
+        """The text as only this vault's keys open it; raises ConfigurationError without keys."""
+        return self._all().encrypt(text.encode())
+
+    def open(self, sealed: bytes) -> str:
+        """What was sealed; raises ConfigurationError where its key is missing."""
+        try:
+            return self._all().decrypt(sealed).decode()
+        except InvalidToken as exc:
+            message = "A stored secret was sealed with a key STELLWERK_ENCRYPTION_KEY lacks."
+            raise ConfigurationError(message) from exc
+
+    def _all(self) -> MultiFernet:
+        if not self._boxes:
+            raise ConfigurationError("STELLWERK_ENCRYPTION_KEY is not set.")
+        return MultiFernet(self._boxes)
+
+
+def _fernet_key(key: str) -> bytes:
+    """32 bytes of a long random text; there is nothing to guess that a slow hash would slow."""
+    return urlsafe_b64encode(hashlib.sha256(key.encode()).digest())
