@@ -56,6 +56,7 @@ class ErrorCode(StrEnum):
     CONFLICT = "CONFLICT"  # 409: the state of the resource forbids it now
     JOB_NOT_CANCELLABLE = "JOB_NOT_CANCELLABLE"  # 409: the job has ended already
     JOB_NOT_RETRYABLE = "JOB_NOT_RETRYABLE"  # 409: only failed and cancelled jobs can be retried
+    JOB_NOT_UNCERTAIN = "JOB_NOT_UNCERTAIN"  # 409: no effect of the job waits to be resolved
     DUPLICATE_JOB = "DUPLICATE_JOB"  # 409: one with the same key is unfinished; see `details`
     GONE = "GONE"  # 410: it existed and was removed for good
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"  # 413: the body is larger than 1 MiB

@@ -127,6 +127,7 @@ class Settings(BaseSettings):
     job_status_ttl_s: int = Field(default=60, ge=5)  # of an unfinished job in Redis
     schedules_limit: int = Field(default=100, ge=0)  # schedules of one user
     job_events_kept: int = Field(default=1000, ge=10)  # per job
+    job_signal_bytes: int = Field(default=65_536, ge=1)  # of a signal's data as JSON, at most
     retry_delays_s: dict[str, list[float]] = {}  # by operation, in place of its own retry policy
     crash_folder: Path | None = None  # for chaos tests: files in it kill processes
 

@@ -21,6 +21,7 @@ def listed(query: Mapping[str, Any]) -> dict[str, Any]:
         statuses=query["status"],
         operation=query["operation"],
         tag=query["tag"],
+        error_code=query["error_code"],
         created_from=query["created_from"],
         created_to=query["created_to"],
         after=uuid_cursor(query["cursor"]),

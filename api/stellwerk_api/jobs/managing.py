@@ -1,4 +1,4 @@
-"""Cancel, retry and signal on behalf of a caller."""
+"""Cancel, retry, signal and resolve on behalf of a caller."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from flask import Response
 from stellwerk.clock import utc_now
 from stellwerk.errors import NotPermitted
 from stellwerk.jobs import control, queries
+from stellwerk.jobs.resolution import Resolution, resolve
 from stellwerk.jobs.states import PublicStatus
 from stellwerk_api.accepted import accepted, submit_for_caller, within
 from stellwerk_api.auth import caller
@@ -57,6 +58,13 @@ def signalled(job_id: UUID, body: Mapping[str, Any]) -> Response:
         sender_id=caller().user_id,
         dedupe_key=body["dedupe_key"],
     )
+    return _as_it_is(job_id)
+
+
+def resolved(job_id: UUID, body: Mapping[str, Any]) -> Response:
+    """Say what became of an effect."""
+    _require_operation(_managed(job_id))
+    resolve(platform().runtime, job_id, Resolution(**body, resolver_id=caller().user_id))
     return _as_it_is(job_id)
 
 

@@ -29,6 +29,7 @@ from stellwerk_api.jobs.schemas import (
     JobQuery,
     LogQuery,
     LogSchema,
+    ResolutionBody,
     SignalBody,
     StepList,
     SubmissionBody,
@@ -41,6 +42,7 @@ BLUEPRINTS = (jobs,)
 
 ECHO = {"operation": "diagnostics.echo", "payload": {"message": "hello"}}
 APPROVAL = {"name": "approved", "data": {"by": "ada"}}
+FINDING = {"effect": "dial", "happened": True, "output": {"call": 7}, "note": "They rang back."}
 
 
 @jobs.post("")
@@ -108,6 +110,20 @@ def retry(job_id: UUID) -> Response:
 def signal(body: Mapping[str, Any], job_id: UUID) -> Response:
     """Send a named message to a job that waits for it, or will."""
     return managing.signalled(job_id, body)
+
+
+@jobs.post("/<uuid:job_id>/resolve")
+@requires("jobs:manage")
+@jobs.body(ResolutionBody, example=FINDING)
+@jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.waits(JobDocument)
+@jobs.raises(404, 409, 410)
+def resolve(body: Mapping[str, Any], job_id: UUID) -> Response:
+    """Say whether an uncertain effect happened; the job goes on from there.
+
+    For jobs that failed with `EFFECT_UNCERTAIN`: `error.details` names the effect.
+    """
+    return managing.resolved(job_id, body)
 
 
 @jobs.get("/<uuid:job_id>/events")

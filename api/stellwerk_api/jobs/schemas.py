@@ -57,6 +57,11 @@ class JobQuery(PageQuery):
     )
     operation = fields.String(load_default=None, validate=_NAME)
     tag = fields.String(load_default=None, validate=validate.Length(1, 64))
+    error_code = fields.String(
+        load_default=None,
+        validate=_NAME,
+        metadata={"description": "Failed jobs with this code, such as EFFECT_UNCERTAIN."},
+    )
     created_from = fields.AwareDateTime(data_key="from", load_default=None)
     created_to = fields.AwareDateTime(data_key="to", load_default=None)
     everybodys = fields.Boolean(
@@ -69,9 +74,32 @@ class JobQuery(PageQuery):
 class SignalBody(Schema):
     """A message to a waiting job."""
 
-    name = fields.String(required=True, validate=_NAME)
+    name = fields.String(required=True, validate=validate.Length(1, 75))
     data = fields.Raw(load_default=None, allow_none=True)
     dedupe_key = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 255))
+
+
+class ResolutionBody(Schema):
+    """What became of an effect of which the platform cannot tell."""
+
+    effect = fields.String(required=True, validate=_NAME)
+    key = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=255),
+        metadata={"description": "Needed where several effects of that name are open."},
+    )
+    happened = fields.Boolean(required=True)
+    output = fields.Raw(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "What its call would have returned, if it happened."},
+    )
+    note = fields.String(
+        load_default="",
+        validate=validate.Length(max=1000),
+        metadata={"description": "How you know; kept in the job's log."},
+    )
 
 
 class WaitQuery(Schema):

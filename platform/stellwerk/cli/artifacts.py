@@ -7,7 +7,7 @@ import click
 
 from stellwerk.cli.api import connect
 from stellwerk.cli.downloads import download
-from stellwerk.cli.jobs import job_argument
+from stellwerk.cli.job_actions import job_argument
 from stellwerk.cli.output import emit_json, emit_table, json_option, say
 from stellwerk.errors import NotFound
 

@@ -7,35 +7,40 @@ from typing import Any
 import click
 
 from stellwerk.cli.api import Api, connect
-from stellwerk.cli.completions import complete_job, complete_operation
+from stellwerk.cli.completions import complete_operation
 from stellwerk.cli.following import FINAL, POLL_S, follow
+from stellwerk.cli.job_actions import act, job_argument, resolve, signal
 from stellwerk.cli.outcome import leave_with
-from stellwerk.cli.output import emit_json, emit_table, json_option, say
+from stellwerk.cli.output import emit_json, emit_table, json_option
 from stellwerk.cli.progress import show_progress
 from stellwerk.jobs.states import PublicStatus
 
 PAGE = 200
 COLUMNS = ("job_id", "operation", "status", "progress", "created_at", "message")
 
-job_argument = click.argument("job_id", metavar="JOB", shell_complete=complete_job)
 
-
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--status", type=click.Choice([status.value for status in PublicStatus]))
 @click.option("--operation", shell_complete=complete_operation)
 @click.option("--tag")
+@click.option("--error-code", help="Failed jobs with this code, such as EFFECT_UNCERTAIN.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
 @json_option
-def jobs(
-    status: str | None, operation: str | None, tag: str | None, *, limit: int, as_json: bool
-) -> None:
-    """List your jobs, newest first."""
+@click.pass_context
+def jobs(context: click.Context, /, *, limit: int, as_json: bool, **wanted: str | None) -> None:
+    """List your jobs, newest first, or tell one of them something."""
+    if context.invoked_subcommand is not None:
+        return
     with connect() as api:
-        found = list(_listed(api, limit, status=status, operation=operation, tag=tag))
+        found = list(_listed(api, limit, **wanted))
     if as_json:
         emit_json(found)
     else:
         emit_table(found, COLUMNS)
+
+
+for command in (signal, resolve):
+    jobs.add_command(command)
 
 
 @click.command()
@@ -61,7 +66,7 @@ def watch(job_id: str, *, as_json: bool) -> None:
 @json_option
 def cancel(job_id: str, *, as_json: bool) -> None:
     """Cancel a job; one that runs stops within moments."""
-    _act(job_id, "cancel", as_json=as_json)
+    act(job_id, "cancel", as_json=as_json)
 
 
 @click.command()
@@ -69,7 +74,7 @@ def cancel(job_id: str, *, as_json: bool) -> None:
 @json_option
 def retry(job_id: str, *, as_json: bool) -> None:
     """Run a failed or cancelled job again; steps that were done are not run again."""
-    _act(job_id, "retry", as_json=as_json)
+    act(job_id, "retry", as_json=as_json)
 
 
 @click.command()
@@ -95,15 +100,6 @@ def _listed(api: Api, limit: int, **wanted: Any) -> Iterator[dict[str, Any]]:
         cursor = page["next_cursor"]
         if not cursor:
             return
-
-
-def _act(job_id: str, action: str, *, as_json: bool) -> None:
-    with connect() as api:
-        answer = api.post(f"/jobs/{job_id}/{action}")
-    if as_json:
-        emit_json(answer)
-    else:
-        say(f"{job_id}: {answer['status']}")
 
 
 def _log_entries(api: Api, job_id: str, *, is_following: bool) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What people and other jobs do to a job: cancel, retry, signal."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from stellwerk.errors import Conflict, ErrorCode, Gone, NotFound
+from stellwerk.errors import Conflict, ErrorCode, FieldError, Gone, InvalidInput, NotFound
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.model import Job, JobSignal, JobTombstone
 from stellwerk.jobs.runtime import Runtime, Unit, unit
@@ -61,14 +62,19 @@ def retry(runtime: Runtime, job_id: UUID) -> None:
         if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
             message = f"Only failed and cancelled jobs can be retried; this one is {job.status}."
             raise Conflict(message, code=ErrorCode.JOB_NOT_RETRYABLE)
-        try:
-            work.session.execute(_RETRY, {"id": job_id})
-        except IntegrityError as exc:
-            message = f"Another {job.operation} with the key {job.unique_key!r} is not finished."
-            raise Conflict(message, code=ErrorCode.DUPLICATE_JOB) from exc
-        work.session.execute(_FORGET_TIMEOUTS, {"id": job_id})
-        _after_retry(runtime, work, job_id)
-        work.changed.add(job_id)
+        requeue(runtime, work, job)
+
+
+def requeue(runtime: Runtime, work: Unit, job: Job) -> None:
+    """Queue an ended job, locked by the caller, from its checkpoints; raises Conflict."""
+    try:
+        work.session.execute(_RETRY, {"id": job.id})
+    except IntegrityError as exc:
+        message = f"Another {job.operation} with the key {job.unique_key!r} is not finished."
+        raise Conflict(message, code=ErrorCode.DUPLICATE_JOB) from exc
+    work.session.execute(_FORGET_TIMEOUTS, {"id": job.id})
+    _after_retry(runtime, work, job.id)
+    work.changed.add(job.id)
 
 
 def signal(
@@ -82,8 +88,10 @@ def signal(
 ) -> None:
     """Send a job a named message; a job that waits for it goes on.
 
-    Raises NotFound, Gone, Conflict for a job that already ended.
+    Raises NotFound, Gone, Conflict for a job that already ended, InvalidInput for `data` that
+    takes more than `job_signal_bytes` as JSON.
     """
+    _ensure_small(data, runtime.settings.job_signal_bytes)
     with unit(runtime) as work:
         send_signal(
             work,
@@ -114,6 +122,12 @@ def locked(session: Session, job_id: UUID) -> Job:
     if session.get(JobTombstone, job_id):
         raise Gone(f"Job {job_id} was removed at the end of its retention.")
     raise NotFound(f"There is no job {job_id}.")
+
+
+def _ensure_small(data: Any, limit_bytes: int) -> None:
+    if len(json.dumps(data)) > limit_bytes:
+        reason = f"Takes more than {limit_bytes} bytes as JSON."
+        raise InvalidInput("The signal is too large.", errors=[FieldError("data", reason)])
 
 
 def _is_repeated(session: Session, message: JobSignal) -> bool:

@@ -44,6 +44,7 @@ class JobFilter:
     statuses: Sequence[PublicStatus] = ()
     operation: str | None = None
     tag: str | None = None
+    error_code: str | None = None  # of failed jobs
     created_from: datetime | None = None
     created_to: datetime | None = None
     after: UUID | None = None
@@ -206,6 +207,7 @@ def _conditions(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
         "j.owner_id = :owner_id": wanted.owner_id,
         "j.operation = :operation": wanted.operation,
         "j.tags @> ARRAY[:tag]::varchar[]": wanted.tag,
+        "j.status = 'failed' AND j.error ->> 'code' = :error_code": wanted.error_code,
         "j.created_at >= :created_from": wanted.created_from,
         "j.created_at < :created_to": wanted.created_to,
         "j.id < :after": wanted.after,

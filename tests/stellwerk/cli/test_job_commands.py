@@ -72,6 +72,28 @@ def test_jobs_are_listed_newest_first_and_narrowed(signed_in: CommandLine) -> No
     assert second in table
 
 
+def test_a_job_is_sent_a_signal_with_data(signed_in: CommandLine) -> None:
+    job_id = signed_in.submit("diagnostics.echo")
+    answer = signed_in.json("jobs", "signal", job_id, "approved", "--data", '{"by": "ada"}')
+    assert answer["job_id"] == job_id
+    assert signed_in.run("jobs", "signal", job_id, "approved", "--data", "{").code == 2
+
+
+def test_an_uncertain_effect_is_resolved(working: CommandLine) -> None:
+    fails = working.submit("diagnostics.effect", "kind=blind", "crash=after_call", "count=2")
+    assert working.run("watch", fails).code == 1
+    listed = working.json("jobs", "--error-code", "EFFECT_UNCERTAIN")
+    assert [job["job_id"] for job in listed] == [fails]
+
+    arguments = ("--effect", "record", "--happened", "--output", '{"times": 1}', "--note", "seen")
+    working.done("jobs", "resolve", fails, *arguments)
+
+    assert working.run("watch", fails).code == 0
+    assert "found out that 'record' happened: seen" in working.done("logs", fails)
+    assert working.run("jobs", "resolve", fails, *arguments).code == 4
+    assert working.run("jobs", "resolve", fails, "--effect", "record").code == 2
+
+
 def test_a_refused_payload_names_each_field(signed_in: CommandLine) -> None:
     ran = signed_in.run("submit", "diagnostics.sleep", "--set", "seconds=long", "--set", "x=1")
     assert ran.code == 4

@@ -4,7 +4,11 @@ from sqlalchemy import select
 
 from api import UNKNOWN_ID, ApiUser, error_of
 from stellwerk.bootstrap import Platform
-from stellwerk.jobs.model import JobLog, JobSignal
+from stellwerk.jobs import control, lifecycle
+from stellwerk.jobs.lifecycle import Outcome
+from stellwerk.jobs.model import JobLog, JobSignal, JobStep
+from stellwerk.jobs.runtime import unit
+from stellwerk.jobs.states import JobStatus
 
 
 def test_a_queued_job_is_cancelled_at_once(ada: ApiUser) -> None:
@@ -37,6 +41,44 @@ def test_a_signal_is_stored_with_its_sender(platform: Platform, ada: ApiUser) ->
     error_of(ada.post(f"/jobs/{job_id}/signal", body), 409)
 
 
+def test_a_signal_that_is_too_large_is_refused(ada: ApiUser) -> None:
+    job_id = ada.submit()
+    body = {"name": "approved", "data": "x" * 65_536}
+    error = error_of(ada.post(f"/jobs/{job_id}/signal", body), 422)
+    assert error["details"]["field"] == "data"
+
+
+def test_an_uncertain_effect_is_found_and_resolved_by_its_owner(
+    platform: Platform, ada: ApiUser, bob: ApiUser
+) -> None:
+    job_id = ada.submit()
+    found = {"effect": "dial", "happened": True, "output": {"call": 7}, "note": "They rang back."}
+    refused = error_of(ada.post(f"/jobs/{job_id}/resolve", found), 409)
+    assert refused["code"] == "JOB_NOT_UNCERTAIN"
+    leave_uncertain(platform, UUID(job_id))
+
+    listed = ada.get("/jobs?error_code=EFFECT_UNCERTAIN").get_json()["items"]
+    assert [job["job_id"] for job in listed] == [job_id]
+    assert ada.get("/jobs?error_code=JOB_POISONED").get_json()["items"] == []
+    error_of(bob.post(f"/jobs/{job_id}/resolve", found), 404)
+    answer = ada.post(f"/jobs/{job_id}/resolve", found)
+
+    assert (answer.status_code, answer.get_json()["status"]) == (202, "queued")
+    with platform.runtime.sessions() as session:
+        step = session.scalars(select(JobStep)).one()
+    assert (step.state, step.output) == ("done", {"call": 7})
+
+
+def leave_uncertain(platform: Platform, job_id: UUID) -> None:
+    """As if its worker had vanished during a call."""
+    error = lifecycle.failure("EFFECT_UNCERTAIN", "Nobody can tell.", retryable=False)
+    effect = {"kind": "effect", "state": "intent", "repeatable": "blind", "attempt": 1}
+    with unit(platform.runtime) as work:
+        work.session.add(JobStep(job_id=job_id, step="dial", **effect))
+        ended = Outcome(JobStatus.FAILED, error=error)
+        lifecycle.end(platform.runtime, work, control.locked(work.session, job_id), ended)
+
+
 def test_a_second_job_with_the_same_unique_key_names_the_first(ada: ApiUser) -> None:
     first = ada.submit(unique_key="nightly")
     body = {"operation": "diagnostics.echo", "unique_key": "nightly"}
@@ -51,7 +93,12 @@ def test_an_unknown_operation_is_404_with_its_own_code(ada: ApiUser) -> None:
 
 
 def test_nothing_can_be_done_to_an_unknown_job(ada: ApiUser) -> None:
-    for action, body in (("cancel", None), ("retry", None), ("signal", {"name": "go"})):
+    for action, body in (
+        ("cancel", None),
+        ("retry", None),
+        ("signal", {"name": "go"}),
+        ("resolve", {"effect": "dial", "happened": True}),
+    ):
         error_of(ada.post(f"/jobs/{UNKNOWN_ID}/{action}", body), 404)
 
 
