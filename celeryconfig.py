@@ -6,7 +6,8 @@ acknowledgement, results, ETA or revoke (docs/decisions/0001-postgres-is-the-tru
 
 from kombu import Queue
 
-QUEUES = ("short", "long", "media")  # short: threads; long and media: prefork
+# short: threads; long and media: prefork. A worker empties its low queue after the other.
+QUEUES = ("short", "long", "media", "short_low", "long_low", "media_low")
 
 task_queues = tuple(Queue(name, routing_key=name) for name in QUEUES)
 task_default_queue = "short"
@@ -42,6 +43,7 @@ broker_transport_options = {
     "health_check_interval": 25,
     "retry_on_timeout": False,
     "visibility_timeout": 3600,
+    "queue_order_strategy": "sorted",  # by name: `short` is looked at before `short_low`
 }
 
 timezone = "UTC"

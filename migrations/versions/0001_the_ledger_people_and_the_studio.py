@@ -270,6 +270,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_jobs_tags", "jobs", ["tags"], unique=False, postgresql_using="gin")
     op.create_index(
+        "ix_jobs_turns",
+        "jobs",
+        ["queue", sa.literal_column("coalesce(owner_id, 0)"), "operation", "run_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'queued' AND published_at IS NULL"),
+    )
+    op.create_index(
         "ix_jobs_wait",
         "jobs",
         ["wait_until"],
@@ -642,6 +649,11 @@ def downgrade() -> None:
         "uq_jobs_child", table_name="jobs", postgresql_where=sa.text("parent_id IS NOT NULL")
     )
     op.drop_index("ix_jobs_wait", table_name="jobs", postgresql_where=sa.text("status = 'waiting'"))
+    op.drop_index(
+        "ix_jobs_turns",
+        table_name="jobs",
+        postgresql_where=sa.text("status = 'queued' AND published_at IS NULL"),
+    )
     op.drop_index("ix_jobs_tags", table_name="jobs", postgresql_using="gin")
     op.drop_index(
         "ix_jobs_published",

@@ -122,7 +122,9 @@ class Settings(BaseSettings):
         default=30.0, gt=0
     )  # then an unclaimed wake-up counts as lost
     job_dispatch_interval_s: float = Field(default=0.25, gt=0)  # between turns of the dispatcher
-    job_window_factor: int = Field(default=4, ge=1)  # wake-ups outstanding per worker slot
+    job_window_factor: int = Field(default=4, ge=1)  # wake-ups outstanding per short slot; else 1
+    job_window_factor_max: int = Field(default=64, ge=1)  # per slot, while a backlog runs quickly
+    owner_max_running: dict[str, int] = {}  # jobs of one owner at once, by queue: {"media": 2}
     job_kill_grace_s: float = Field(default=10.0, gt=0)  # how long a handler may ignore its stop
     job_status_ttl_s: int = Field(default=60, ge=5)  # of an unfinished job in Redis
     schedules_limit: int = Field(default=100, ge=0)  # schedules of one user

@@ -18,9 +18,9 @@ READY_WITHIN_S = 60.0
 
 _CELERY = ("celery", "-A", "stellwerk_workers.app", "worker", "-E", "--without-gossip")
 COMMANDS = {
-    "short": (*_CELERY, "--without-mingle", "-Q", "short", "-P", "threads", "-c", "4"),
-    "long": (*_CELERY, "--without-mingle", "-Q", "long", "-P", "prefork", "-c", "2"),
-    "media": (*_CELERY, "--without-mingle", "-Q", "media", "-P", "prefork", "-c", "1"),
+    "short": (*_CELERY, "--without-mingle", "-Q", "short,short_low", "-P", "threads", "-c", "4"),
+    "long": (*_CELERY, "--without-mingle", "-Q", "long,long_low", "-P", "prefork", "-c", "2"),
+    "media": (*_CELERY, "--without-mingle", "-Q", "media,media_low", "-P", "prefork", "-c", "1"),
     "dispatcher": ("stellwerk_workers.dispatcher",),
 }
 

@@ -6,14 +6,18 @@ from threading import Event
 from types import FrameType
 
 import structlog
+from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from celeryconfig import QUEUES
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.broker.events import Announcer, Lost
 from stellwerk.broker.publisher import publishing_app
+from stellwerk.gate import Gate
 from stellwerk.jobs import dispatch
-from stellwerk.live.epoch import was_emptied
+from stellwerk.jobs.pace import Pace
+from stellwerk.live.client import LiveClient
+from stellwerk.live.epoch import set_mark, was_emptied
 from stellwerk.logs import configure_logs
 from stellwerk.schedules.firing import fire_due
 from stellwerk.settings import settings
@@ -22,6 +26,8 @@ log = structlog.get_logger()
 
 SWEEP_EVERY_S = 1.0
 OUTAGE_PAUSE_S = 1.0
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+BUSY_PAUSE_S = 0.02  # between turns while windows fill up
 
 
 class Dispatcher:
@@ -30,8 +36,11 @@ class Dispatcher:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._announcer = Announcer(publishing_app(platform.settings.broker()))
+        self._broker = broker_client(platform)
+        self._paces = {queue: Pace(platform.settings, queue) for queue in QUEUES}
         self._stopping = Event()
         self._sweep_after = 0.0  # monotonic
+        event.listen(platform.engine, "connect", self._spare_leases)
 
     def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:  # noqa: ARG002  a signal handler
         """End the loop at its next turn."""
@@ -39,26 +48,32 @@ class Dispatcher:
 
     def run(self) -> None:
         """Turn until stopped; an outage of Postgres is waited out."""
-        interval_s = self._platform.settings.job_dispatch_interval_s
+        pause_s = interval_s = self._platform.settings.job_dispatch_interval_s
         log.info("dispatcher runs")
-        while not self._stopping.wait(interval_s):
+        while not self._stopping.wait(pause_s):
             try:
-                self.turn()
+                is_busy = self.turn()
+                pause_s = min(BUSY_PAUSE_S, interval_s) if is_busy else interval_s
             except SQLAlchemyError as exc:
                 log.warning("turn failed", reason=str(exc).splitlines()[0])
                 self._spare_leases()
-                self._stopping.wait(OUTAGE_PAUSE_S)
+                pause_s = OUTAGE_PAUSE_S
 
-    def turn(self) -> None:
-        """Publish; and once a second, rescue."""
+    def turn(self) -> bool:
+        """Publish, and once a second, rescue; whether there was much to publish."""
         runtime = self._platform.runtime
-        if was_emptied(self._platform.live_client):
-            count = dispatch.forget_published(runtime)
-            log.warning("the broker came up empty, wake-ups go out again", count=count)
-        for queue in QUEUES:
-            dispatch.publish_due(runtime, queue)
+        self._heed_emptied_broker()
+        published = dispatch.publish_all_due(runtime, self._paces)
         if time.monotonic() >= self._sweep_after:
             self._sweep()
+        return published > 1
+
+    def _heed_emptied_broker(self) -> None:
+        """The mark is set last: whoever is killed before leaves it to the next."""
+        if self._broker and was_emptied(self._broker):
+            count = dispatch.forget_published(self._platform.runtime)
+            set_mark(self._broker)
+            log.warning("the broker came up empty, wake-ups go out again", count=count)
 
     def _sweep(self) -> None:
         self._sweep_after = time.monotonic() + SWEEP_EVERY_S
@@ -69,10 +84,21 @@ class Dispatcher:
             log.warning("leases expired, jobs start again", count=len(rescued))
             self._announcer.announce([Lost(wakeup, status) for wakeup, status in rescued])
 
-    def _spare_leases(self) -> None:
-        """Workers could not renew during the outage: give them two heartbeats first."""
+    def _spare_leases(self, *_: object) -> None:
+        """With every new connection: workers could not renew either, give them two heartbeats."""
         spare_s = 2 * self._platform.settings.job_heartbeat_s
         self._sweep_after = time.monotonic() + spare_s
+
+
+def broker_client(platform: Platform) -> LiveClient | None:
+    """The Redis that holds the wake-ups; None where another kind of broker does."""
+    settings = platform.settings
+    if settings.broker() == settings.redis():
+        return platform.live_client
+    if not settings.broker().startswith(REDIS_SCHEMES):
+        return None
+    gate = Gate(settings.redis_pause_s)
+    return LiveClient(settings.broker(), timeout_s=settings.redis_timeout_s, gate=gate)
 
 
 def main() -> None:

@@ -59,7 +59,11 @@ def _entry(operation: Operation, schemas: JsonSchemas) -> dict[str, Any]:
         "queue": operation.queue,
         "permission": operation.permission,
         "scope": operation.scope.value,
-        "limits": {"time_limit_s": operation.time_limit_s},
+        "limits": {
+            "time_limit_s": operation.time_limit_s,
+            "max_running": operation.max_running,
+            "max_running_per_owner": operation.max_running_per_owner,
+        },
         "retry": {
             "max_attempts": retry.max_attempts,
             "base_s": retry.base_s,

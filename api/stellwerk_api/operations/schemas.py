@@ -4,9 +4,11 @@ from marshmallow import Schema, fields
 
 
 class LimitsSchema(Schema):
-    """Bounds of one attempt."""
+    """Bounds of one attempt, and of how many jobs run at once; null: only slots bound them."""
 
     time_limit_s = fields.Float(required=True)
+    max_running = fields.Integer(required=True, allow_none=True)
+    max_running_per_owner = fields.Integer(required=True, allow_none=True)
 
 
 class RetrySchema(Schema):

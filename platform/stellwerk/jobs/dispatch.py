@@ -3,7 +3,7 @@
 Rows are taken with FOR UPDATE SKIP LOCKED, so dispatchers never wait for each other.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
 from uuid import UUID
 
 import structlog
@@ -14,35 +14,18 @@ from stellwerk.errors import ErrorCode
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.control import locked
 from stellwerk.jobs.model import Job, JobLog
+from stellwerk.jobs.pace import Pace
 from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.queues import alone, shares_process
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
-from stellwerk.jobs.submission import window
+from stellwerk.jobs.turns import queues_with_due, take_turn
 
 log = structlog.get_logger()
 
 POISON_CRASHES = 3  # workers that may die while running one job alone
 BATCH = 200
-SHARED_QUEUES = frozenset({"short"})  # their jobs share a process, so a crash may be another's
-RETRY_ALONE_ON = "long"  # and they are tried again in a process of their own
 
-_DUE = text("""
-    WITH outstanding AS (
-        SELECT count(*) AS number FROM (
-            SELECT 1 FROM jobs WHERE queue = :queue AND status = 'queued'
-                AND published_at > now() - :republish LIMIT :window) o),
-    due AS (
-        SELECT id FROM jobs
-        WHERE queue = :queue AND status = 'queued' AND run_at <= now()
-            AND (published_at IS NULL OR published_at <= now() - :republish)
-            AND NOT EXISTS (SELECT 1 FROM queue_states
-                            WHERE name = :queue AND paused_at IS NOT NULL)
-        ORDER BY run_at, id
-        LIMIT (SELECT greatest(:window - number, 0) FROM outstanding)
-        FOR UPDATE SKIP LOCKED)
-    UPDATE jobs SET published_at = now() FROM due WHERE jobs.id = due.id
-    RETURNING jobs.id, jobs.attempt, jobs.operation
-""")
 _EXPIRED = text("""
     SELECT id FROM jobs WHERE status = 'running' AND lease_until < now()
     ORDER BY lease_until LIMIT :batch
@@ -70,19 +53,30 @@ _UNPUBLISH_ALL = text("""
 """)
 
 
-def publish_due(runtime: Runtime, queue: str) -> int:
-    """Publish due jobs of a queue as far as its window has room; returns how many."""
+def publish_all_due(runtime: Runtime, paces: Mapping[str, Pace]) -> int:
+    """One turn of every queue that has something due; returns how many jobs were published."""
     if runtime.publisher.is_paused():
         return 0
-    values = {
-        "queue": queue,
-        "window": window(runtime, queue),
-        "republish": timedelta(seconds=runtime.settings.job_republish_after_s),
-    }
+    with runtime.sessions() as session:
+        due = queues_with_due(session, runtime.settings, list(paces))
+        for pace in paces.values():
+            pace.look(session)
+    return sum(publish_due(runtime, queue, paces[queue]) for queue in paces if queue in due)
+
+
+def publish_due(runtime: Runtime, queue: str, pace: Pace | None = None) -> int:
+    """Publish due jobs of a queue as far as its window has room; returns how many.
+
+    A dispatcher hands in the `pace` of the queue that it keeps from one call to the next.
+    """
+    pace = pace or Pace(runtime.settings, queue)
     with unit(runtime) as work:
-        rows = work.session.execute(_DUE, values).all()
-        work.wakeups += [Wakeup(row.id, row.attempt, row.operation, queue) for row in rows]
-    return len(rows)
+        turn = take_turn(
+            work.session, runtime.registry, runtime.settings, queue=queue, bounds=pace.bounds()
+        )
+        work.wakeups += turn.wakeups
+    pace.note(turn)
+    return len(turn.wakeups)
 
 
 def rescue_expired(runtime: Runtime) -> list[tuple[Wakeup, JobStatus]]:
@@ -126,14 +120,13 @@ def _rescue(runtime: Runtime, work: Unit, job_id: UUID) -> list[tuple[Wakeup, Jo
         return []
     job = locked(work.session, job_id)
     lost = Wakeup(job.id, job.attempt - 1, job.operation, job.queue)
-    ran_alone = job.queue not in SHARED_QUEUES
+    ran_alone = not shares_process(job.queue)
     if job.cancel_requested_at and job.ending is None:
         lifecycle.end(runtime, work, job, lifecycle.cancelled())
     elif ran_alone and job.crashes + 1 >= POISON_CRASHES:
         lifecycle.end(runtime, work, job, _poisoned(job))
     else:
-        moved = RETRY_ALONE_ON if not ran_alone else job.queue
-        values = {"id": job.id, "crashes": int(ran_alone), "queue": moved}
+        values = {"id": job.id, "crashes": int(ran_alone), "queue": alone(job.queue)}
         work.session.execute(_RESCUE, values)
     line = f"attempt {job.attempt} was lost: {job.worker} stopped renewing its lease"
     work.session.add(JobLog(job_id=job.id, attempt=job.attempt, level="warning", message=line))

@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from stellwerk.jobs.queues import slots
 from stellwerk.jobs.runtime import Runtime
-from stellwerk.jobs.submission import slots
 
 # The median of the last runs; ahead of this job in its queue stand the older queued ones.
 _ESTIMATE = text("""
@@ -32,6 +32,6 @@ def estimated_completion(
 ) -> datetime | None:
     """The probable end; `guess_s` is how long one takes where none was ever finished."""
     queue = session.execute(text("SELECT queue FROM jobs WHERE id = :id"), {"id": job_id}).scalar()
-    values = {"id": job_id, "guess_s": guess_s, "slots": slots(runtime, str(queue))}
+    values = {"id": job_id, "guess_s": guess_s, "slots": slots(runtime.settings, str(queue))}
     end: datetime | None = session.execute(_ESTIMATE, values).scalar()
     return end

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from stellwerk.errors import ErrorCode
 from stellwerk.jobs.endings import HEARD, after_end
 from stellwerk.jobs.interruptions import Cancelled, LeaseLost
+from stellwerk.jobs.limits import admit
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.ports import Wakeup
@@ -128,8 +129,7 @@ _HAS_UNDOABLE = text("""
 _BEGIN_UNDO = _statement(
     """
     UPDATE jobs SET status = 'queued', ending = :ending, version = version + 1, failures = 0,
-        crashes = 0,
-        run_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
+        crashes = 0, run_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
         wait_signal = NULL, wait_until = NULL, message = 'rolling back'
     WHERE id = :id AND finished_at IS NULL
 """,
@@ -151,8 +151,8 @@ _END = _statement(
 def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim | None:
     """Take the job for one more attempt, fenced by `token`; None where there is nothing to take.
 
-    Duplicates, cancelled and paused jobs give None, and versions newer than this worker's code,
-    which are released for others. The same token again finds its claim again, so that an
+    Duplicates, cancelled, paused and limited jobs give None, and versions newer than this worker's
+    code, which are released for others. The same token again finds its claim again, so that an
     answer that was lost can be asked for once more.
     """
     operation = runtime.registry.get(wakeup.operation)
@@ -165,6 +165,8 @@ def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim |
         "known_version": operation.version,
     }
     with unit(runtime) as work:
+        if not admit(work.session, runtime.settings, operation, wakeup):
+            return None
         row = work.session.execute(_CLAIM, values).mappings().one_or_none()
         row = row or work.session.execute(_CLAIMED, values).mappings().one_or_none()
         if row is None:

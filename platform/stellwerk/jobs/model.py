@@ -41,6 +41,15 @@ class Job(Base):
         Index("ix_jobs_owner_id", "owner_id", text("id DESC")),
         Index("ix_jobs_due", "queue", "run_at", postgresql_where=text("status = 'queued'")),
         Index(
+            "ix_jobs_turns",  # see turns.py
+            "queue",
+            text("coalesce(owner_id, 0)"),
+            "operation",
+            "run_at",
+            "id",
+            postgresql_where=text("status = 'queued' AND published_at IS NULL"),
+        ),
+        Index(
             "ix_jobs_published",
             "queue",
             "published_at",

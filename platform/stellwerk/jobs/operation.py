@@ -74,6 +74,9 @@ class RetryPolicy:
 class Operation:
     """A kind of work, declared once.
 
+    `max_running` and `max_running_per_owner` bound how many of its jobs run at once, on the whole
+    platform and for each owner; further ones wait.
+
     Hooks run inside the ledger's own transactions, in whichever process makes the change:
     `on_accept` where domain rows belong to the submission (it may refuse by raising a
     StellwerkError), `on_end` when the job ends, whoever ends it, `on_requeue` when somebody
@@ -91,6 +94,8 @@ class Operation:
     scope: Scope = Scope.OWNER
     steps: tuple[Step, ...] = ()
     retry: RetryPolicy = RetryPolicy()
+    max_running: int | None = None
+    max_running_per_owner: int | None = None
     unique_key: Callable[[Payload], str] | None = None
     is_sensitive: bool = False
     is_internal: bool = False  # the platform submits it; listed for those who may

@@ -16,15 +16,7 @@ from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation, Payload
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime, Unit, unit
-
-# A wake-up goes out at once only if the window has room, the queue runs and nobody waits longer.
-_MAY_PUBLISH = text("""
-    NOT EXISTS (SELECT 1 FROM queue_states q WHERE q.name = :queue AND q.paused_at IS NOT NULL)
-    AND NOT EXISTS (SELECT 1 FROM jobs w WHERE w.queue = :queue AND w.status = 'queued'
-        AND w.published_at IS NULL AND w.run_at <= now())
-    AND (SELECT count(*) FROM (SELECT 1 FROM jobs w WHERE w.queue = :queue
-        AND w.status = 'queued' AND w.published_at IS NOT NULL LIMIT :window) o) < :window
-""")
+from stellwerk.jobs.window import may_publish, publication_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +93,6 @@ def field_errors(messages: Any, path: str = "") -> list[FieldError]:
     return [FieldError(path.lstrip("."), str(reason)) for reason in reasons]
 
 
-def slots(runtime: Runtime, queue: str) -> int:
-    """How many jobs of a queue run at once."""
-    settings = runtime.settings
-    by_queue = {
-        "short": settings.short_slots,
-        "long": settings.long_slots,
-        "media": settings.media_slots,
-    }
-    return by_queue.get(queue, 1)
-
-
-def window(runtime: Runtime, queue: str) -> int:
-    """How many wake-ups of a queue may be outstanding."""
-    return slots(runtime, queue) * runtime.settings.job_window_factor
-
-
 def is_stored(runtime: Runtime, job_id: UUID) -> bool:
     """Whether a job whose COMMIT went unanswered is in the ledger; raises Unavailable."""
     try:
@@ -150,8 +126,9 @@ def _row(operation: Operation, submission: Submission, payload: Payload) -> Job:
 
 def _decide_publication(runtime: Runtime, work: Unit, job: Job, submission: Submission) -> None:
     due = true() if submission.run_at is None else func.now() >= submission.run_at
-    values = {"queue": job.queue, "window": window(runtime, job.queue)}
-    if work.session.scalar(select(due & _MAY_PUBLISH), values):
+    operation, settings = runtime.registry.get(job.operation), runtime.settings
+    values = publication_values(settings, operation, job.queue) | {"owner_id": job.owner_id}
+    if work.session.scalar(select(due & text(may_publish(settings, operation, job.queue))), values):
         job.published_at = work.session.scalar(select(func.now()))
         work.wakeups.append(Wakeup(job.id, 0, job.operation, job.queue))
 

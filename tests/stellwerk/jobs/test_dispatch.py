@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -7,32 +6,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
+from outbox import Outbox
 from stellwerk.bootstrap import Platform
-from stellwerk.errors import Conflict, InvalidInput, NotFound, Unavailable
+from stellwerk.errors import Conflict, InvalidInput, NotFound
 from stellwerk.jobs import control, dispatch
 from stellwerk.jobs.model import Job, QueueState
-from stellwerk.jobs.ports import Change, Wakeup
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.jobs.submission import Submission, submit
-
-
-class Outbox:
-    """A publisher that keeps what it is given, or is out of order."""
-
-    def __init__(self) -> None:
-        self.sent: list[UUID] = []
-        self.works = True
-
-    def publish(self, wakeups: Sequence[Wakeup]) -> None:
-        if not self.works:
-            raise Unavailable("no broker")
-        self.sent += [wakeup.job_id for wakeup in wakeups]
-
-    def announce(self, changes: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:  # noqa: ARG002  shows nothing
-        self.publish(wakeups)
-
-    def is_paused(self) -> bool:
-        return False
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ def test_the_catalogue_names_every_operation(ada: ApiUser) -> None:
 def test_an_entry_says_what_the_declaration_says(ada: ApiUser) -> None:
     entry = ada.get("/operations/diagnostics.fail").get_json()
     assert entry["retry"] == {"max_attempts": 3, "base_s": 0.5, "max_s": 5, "delays_s": []}
-    assert entry["limits"] == {"time_limit_s": 30}
+    unbounded = {"max_running": None, "max_running_per_owner": None}
+    assert entry["limits"] == {"time_limit_s": 30, **unbounded}
     assert (entry["queue"], entry["permission"], entry["scope"]) == (
         "long",
         "diagnostics:run",
