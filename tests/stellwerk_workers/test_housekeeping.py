@@ -32,7 +32,8 @@ def test_what_is_scheduled_runs_and_removes_what_has_expired(platform: Platform)
     (job,) = jobs(platform)
     assert job.operation == "housekeeping.purge"
     assert job.owner_id is None
-    assert job.result == {"removed": {"sessions": 1, "idempotency_keys": 0}}
+    assert job.result is not None
+    assert job.result["removed"]["sessions"] == 1
 
 
 def jobs(platform: Platform) -> list[Job]:
