@@ -6,7 +6,7 @@ LANGUAGE ?= en
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check lint format types docs constraints clean
+.PHONY: help setup demo run test chaos check lint format types docs constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ run: setup ## bring everything up on port 8000 and stay; Ctrl-C ends it
 
 test: setup ## run the tests
 	@$(BIN)/pytest -q -n 3 --dist loadgroup
+
+chaos: setup ## kill workers 40 times under 20,000 jobs, ours and bare Celery's; writes docs/chaos.md
+	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/forty_kills.py
 
 check: lint types test ## everything that has to be green
 

@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     job_window_factor_max: int = Field(default=64, ge=1)  # per slot, while a backlog runs quickly
     owner_max_running: dict[str, int] = {}  # jobs of one owner at once, by queue: {"media": 2}
     job_kill_grace_s: float = Field(default=10.0, gt=0)  # how long a handler may ignore its stop
-    job_status_ttl_s: int = Field(default=60, ge=5)  # of an unfinished job in Redis
+    job_status_ttl_s: int = Field(default=30, ge=5)  # of an unfinished job in Redis
     schedules_limit: int = Field(default=100, ge=0)  # schedules of one user
     job_events_kept: int = Field(default=1000, ge=10)  # per job
     job_signal_bytes: int = Field(default=65_536, ge=1)  # of a signal's data as JSON, at most

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +12,15 @@ import pytest
 import requests
 
 from embedded import wait_until
-from full_stack import Client, client_of, full_stack, operator_of
+from full_stack import Client
 from stack_runs import StackRun
 from stellwerk.providers.video.probe import length_s, streams
 
-LEASE_S = 6
+LEASE_S = 6  # as in conftest.py
 ANSWER_WITHIN_S = 2.0
 FROZEN_S = 20
 
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackRun]:
-    folder = tmp_path_factory.mktemp("stack")
-    with full_stack(
-        folder,
-        job_lease_s=LEASE_S,
-        job_heartbeat_s=1.5,
-        job_republish_after_s=5,
-        daily_video_limits='{"free": 10, "pro": 20, "enterprise": 200}',
-    ) as running:
-        yield running
-
-
-@pytest.fixture
-def client(run: StackRun) -> Client:
-    return client_of(run)
 
 
 def generate(client: Client, topic: str) -> str:
@@ -84,9 +65,9 @@ def test_a_running_job_is_cancelled_within_three_seconds(client: Client) -> None
 
 
 def test_flower_finds_a_job_by_its_id_and_shows_the_outcome_the_ledger_has(
-    run: StackRun,
+    run: StackRun, operator: Client
 ) -> None:
-    client = operator_of(run)
+    client = operator
     done = client.submit("diagnostics.echo", {"message": "hello"})
     retried = client.submit("diagnostics.fail", {"succeed_on_attempt": 2})
     failed = client.submit("diagnostics.fail", {"kind": "final"})

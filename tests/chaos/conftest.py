@@ -1,0 +1,32 @@
+"""One whole stack for every test that breaks something in it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from full_stack import Client, client_of, full_stack, operator_of
+from stack_runs import StackRun
+
+LEASE_S = 6
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackRun]:
+    with full_stack(
+        tmp_path_factory.mktemp("stack"),
+        job_lease_s=LEASE_S,
+        job_heartbeat_s=1.5,
+        job_republish_after_s=5,
+        daily_video_limits='{"free": 10, "pro": 20, "enterprise": 200}',
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def client(run: StackRun) -> Client:
+    return client_of(run)
+
+
+@pytest.fixture
+def operator(run: StackRun) -> Client:
+    return operator_of(run)

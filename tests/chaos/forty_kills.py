@@ -1,0 +1,108 @@
+"""`make chaos`: Stellwerk and bare Celery under the same hard kills, side by side.
+
+Writes the figures to docs/chaos.md and docs/chaos.json.
+"""
+
+import argparse
+import json
+import os
+import platform as machine
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from embedded import running_valkey
+from kills import Tally
+from kills_celery import VISIBILITY_TIMEOUT_S, run_celery
+from kills_ours import our_platform, run_ours
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = """\
+# Chaos: what hard kills cost
+
+Made by `make chaos` on {date}: {machine}, {cores} cores; Celery {celery}.
+
+{jobs:,} jobs, two workers with four slots each, {kills} times `kill -9` spread over the work: by
+turns a whole worker with its children, which is then started again, and a single child of one.
+Two thirds of Stellwerk's jobs do something to an outside world that keeps count, a third of them
+each by an effect that is idempotent, can be asked for, or cannot ("blind"). Celery's tasks all do,
+with the settings its documentation recommends for tasks that must not be lost
+(`task_acks_late`, `task_reject_on_worker_lost`, `worker_prefetch_multiplier=1`) and a visibility
+timeout of {visibility} s instead of an hour, so that what a killed worker held comes back in time
+to be counted.
+
+{table}
+
+- **lost**: accepted, and its effect never happened (and nobody was told).
+- **twice**: its effect happened more than once.
+- **uncertain**: a blind effect whose worker died during the call; the job failed with
+  `EFFECT_UNCERTAIN`, and a person decides with `stellwerk jobs resolve`. It happened at most once.
+- **wrong status**: Redis shows clients something else than the ledger has.
+- **slowest rescue**: from a kill until the killed worker's job was given back to the queue.
+"""
+
+
+def main() -> int:
+    """Play the script to both; 1 where Stellwerk lost or repeated anything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=20_000)
+    parser.add_argument("--kills", type=int, default=40)
+    given = parser.parse_args()
+    ours = _ours(given.jobs, given.kills)
+    _say("Stellwerk", ours)
+    theirs = _celery(given.jobs, given.kills)
+    _say("bare Celery", theirs)
+    _write(given.jobs, given.kills, {"Stellwerk": ours, "bare Celery": theirs})
+    for job in (*ours.lost, *ours.twice, *ours.wrong):
+        sys.stdout.write(f"  {job}\n")
+    return 1 if ours.lost or ours.twice or ours.wrong else 0
+
+
+def _ours(jobs: int, kills: int) -> Tally:
+    with tempfile.TemporaryDirectory() as folder, our_platform(Path(folder)) as platform:
+        return run_ours(platform, Path(folder), jobs=jobs, kills=kills)
+
+
+def _celery(jobs: int, kills: int) -> Tally:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        with running_valkey(place / "redis") as redis_url:
+            return run_celery(place, redis_url, jobs=jobs, kills=kills)
+
+
+def _say(name: str, tally: Tally) -> None:
+    sys.stdout.write(f"{name}: {json.dumps(tally.row())}\n")
+    sys.stdout.flush()
+
+
+def _write(jobs: int, kills: int, tallies: dict[str, Tally]) -> None:
+    rows = {name: tally.row() for name, tally in tallies.items()}
+    date = datetime.now(UTC).date().isoformat()
+    page = PAGE.format(
+        date=date,
+        machine=machine.platform(terse=True),
+        cores=os.cpu_count(),
+        celery=version("celery"),
+        jobs=jobs,
+        kills=kills,
+        visibility=VISIBILITY_TIMEOUT_S,
+        table=_table(rows),
+    )
+    (DOCS / "chaos.md").write_text(page)
+    (DOCS / "chaos.json").write_text(json.dumps({"date": date, **rows}, indent=2) + "\n")
+
+
+def _table(rows: dict[str, dict[str, object]]) -> str:
+    names = list(next(iter(rows.values())))
+    lines = ["| | " + " | ".join(rows) + " |", "| --- |" + " ---: |" * len(rows)]
+    lines += [
+        f"| {name} | " + " | ".join(str(row[name]) for row in rows.values()) + " |"
+        for name in names
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
