@@ -19,6 +19,7 @@ from stellwerk_api.credentials import Credentials
 from stellwerk_api.documentation import routes as documentation
 from stellwerk_api.documentation.openapi import api_of
 from stellwerk_api.errors import handle_errors
+from stellwerk_api.jobs.quick_polls import QuickPolls
 from stellwerk_api.json_answers import ApiResponse, OrjsonProvider, as_json
 from stellwerk_api.observation import observe
 from stellwerk_api.operations import routes as operations
@@ -40,7 +41,7 @@ def create_app(platform: Platform | None = None) -> Flask:
     Without a `platform` it reads the settings and makes one, with a connection per thread.
     """
     if platform is None:
-        configure_logs(settings())
+        configure_logs(settings(), forks=False)
         platform = bootstrap(settings(), role="web", pool_size=settings().web_threads)
     app = empty_app()
     app.extensions[context.EXTENSION] = platform
@@ -49,6 +50,7 @@ def create_app(platform: Platform | None = None) -> Flask:
     observe(app)
     guard(app, Credentials(platform))
     handle_errors(app)
+    app.wsgi_app = QuickPolls(app, platform)  # type: ignore[assignment, method-assign]  # Flask's documented way
     return app
 
 

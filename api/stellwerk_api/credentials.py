@@ -3,23 +3,55 @@
 import hashlib
 import hmac
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from flask import Request
+from sqlalchemy.orm import Session
 
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import utc_now
 from stellwerk.errors import NotAuthenticated
 from stellwerk.identity import sessions as ledger
-from stellwerk.identity.caller import Caller, scraper, signed_in
-from stellwerk.identity.sessions import Standing
-from stellwerk.identity.tokens import KEY_PREFIX, Claims, Tokens, expired
-from stellwerk.live.sessions import LiveSessions
+from stellwerk.identity.caller import Caller, by_key, scraper, signed_in
+from stellwerk.identity.service import revoke_key
+from stellwerk.identity.sessions import KeyStanding, Standing
+from stellwerk.identity.tokens import KEY_PREFIX, Claims, Tokens, expired, key_hash
+from stellwerk.live import keys
+from stellwerk.live.sessions import KEY_COPY_S, Copy, LiveSessions
 
 REMEMBERED_S = 30.0
 REMEMBERED_TOKENS = 10_000
 CLOCK_MARGIN_S = 120.0  # our clock may differ from that of whoever made a session's id
+
+
+@dataclass(frozen=True, slots=True)
+class TokenProof:
+    """A token whose signature is right; whether its session stands is to be looked up."""
+
+    claims: Claims
+    redis_key: str  # of the copy of its session
+
+    def caller(self, copy: Copy) -> Caller | None:
+        """Whose it is by Redis's copy; None where Postgres or a refusal is due."""
+        found = copy.standing if copy.is_swept else None
+        if found is None or found.user_id != self.claims.user_id:
+            return None
+        return signed_in(found.user_id, found.role, self.claims.session_id)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProof:
+    """An API key by its hash; whether there is such a key is to be looked up."""
+
+    key_hash: str
+    redis_key: str  # of its copy
+
+    def caller(self, copy: Copy) -> Caller | None:
+        """Whose it is by Redis's copy; None where Postgres or a refusal is due."""
+        found = copy.key_standing if copy.is_swept else None
+        return None if found is None or found.is_over() else _of_key(found)
 
 
 class Credentials:
@@ -36,12 +68,19 @@ class Credentials:
 
     def caller(self, request: Request) -> Caller:
         """Who it is; raises NotAuthenticated."""
-        given = _given(request)
-        if given.startswith(KEY_PREFIX):
-            return self._of_key(given)
+        headers = request.headers
+        given = given_in(headers.get("Authorization", ""), headers.get("X-API-Key", ""))
         if self._scrape_token and _same(given, self._scrape_token):
             return scraper()
-        return self._of_token(given)
+        proof = self.proof(given)
+        return self._with_key(proof) if isinstance(proof, KeyProof) else self._with_token(proof)
+
+    def proof(self, given: str) -> TokenProof | KeyProof:
+        """What a token or key proves by itself; raises NotAuthenticated."""
+        if given.startswith(KEY_PREFIX):
+            hashed = key_hash(given)
+            return KeyProof(hashed, keys.api_key(hashed))
+        return self._verified.proof(given)
 
     def end_session(self, session_id: UUID) -> None:
         """Sign out: in Postgres first, then its copy in Redis."""
@@ -49,35 +88,52 @@ class Credentials:
             ledger.end(session, session_id)
         self.live.end([session_id])
 
-    def _of_key(self, key: str) -> Caller:
-        with self._sessions.begin() as session:
-            caller = ledger.caller_of_key(session, key)
-        if caller is None:
-            raise NotAuthenticated("The API key is not valid, or not any more.")
-        return caller
+    def end_key(self, user_id: int, key_id: UUID) -> None:
+        """Revoke a user's key likewise; raises NotFound."""
+        self.live.end_keys([revoke_key(self._sessions, user_id, key_id)])
 
-    def _of_token(self, token: str) -> Caller:
-        claims = self._verified.claims(token)
-        standing = self._standing(claims.session_id)
+    def _with_key(self, proof: KeyProof) -> Caller:
+        copy = self.live.read_key(proof.key_hash)
+        known = proof.caller(copy)
+        if known:
+            return known
+        with self._sessions.begin() as session:
+            found = ledger.key_standing(session, proof.key_hash)
+            self._sweep_if_due(session, copy)
+        if found is None:
+            raise NotAuthenticated("The API key is not valid, or not any more.")
+        self.live.fill_key(proof.key_hash, found)
+        return _of_key(found)
+
+    def _with_token(self, proof: TokenProof) -> Caller:
+        claims = proof.claims
+        copy = self.live.read(claims.session_id)
+        known = proof.caller(copy)
+        if known:
+            return known
+        standing = None
+        if not (copy.is_swept and copy.held):
+            standing = self._standing(claims.session_id, copy)
         if standing is None or standing.user_id != claims.user_id:
             raise NotAuthenticated("The session has ended. Sign in again.")
         return signed_in(standing.user_id, standing.role, claims.session_id)
 
-    def _standing(self, session_id: UUID) -> Standing | None:
-        """From Redis where its copy can be believed, else from Postgres."""
-        copy = self.live.read(session_id)
-        if copy.is_swept and (copy.standing or copy.is_ended):
-            return copy.standing
+    def _standing(self, session_id: UUID, copy: Copy) -> Standing | None:
         with self._sessions() as session:
             found = ledger.standing(session, session_id)
-            started_after = utc_now() - timedelta(seconds=self._token_ttl_s + CLOCK_MARGIN_S)
-            must_sweep = copy.is_reachable and not copy.is_swept
-            ended = ledger.ended_of(session, started_after=started_after) if must_sweep else ()
-        if must_sweep:
-            self.live.sweep(ended)
+            self._sweep_if_due(session, copy)
         if found:
             self.live.fill(session_id, found)
         return found
+
+    def _sweep_if_due(self, session: Session, copy: Copy) -> None:
+        """Mark what ended lately, so that copies can be believed again for a moment."""
+        if copy.is_swept or not copy.is_reachable:
+            return
+        started_after = utc_now() - timedelta(seconds=self._token_ttl_s + CLOCK_MARGIN_S)
+        ended = ledger.ended_of(session, started_after=started_after)
+        within = timedelta(seconds=KEY_COPY_S + CLOCK_MARGIN_S)
+        self.live.sweep(ended, ledger.keys_changed(session, within=within))
 
 
 class VerifiedTokens:
@@ -85,34 +141,39 @@ class VerifiedTokens:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._known: dict[bytes, tuple[Claims, float]] = {}
+        self._known: dict[bytes, tuple[TokenProof, float]] = {}
 
-    def claims(self, token: str) -> Claims:
-        """The token's claims; raises NotAuthenticated."""
+    def proof(self, token: str) -> TokenProof:
+        """What the token proves; raises NotAuthenticated."""
         digest = hashlib.sha256(token.encode()).digest()
-        claims, until = self._known.get(digest, (None, 0.0))
-        if claims is None or time.monotonic() > until:
+        proof, until = self._known.get(digest, (None, 0.0))
+        if proof is None or time.monotonic() > until:
             claims = self._tokens.verify(token)
-            self._remember(digest, claims)
-        if claims.expires_at <= time.time():
+            proof = TokenProof(claims, keys.session(claims.session_id))
+            self._remember(digest, proof)
+        if proof.claims.expires_at <= time.time():
             raise expired()
-        return claims
+        return proof
 
-    def _remember(self, digest: bytes, claims: Claims) -> None:
+    def _remember(self, digest: bytes, proof: TokenProof) -> None:
         if len(self._known) >= REMEMBERED_TOKENS:
             self._known.clear()
-        self._known[digest] = claims, time.monotonic() + REMEMBERED_S
+        self._known[digest] = proof, time.monotonic() + REMEMBERED_S
 
 
-def _given(request: Request) -> str:
-    authorization = request.headers.get("Authorization", "")
+def given_in(authorization: str, api_key: str) -> str:
+    """The token or key in the two headers that may carry one; raises NotAuthenticated."""
     scheme, _, token = authorization.partition(" ")
     if authorization and scheme.lower() != "bearer":
         raise NotAuthenticated("Send `Authorization: Bearer` and a token or API key.")
-    given = token.strip() or request.headers.get("X-API-Key", "").strip()
+    given = token.strip() or api_key.strip()
     if not given:
         raise NotAuthenticated("Sign in: POST /api/v1/auth/login gives an access token.")
     return given
+
+
+def _of_key(found: KeyStanding) -> Caller:
+    return by_key(found.user_id, found.role, UUID(found.key_id), found.scopes)
 
 
 def _same(given: str, secret: str) -> bool:

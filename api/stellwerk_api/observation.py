@@ -3,6 +3,7 @@
 import re
 import time
 from contextlib import suppress
+from typing import NamedTuple
 
 import structlog
 from flask import Flask, Response, g, request
@@ -19,7 +20,7 @@ NO_CONTENT = frozenset({204, 304})
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_SECURITY = {
+SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
@@ -28,6 +29,35 @@ _SECURITY = {
 }
 
 log = structlog.get_logger()
+
+
+class Answered(NamedTuple):
+    """What is told of every request."""
+
+    method: str
+    path: str
+    route: str
+    status: int
+    duration_s: float
+    user_id: int | None
+    remote: str | None
+    request_id: str
+
+
+def record(answered: Answered) -> None:
+    """Measure a request, and write its line into the log."""
+    observe_request(answered.route, answered.method, answered.status, answered.duration_s)
+    log.info(
+        "request",
+        request_id=answered.request_id,
+        method=answered.method,
+        path=answered.path,
+        route=answered.route,
+        status=answered.status,
+        duration_ms=round(answered.duration_s * 1000, 1),
+        user_id=answered.user_id,
+        remote=answered.remote,
+    )
 
 
 def observe(app: Flask) -> None:
@@ -40,10 +70,13 @@ def request_id() -> str:
     """The id of the request being answered: the client's if it is well-formed, else ours."""
     known = g.get("request_id")
     if known is None:
-        given = request.headers.get(HEADER, "")
-        known = given if _WELL_FORMED.fullmatch(given) else str(new_id())
-        g.request_id = known
+        g.request_id = known = well_formed_id(request.headers.get(HEADER, ""))
     return str(known)
+
+
+def well_formed_id(given: str) -> str:
+    """The id that a client gave, or a new one."""
+    return given if _WELL_FORMED.fullmatch(given) else str(new_id())
 
 
 def _begin() -> None:
@@ -55,7 +88,7 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     _drain()
     response.headers[HEADER] = request_id()
-    for name, value in _SECURITY.items():
+    for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     if response.status_code in NO_CONTENT or request.method == "OPTIONS":
         response.headers.pop("Content-Type", None)
@@ -76,16 +109,16 @@ def _drain() -> None:
 
 
 def _record(status: int, duration_s: float) -> None:
-    route = request.url_rule.rule if request.url_rule else "unmatched"
-    observe_request(route, request.method, status, duration_s)
     caller = g.get("caller")
-    log.info(
-        "request",
-        method=request.method,
-        path=request.path[:500],
-        route=route,
-        status=status,
-        duration_ms=round(duration_s * 1000, 1),
-        user_id=caller.user_id if caller else None,
-        remote=request.remote_addr,
+    record(
+        Answered(
+            method=request.method,
+            path=request.path[:500],
+            route=request.url_rule.rule if request.url_rule else "unmatched",
+            status=status,
+            duration_s=duration_s,
+            user_id=caller.user_id if caller else None,
+            remote=request.remote_addr,
+            request_id=request_id(),
+        )
     )

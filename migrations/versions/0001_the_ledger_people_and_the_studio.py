@@ -60,6 +60,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
+    op.create_index("ix_users_updated", "users", ["updated_at"], unique=False)
     op.create_index("uq_users_email", "users", [sa.literal_column("lower(email)")], unique=True)
     op.create_index(
         "uq_users_username", "users", [sa.literal_column("lower(username)")], unique=True
@@ -88,6 +89,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
         sa.UniqueConstraint("key_hash", name=op.f("uq_api_keys_key_hash")),
+    )
+    op.create_index(
+        "ix_api_keys_revoked",
+        "api_keys",
+        ["revoked_at"],
+        unique=False,
+        postgresql_where=sa.text("revoked_at IS NOT NULL"),
     )
     op.create_index("ix_api_keys_user", "api_keys", ["user_id"], unique=False)
     op.create_table(
@@ -683,9 +691,15 @@ def downgrade() -> None:
     op.drop_index("ix_channels_user", table_name="channels")
     op.drop_table("channels")
     op.drop_index("ix_api_keys_user", table_name="api_keys")
+    op.drop_index(
+        "ix_api_keys_revoked",
+        table_name="api_keys",
+        postgresql_where=sa.text("revoked_at IS NOT NULL"),
+    )
     op.drop_table("api_keys")
     op.drop_index("uq_users_username", table_name="users")
     op.drop_index("uq_users_email", table_name="users")
+    op.drop_index("ix_users_updated", table_name="users")
     op.drop_table("users")
     op.drop_table("queue_states")
     op.drop_table("job_tombstones")

@@ -15,8 +15,10 @@ from stellwerk.broker.events import Announcer, Lost
 from stellwerk.broker.publisher import publishing_app
 from stellwerk.gate import Gate
 from stellwerk.jobs import dispatch
+from stellwerk.jobs.depths import queue_depths
 from stellwerk.jobs.pace import Pace
 from stellwerk.live.client import LiveClient
+from stellwerk.live.depths import QueueDepths
 from stellwerk.live.epoch import set_mark, was_emptied
 from stellwerk.logs import configure_logs
 from stellwerk.schedules.firing import fire_due
@@ -79,10 +81,17 @@ class Dispatcher:
         self._sweep_after = time.monotonic() + SWEEP_EVERY_S
         dispatch.wake_overdue_waits(self._platform.runtime)
         fire_due(self._platform.runtime)
+        self._tell_depths()
         rescued = dispatch.rescue_expired(self._platform.runtime)
         if rescued:
             log.warning("leases expired, jobs start again", count=len(rescued))
             self._announcer.announce([Lost(wakeup, status) for wakeup, status in rescued])
+
+    def _tell_depths(self) -> None:
+        """So that polls can say when to look again."""
+        with self._platform.runtime.sessions() as session:
+            depths = queue_depths(session, QUEUES)
+        QueueDepths(self._platform.live_client).show(depths)
 
     def _spare_leases(self, *_: object) -> None:
         """With every new connection: workers could not renew either, give them two heartbeats."""

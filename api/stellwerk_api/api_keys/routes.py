@@ -11,7 +11,7 @@ from stellwerk.identity import service
 from stellwerk.identity.model import ApiKey
 from stellwerk.jobs.queries import API
 from stellwerk_api.api_keys.schemas import KeyBody, KeyPage, NewKeySchema
-from stellwerk_api.auth import caller, requires
+from stellwerk_api.auth import caller, credentials, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import ApiResponse, json_answer
@@ -47,7 +47,7 @@ def browse() -> Response:
 @keys.raises(404)
 def revoke(key_id: UUID) -> Response:
     """Revoke a key; it is worth nothing from now on."""
-    service.revoke_key(platform().runtime.sessions, caller().user_id, key_id)
+    credentials().end_key(caller().user_id, key_id)
     return ApiResponse(status=204)
 
 

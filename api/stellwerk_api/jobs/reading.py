@@ -1,5 +1,6 @@
 """A job as its caller may see it: from Redis on the hot path, else from the ledger."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -13,20 +14,24 @@ from stellwerk.errors import Gone, NotFound
 from stellwerk.jobs import queries
 from stellwerk.jobs.model import JobTombstone
 from stellwerk.jobs.operation import Scope
-from stellwerk.jobs.states import TERMINAL
-from stellwerk.live.status import Shown
+from stellwerk.jobs.states import TERMINAL, JobStatus
+from stellwerk.live.depths import QueueDepths
+from stellwerk.live.status import Head, Shown
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import json_answer
 
-_LOOK_AGAIN_S = ((10, 1), (60, 2), (600, 5))  # up to this age, in seconds: look again after
-_LOOK_AGAIN_LATE_S = 15
+_LOOK_AGAIN_S = (1, 2, 5, 15)  # one further for each limit that is passed
+_OLDER_THAN_S = (10, 60, 600)
+_DEEPER_THAN = (100, 1_000, 5_000)  # due jobs in the queue
 
 
 def seen(job_id: UUID) -> Shown:
     """The job's document, if the caller may read it; raises NotFound, or Gone for one purged."""
     here = platform()
-    shown = here.live.read(job_id) or _from_ledger(here, job_id)
+    shown = here.live.read(job_id)
+    if shown is None or shown.head is None:
+        shown = _from_ledger(here, job_id)
     if shown.owner_id != caller().user_id and not _is_shared_with_caller(here, shown):
         raise unknown(job_id)
     return shown
@@ -39,15 +44,33 @@ def document(shown: Shown) -> dict[str, Any]:
 
 
 def polled(job_id: UUID) -> Response:
-    """The answer to a poll: 200, or 304 where the client has this version."""
+    """The answer to a poll: 200, or 304 where the client has this version.
+
+    `QuickPolls` answers most polls before they come here, with the same headers.
+    """
     shown = seen(job_id)
-    etag = f'"{shown.version}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if document(shown)["status"] not in TERMINAL:
-        headers["Retry-After"] = str(_look_again_s(job_id))
+    headers = poll_headers(shown, shown.head, job_id, QueueDepths(platform().live_client).of)
     if request.if_none_match.contains_weak(str(shown.version)):
         return Response(status=304, headers=headers)
     return json_answer(shown.document, headers=headers)
+
+
+def poll_headers(
+    shown: Shown, head: Head | None, job_id: UUID, depth_of: Callable[[str], int]
+) -> dict[str, str]:
+    """What a poll's answer says of itself; `depth_of` tells how many jobs are due in a queue."""
+    headers = {"ETag": f'"{shown.version}"', "Cache-Control": "private, no-cache"}
+    if head and head.status not in TERMINAL:
+        depth = depth_of(head.queue) if head.status == JobStatus.QUEUED else 0
+        headers["Retry-After"] = str(look_again_s(age_s(job_id), depth))
+    return headers
+
+
+def look_again_s(age: float, depth: int) -> int:
+    """Seconds until the next look: more for older jobs, and for those in a long queue."""
+    by_age = sum(age >= limit_s for limit_s in _OLDER_THAN_S)
+    by_depth = sum(depth >= limit for limit in _DEEPER_THAN)
+    return _LOOK_AGAIN_S[max(by_age, by_depth)]
 
 
 def unknown(job_id: UUID) -> NotFound:
@@ -80,9 +103,3 @@ def _is_shared_with_caller(here: Platform, shown: Shown) -> bool:
         return False
     operation = here.runtime.registry.get(name)
     return operation.scope is Scope.SHARED and caller().may(operation.permission)
-
-
-def _look_again_s(job_id: UUID) -> int:
-    """Longer the older the job is; its id tells when it was made."""
-    age = age_s(job_id)
-    return next((wait_s for up_to_s, wait_s in _LOOK_AGAIN_S if age < up_to_s), _LOOK_AGAIN_LATE_S)

@@ -160,6 +160,7 @@ class JobDocument(Schema):
     job_id = fields.UUID(required=True)
     operation = fields.String(required=True)
     status = fields.Enum(PublicStatus, by_value=True, required=True)
+    queue = fields.String(required=True)
     progress = fields.Integer(required=True, metadata={"description": "Percent."})
     message = fields.String(required=True)
     steps = fields.List(fields.Nested(StepSchema), required=True)

@@ -21,6 +21,7 @@ class User(Base):
         CheckConstraint("subscription_tier IN ('free', 'pro', 'enterprise')", name="tier"),
         Index("uq_users_email", text("lower(email)"), unique=True),
         Index("uq_users_username", text("lower(username)"), unique=True),
+        Index("ix_users_updated", "updated_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -65,7 +66,10 @@ class ApiKey(Base):
     """
 
     __tablename__ = "api_keys"
-    __table_args__ = (Index("ix_api_keys_user", "user_id"),)
+    __table_args__ = (
+        Index("ix_api_keys_user", "user_id"),
+        Index("ix_api_keys_revoked", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
+    )
 
     id: Mapped[Uuid] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

@@ -149,13 +149,14 @@ def list_keys(session: Session, user_id: int) -> Sequence[ApiKey]:
     return session.scalars(query.order_by(ApiKey.id.desc())).all()
 
 
-def revoke_key(sessions: Sessions, user_id: int, key_id: UUID) -> None:
-    """End a key at once; raises NotFound where the user has no such key."""
+def revoke_key(sessions: Sessions, user_id: int, key_id: UUID) -> str:
+    """End a key and return its hash; raises NotFound where the user has no such key."""
     with sessions.begin() as session:
         key = session.get(ApiKey, key_id)
         if key is None or key.user_id != user_id:
             raise NotFound(f"There is no API key {key_id}.")
         key.revoked_at = key.revoked_at or utc_now()
+        return key.key_hash
 
 
 def create_admin(sessions: Sessions, email: str, password: str, *, promote: bool = False) -> int:

@@ -1,17 +1,16 @@
 """Sessions and API keys in the ledger: the truth about who is signed in."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text, union_all, update
 from sqlalchemy.orm import Session
 
 from stellwerk.clock import lowest_id_since, new_id
-from stellwerk.identity.caller import Caller, by_key
 from stellwerk.identity.model import ApiKey, User, UserSession
-from stellwerk.identity.tokens import key_hash
 
 NOTED_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is
 
@@ -24,6 +23,21 @@ class Standing:
 
     user_id: int
     role: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStanding:
+    """Whose live API key it is, and what it is for; Redis keeps a copy of this too."""
+
+    user_id: int
+    role: str
+    key_id: str
+    scopes: tuple[str, ...]
+    expires_at: float | None  # seconds since 1970
+
+    def is_over(self) -> bool:
+        """Whether its time has run out."""
+        return self.expires_at is not None and self.expires_at <= time.time()
 
 
 def start(session: Session, user_id: int, expires_at: datetime) -> UUID:
@@ -72,13 +86,13 @@ def ended_of(session: Session, *, started_after: datetime) -> Sequence[UUID]:
     return session.scalars(query).all()
 
 
-def caller_of_key(session: Session, key: str) -> Caller | None:
-    """The caller of an API key, whose use is noted; None where it is unknown or over."""
+def key_standing(session: Session, hashed: str) -> KeyStanding | None:
+    """Whose key it is, and its use is noted; None where it is unknown or over."""
     query = (
         select(ApiKey, User.role)
         .join(User, User.id == ApiKey.user_id)
         .where(
-            ApiKey.key_hash == key_hash(key),
+            ApiKey.key_hash == hashed,
             ApiKey.revoked_at.is_(None),
             func.coalesce(ApiKey.expires_at, func.now() + timedelta(days=1)) > func.now(),
             User.is_active,
@@ -88,7 +102,21 @@ def caller_of_key(session: Session, key: str) -> Caller | None:
     if found is None:
         return None
     _note_use(session, found.ApiKey)
-    return by_key(found.ApiKey.user_id, found.role, found.ApiKey.id, tuple(found.ApiKey.scopes))
+    key: ApiKey = found.ApiKey
+    expires_at = key.expires_at.timestamp() if key.expires_at else None
+    return KeyStanding(key.user_id, found.role, str(key.id), tuple(key.scopes), expires_at)
+
+
+def keys_changed(session: Session, *, within: timedelta) -> Sequence[str]:
+    """Hashes of keys that were revoked lately, or whose user's account was changed since."""
+    since = func.now() - within
+    revoked = select(ApiKey.key_hash).where(ApiKey.revoked_at > since)
+    of_changed = (
+        select(ApiKey.key_hash)
+        .join(User, User.id == ApiKey.user_id)
+        .where(User.updated_at > since, User.updated_at > ApiKey.created_at)
+    )
+    return session.scalars(union_all(revoked, of_changed)).all()
 
 
 def _note_use(session: Session, key: ApiKey) -> None:

@@ -106,11 +106,15 @@ def artifact(session: Session, job_id: UUID, name: str) -> JobArtifact:
 
 
 def document(row: RowMapping, registry: Registry) -> dict[str, Any]:
-    """The job as clients see it (docs/job_states.md explains `status`)."""
+    """The job as clients see it (docs/job_states.md explains `status`).
+
+    Its first four members stay where they are: polls read them without parsing the rest.
+    """
     return {
         "job_id": str(row["id"]),
         "operation": row["operation"],
         "status": _public(row),
+        "queue": row["queue"],
         "progress": row["progress"],
         "message": row["message"],
         "steps": _steps(row, registry),

@@ -1,4 +1,8 @@
-"""Every key and channel name in Redis. Braces keep a job's keys in one cluster slot."""
+"""Every key and channel name in Redis.
+
+Braces keep a job's keys in one cluster slot. The script that answers a poll touches a session and
+a job at once, so live status as a whole needs a Redis that is not a cluster; Celery does too.
+"""
 
 from uuid import UUID
 
@@ -7,6 +11,7 @@ PREFIX = "stellwerk"
 EVENTS_CHANNEL = f"{PREFIX}:events"  # messages start with the job id, 36 characters
 EPOCH = f"{PREFIX}:epoch"  # gone when Redis lost its data
 SESSIONS_SWEPT = f"{PREFIX}:sessions:swept"  # while it stands, copies of sessions are believed
+QUEUE_DEPTHS = f"{PREFIX}:queues:depths"  # JSON: jobs that are due and unclaimed, by queue
 
 
 def job_status(job_id: UUID | str) -> str:
@@ -22,3 +27,8 @@ def job_events(job_id: UUID | str) -> str:
 def session(session_id: UUID | str) -> str:
     """String: the cached user of a signed-in session, JSON."""
     return f"{PREFIX}:session:{{{session_id}}}"
+
+
+def api_key(key_hash: str) -> str:
+    """String: the cached user of an API key, JSON."""
+    return f"{PREFIX}:api-key:{{{key_hash}}}"

@@ -7,85 +7,115 @@ Three things keep a copy from outliving its session:
 - if Redis was gone at the logout, the mark is missing: so copies are believed only while the
   `swept` key stands, which lives for two seconds, whatever Redis goes through meanwhile;
 - whoever finds it missing reads the ended sessions from Postgres, marks them, and sets it again.
+
+API keys are copied in the same way, for a minute. The mark of a key says less: its copy is not to
+be believed, and Postgres has to be asked.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import orjson
 from redis import Redis
 
-from stellwerk.identity.sessions import Standing
+from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.live import keys
 from stellwerk.live.client import LiveClient
 
 SWEPT_FOR_S = 2
+KEY_COPY_S = 60  # how long the copy of an API key, or its mark, is kept
 ENDED = b"-"
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What Redis says of a session; believe `standing` and `is_ended` only while `is_swept`."""
+    """What Redis holds of a session or a key; believe it only while `is_swept`."""
 
-    standing: Standing | None = None
-    is_ended: bool = False
+    held: bytes | None = None
     is_swept: bool = False
     is_reachable: bool = True
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the mark stands in the copy's place."""
+        return self.held == ENDED
+
+    @property
+    def standing(self) -> Standing | None:
+        """The copy of a session."""
+        if self.held is None or self.held == ENDED:
+            return None
+        return Standing(*orjson.loads(self.held))
+
+    @property
+    def key_standing(self) -> KeyStanding | None:
+        """The copy of an API key."""
+        if self.held is None or self.held == ENDED:
+            return None
+        user_id, role, key_id, scopes, expires_at = orjson.loads(self.held)
+        return KeyStanding(user_id, role, key_id, tuple(scopes), expires_at)
 
 
 _NO_ANSWER = Copy(is_reachable=False)
 
 
 class LiveSessions:
-    """The copies, each kept for `ttl_s` seconds."""
+    """The copies; those of sessions are kept for `ttl_s` seconds."""
 
     def __init__(self, client: LiveClient, *, ttl_s: int) -> None:
         self._client = client
         self._ttl_s = ttl_s
 
     def read(self, session_id: UUID) -> Copy:
-        """The copy, in one round trip."""
+        """The copy of a session, in one round trip."""
+        return self._read(keys.session(session_id))
 
-        def read(redis: Redis) -> Copy:
-            with redis.pipeline(transaction=False) as pipe:
-                pipe.get(keys.session(session_id))
-                pipe.exists(keys.SESSIONS_SWEPT)
-                held, swept = pipe.execute()
-            return _copy(held, is_swept=bool(swept))
-
-        return self._client.ask(read, otherwise=_NO_ANSWER)
+    def read_key(self, key_hash: str) -> Copy:
+        """The copy of an API key, in one round trip."""
+        return self._read(keys.api_key(key_hash))
 
     def fill(self, session_id: UUID, standing: Standing) -> None:
-        """Put a copy where nothing is."""
-        value = orjson.dumps([standing.user_id, standing.role])
-        self._client.ask(
-            lambda redis: redis.set(keys.session(session_id), value, ex=self._ttl_s, nx=True),
-            otherwise=None,
-        )
+        """Put a session's copy where nothing is."""
+        self._fill(keys.session(session_id), [standing.user_id, standing.role], self._ttl_s)
+
+    def fill_key(self, key_hash: str, found: KeyStanding) -> None:
+        """Put a key's copy where nothing is."""
+        value = [found.user_id, found.role, found.key_id, found.scopes, found.expires_at]
+        self._fill(keys.api_key(key_hash), value, KEY_COPY_S)
 
     def end(self, session_ids: Sequence[UUID]) -> None:
         """Put the mark of an ended session in place of each copy."""
-        self._mark(session_ids, swept=False)
+        self._mark(session_ids, (), swept=False)
 
-    def sweep(self, ended: Sequence[UUID]) -> None:
+    def end_keys(self, key_hashes: Sequence[str]) -> None:
+        """Put the mark in place of each key's copy."""
+        self._mark((), key_hashes, swept=False)
+
+    def sweep(self, ended: Sequence[UUID], changed_keys: Sequence[str]) -> None:
         """The same for all that Postgres knows to be ended; copies are believed again."""
-        self._mark(ended, swept=True)
+        self._mark(ended, changed_keys, swept=True)
 
-    def _mark(self, session_ids: Sequence[UUID], *, swept: bool) -> None:
+    def _read(self, key: str) -> Copy:
+        both: Any = self._client.ask(
+            lambda redis: redis.mget(key, keys.SESSIONS_SWEPT), otherwise=None
+        )
+        return _NO_ANSWER if both is None else Copy(both[0], is_swept=both[1] is not None)
+
+    def _fill(self, key: str, value: list[object], ttl_s: int) -> None:
+        text = orjson.dumps(value)
+        self._client.ask(lambda redis: redis.set(key, text, ex=ttl_s, nx=True), otherwise=None)
+
+    def _mark(self, session_ids: Sequence[UUID], hashes: Sequence[str], *, swept: bool) -> None:
         def mark(redis: Redis) -> None:
             with redis.pipeline(transaction=False) as pipe:
                 for session_id in session_ids:
                     pipe.set(keys.session(session_id), ENDED, ex=self._ttl_s)
+                for key_hash in hashes:
+                    pipe.set(keys.api_key(key_hash), ENDED, ex=KEY_COPY_S)
                 if swept:
                     pipe.set(keys.SESSIONS_SWEPT, "1", ex=SWEPT_FOR_S)
                 pipe.execute()
 
         self._client.ask(mark, otherwise=None)
-
-
-def _copy(held: bytes | None, *, is_swept: bool) -> Copy:
-    if held is None or held == ENDED:
-        return Copy(is_ended=held is not None, is_swept=is_swept)
-    user_id, role = orjson.loads(held)
-    return Copy(Standing(user_id, role), is_swept=is_swept)

@@ -1,8 +1,10 @@
 """Live status of jobs in Redis, fenced by version, with an event stream beside each."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -35,6 +37,21 @@ return 1
 _SHOW_SHA = sha1(_SHOW.encode(), usedforsecurity=False).hexdigest()  # how Redis names scripts
 
 
+# How every document begins (jobs.queries.document), so that nobody has to parse it for this.
+_HEAD = re.compile(
+    rb'\{"job_id":"[^"]+","operation":"(?P<operation>[^"]+)","status":"(?P<status>[a-z]+)",'
+    rb'"queue":"(?P<queue>[^"]+)"'
+)
+
+
+class Head(NamedTuple):
+    """The names at a document's beginning."""
+
+    operation: str
+    status: str
+    queue: str
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What Redis holds of a job: the document's bytes, whose it is, and its version."""
@@ -42,6 +59,12 @@ class Shown:
     version: int
     owner_id: int | None
     document: bytes
+
+    @property
+    def head(self) -> Head | None:
+        """The document's first names; None where an older release wrote it."""
+        found = _HEAD.match(self.document)
+        return Head(*(part.decode() for part in found.groups())) if found else None
 
 
 class LiveStatus:
@@ -107,10 +130,7 @@ class LiveStatus:
         held = self._client.ask(
             lambda redis: redis.hmget(keys.job_status(job_id), wanted), otherwise=None
         )
-        version, owner, document = held or (None, None, None)
-        if version is None or document is None:
-            return None
-        return Shown(int(version), int(owner) if owner else None, _bytes(document))
+        return shown_of(*held) if held else None
 
     def _of_change(self, change: Change, *, with_event: bool) -> Call:
         document = orjson.dumps(change.document)
@@ -152,9 +172,15 @@ def _command(job_id: UUID, arguments: Sequence[Argument]) -> Command:
     return ("EVALSHA", _SHOW_SHA, 2, *both, *arguments)
 
 
+def shown_of(
+    version: bytes | str | None, owner: bytes | str | None, document: bytes | str | None
+) -> Shown | None:
+    """The fields of a job's hash; None where there is no document in it."""
+    if version is None or document is None:
+        return None
+    raw = document if isinstance(document, bytes) else document.encode()
+    return Shown(int(version), int(owner) if owner else None, raw)
+
+
 def _owner(owner_id: int | None) -> str:
     return "" if owner_id is None else str(owner_id)
-
-
-def _bytes(value: bytes | str) -> bytes:
-    return value if isinstance(value, bytes) else value.encode()

@@ -3,8 +3,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api import UNKNOWN_ID, ApiUser, error_of
+from embedded import wait_until
 from stellwerk.bootstrap import Platform
-from stellwerk.identity.model import ApiKey
+from stellwerk.identity.model import ApiKey, User
+from stellwerk.identity.sessions import key_standing
+from stellwerk.identity.tokens import key_hash
+from stellwerk.live.sessions import LiveSessions
 
 
 def test_a_key_is_shown_once_and_stored_as_a_hash(platform: Platform, ada: ApiUser) -> None:
@@ -36,12 +40,43 @@ def test_a_revoked_key_is_worth_nothing_at_once(ada: ApiUser) -> None:
     assert ada.get("/api-keys").get_json()["items"] == []
 
 
-def test_a_key_that_expired_is_refused(platform: Platform, ada: ApiUser) -> None:
-    key = ada.with_key(expires_at=(datetime.now(UTC) + timedelta(days=1)).isoformat())
+def test_a_key_that_expired_is_refused_though_redis_has_a_copy(ada: ApiUser) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    key = ada.with_key(expires_at=soon.isoformat())
     assert key.get("/jobs").status_code == 200
+    wait_until(lambda: key.get("/jobs").status_code == 401, timeout_s=10)
+    assert datetime.now(UTC) >= soon
+
+
+def test_a_key_follows_a_change_of_its_users_account(platform: Platform, ada: ApiUser) -> None:
+    key = ada.with_key()
+    assert key.get("/jobs?all=true").status_code == 403
     with platform.runtime.sessions.begin() as session:
-        row = session.get_one(ApiKey, key.user["key_id"])
-        row.expires_at = datetime.now(UTC) - timedelta(seconds=1)
+        session.get_one(User, ada.user["id"]).role = "operator"
+    wait_until(lambda: key.get("/jobs?all=true").status_code == 200, timeout_s=10)
+    with platform.runtime.sessions.begin() as session:
+        session.get_one(User, ada.user["id"]).is_active = False
+    wait_until(lambda: key.get("/jobs").status_code == 401, timeout_s=10)
+
+
+def test_a_slow_reader_cannot_put_the_copy_of_a_revoked_key_back(
+    platform: Platform, ada: ApiUser
+) -> None:
+    key = ada.with_key()
+    hashed = key_hash(key.credentials["Authorization"].removeprefix("Bearer "))
+    with platform.runtime.sessions.begin() as session:
+        slowly_read = key_standing(session, hashed)
+    assert slowly_read
+    assert ada.send("DELETE", f"/api-keys/{key.user['key_id']}").status_code == 204
+    LiveSessions(platform.live_client, ttl_s=900).fill_key(hashed, slowly_read)
+    error_of(key.get("/jobs"), 401)
+
+
+def test_an_emptied_redis_does_not_revive_a_key(platform: Platform, ada: ApiUser) -> None:
+    key = ada.with_key()
+    assert key.get("/jobs").status_code == 200
+    assert ada.send("DELETE", f"/api-keys/{key.user['key_id']}").status_code == 204
+    platform.live_client.redis.flushdb()
     error_of(key.get("/jobs"), 401)
 
 

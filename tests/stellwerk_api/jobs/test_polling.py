@@ -13,6 +13,7 @@ from stellwerk.jobs import control
 from stellwerk.jobs.model import Job, JobTombstone
 from stellwerk.jobs.operation import Registry, Scope
 from stellwerk.live import keys
+from stellwerk.live.depths import QueueDepths
 from stellwerk.settings import Settings
 from stellwerk.stack.ports import free_port
 from stellwerk_api.app import create_app
@@ -46,14 +47,17 @@ def test_a_poll_is_answered_from_redis_and_from_the_ledger_alike(
 def test_a_poll_on_the_hot_path_asks_no_database(
     platform: Platform, settings: Settings, ada: ApiUser
 ) -> None:
-    job_id = ada.submit()
-    assert ada.get(f"/jobs/{job_id}").status_code == 200
+    job_id, key = ada.submit(), ada.with_key()
+    for user in (ada, key):
+        assert user.get(f"/jobs/{job_id}").status_code == 200
     platform.live_client.redis.set(keys.SESSIONS_SWEPT, "1", ex=60)
     nowhere = SecretStr(f"postgresql://x:y@127.0.0.1:{free_port()}/z")
     blind = bootstrap(settings.model_copy(update={"database_url": nowhere}), role="tests-blind")
-    user = ApiUser(create_app(blind).test_client(), ada.credentials)
-    assert user.get(f"/jobs/{job_id}").status_code == 200
-    error_of(user.get("/jobs"), 503)
+    client = create_app(blind).test_client()
+    for credentials in (ada.credentials, key.credentials):
+        user = ApiUser(client, credentials)
+        assert user.get(f"/jobs/{job_id}").status_code == 200
+        error_of(user.get("/jobs"), 503)
     blind.close()
 
 
@@ -82,6 +86,19 @@ def test_the_older_an_unfinished_job_the_later_the_next_look(
     with platform.runtime.sessions.begin() as session:
         session.get_one(Job, job_id).id = older
     assert ada.get(f"/jobs/{older}").headers["Retry-After"] == str(wait_s)
+
+
+@pytest.mark.parametrize(("depth", "wait_s"), [(99, 1), (100, 2), (1000, 5), (10_000, 15)])
+def test_the_longer_the_queue_the_later_the_next_look_at_a_job_in_it(
+    platform: Platform, ada: ApiUser, depth: int, wait_s: int
+) -> None:
+    answer = ada.post("/jobs", {"operation": "diagnostics.echo"})
+    later = ada.submit()
+    QueueDepths(platform.live_client).show({"short": depth, "long": 0})
+    for query in ("", "?wait=0"):
+        polled = ada.get(f"/jobs/{answer.get_json()['job_id']}{query}")
+        assert (polled.get_json()["queue"], polled.headers["Retry-After"]) == ("short", str(wait_s))
+    assert ada.get(f"/jobs/{later}").headers["Retry-After"] == "1", "it stands in no queue yet"
 
 
 def test_an_unknown_job_is_404_and_a_purged_one_410_for_its_owner_only(
