@@ -1,5 +1,6 @@
 """What becomes of jobs, with real workers."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,14 @@ def test_a_job_is_carried_out_and_its_result_is_kept(platform: Platform) -> None
     assert job["progress"] == 100
     assert job["result"]["message"] == "hi"
     assert job["result"]["data"] == {"a": [1, None]}
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_echo_takes_as_long_as_it_is_asked_to(platform: Platform) -> None:
+    job = run(platform, "diagnostics.echo", {"wait_ms": 300})
+
+    started, ended_at = map(datetime.fromisoformat, (job["started_at"], job["finished_at"]))
+    assert (ended_at - started).total_seconds() >= 0.3
 
 
 @pytest.mark.usefixtures("engine")

@@ -18,8 +18,11 @@ TICK_S = 0.2
 
 @handles("diagnostics.echo")
 def echo(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
-    """Answer with the payload."""
-    return {**payload, "worker": ctx.worker}
+    """Answer with the payload, at once or a moment later."""
+    wait_ms = payload.get("wait_ms", 0)  # jobs accepted before there was such a field
+    if wait_ms:
+        ctx.sleep(wait_ms / 1000)
+    return {"message": payload["message"], "data": payload["data"], "worker": ctx.worker}
 
 
 @handles("diagnostics.sleep")

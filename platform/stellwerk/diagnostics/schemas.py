@@ -11,6 +11,12 @@ class EchoPayload(Schema):
 
     message = fields.String(load_default="", validate=validate.Length(max=10_000))
     data = fields.Raw(load_default=None, allow_none=True)
+    wait_ms = fields.Integer(
+        load_default=0,
+        strict=True,
+        validate=validate.Range(0, 1000),
+        metadata={"description": "Milliseconds to wait before answering."},
+    )
 
 
 class EchoResult(Schema):
