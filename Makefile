@@ -6,13 +6,14 @@ LANGUAGE ?= en
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test chaos check lint format types docs constraints clean
+.PHONY: help setup demo run test chaos bench check lint format types docs constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PYTHON=python3.12   another interpreter for .venv"
 	@echo "  LANGUAGE=de         language of the demo's video (en, de)"
+	@echo "  ONLY=poll,submit    some sections of make bench; QUICK=1: tiny, shows that it works"
 
 setup: ## prepare .venv; does nothing when it is up to date
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
@@ -31,6 +32,10 @@ test: setup ## run the tests
 
 chaos: setup ## kill workers 40 times under 20,000 jobs, ours and bare Celery's; writes docs/chaos.md
 	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/forty_kills.py
+
+bench: setup ## measure the goals beside other systems, and write docs/benchmarks.md
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only "$(ONLY)") \
+	  $(if $(QUICK),--quick --output benchmarks/.work/quick)
 
 check: lint types test ## everything that has to be green
 
@@ -55,6 +60,6 @@ constraints: ## write down the versions in .venv as those that were tested toget
 	} > constraints.new && mv constraints.new constraints.txt
 
 clean: ## remove .venv and what tools left; data in .stellwerk stays
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv benchmarks/.venvs build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .coverage .coverage.* htmlcov
 	find . -name __pycache__ -not -path './.stellwerk/*' -prune -exec rm -rf {} +

@@ -1,0 +1,46 @@
+"""Every section by its name, in the order of the report."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.sections import (
+    bulk,
+    drain,
+    edge,
+    fairness,
+    finish,
+    growth,
+    memory,
+    poll,
+    sockets,
+    submit,
+)
+from benchmarks.sizes import Sizes
+from benchmarks.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`lines` renders what `measure` gave as Markdown."""
+
+    title: str
+    measure: Callable[[Stage, Sizes], dict[str, Any]]
+    lines: Callable[[Mapping[str, Any]], list[str]]
+    has_rivals: bool = False  # needs the environments of other systems
+
+
+SECTIONS: Mapping[str, Section] = {
+    "poll": Section("Polling", poll.measure, poll.lines),
+    "submit": Section("Submitting", submit.measure, submit.lines),
+    "bulk": Section("Submitting in bulk", bulk.measure, bulk.lines),
+    "drain": Section("Working off a backlog", drain.measure, drain.lines, has_rivals=True),
+    "finish": Section(
+        "Submitted to finished, on an idle system", finish.measure, finish.lines, has_rivals=True
+    ),
+    "growth": Section("Growth", growth.measure, growth.lines),
+    "fairness": Section("Fairness", fairness.measure, fairness.lines),
+    "websockets": Section("WebSockets", sockets.measure, sockets.lines),
+    "edge": Section("Everybody at once, through the edge", edge.measure, edge.lines),
+    "memory": Section("Memory", memory.measure, memory.lines, has_rivals=True),
+}

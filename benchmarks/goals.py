@@ -1,0 +1,186 @@
+"""What is aimed at, and whether today's figures reach it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from benchmarks.sections.edge import TARGETS_MS
+
+Figures = Mapping[str, Any]
+
+
+class Verdict(StrEnum):
+    """How far a goal is reached."""
+
+    STRETCH = "yes, and the stretch"
+    MET = "yes"
+    MISSED = "**no**"
+    UNKNOWN = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """`figure` picks the number out of its section's figures; `shown` is its format."""
+
+    measure: str
+    section: str
+    figure: Callable[[Figures], float | None]
+    goal: float
+    stretch: float | None = None
+    shown: str = "{:.2f}"
+    at_least: bool = False  # else: at most
+
+    def value(self, sections: Figures) -> float | None:
+        """Today's figure; None where it was not measured."""
+        figures = sections.get(self.section)
+        return None if figures is None else self.figure(figures)
+
+    def verdict(self, value: float | None) -> Verdict:
+        """Whether that will do."""
+        if value is None:
+            return Verdict.UNKNOWN
+        if self.stretch is not None and self._reaches(value, self.stretch):
+            return Verdict.STRETCH
+        return Verdict.MET if self._reaches(value, self.goal) else Verdict.MISSED
+
+    def row(self, sections: Figures) -> str:
+        """Its line of the table."""
+        value = self.value(sections)
+        cells = (
+            self.measure,
+            self._limit(self.goal),
+            "" if self.stretch is None else self._limit(self.stretch),
+            "" if value is None else self.shown.format(value),
+            self.verdict(value),
+        )
+        return "| " + " | ".join(cells) + " |"
+
+    def _reaches(self, value: float, limit: float) -> bool:
+        return value >= limit if self.at_least else value <= limit
+
+    def _limit(self, limit: float) -> str:
+        return ("≥ " if self.at_least else "≤ ") + self.shown.format(limit)
+
+
+def _paced(name: str, rate: int) -> Callable[[Figures], float]:
+    return lambda found: float(found["paced"][name][str(rate)]["p99_ms"])
+
+
+def _failed_share(found: Figures) -> float:
+    return float(100 * sum(found["failed"].values()) / found["count"])
+
+
+def _target(kind: str) -> Callable[[Figures], float | None]:
+    return lambda found: found["kinds"].get(kind, {}).get("p95_ms")
+
+
+def _seen(percentile: str) -> Callable[[Figures], float]:
+    return lambda found: float(found["seen"]["Stellwerk"]["0"][percentile])
+
+
+MS = "{:.1f} ms"
+COUNT = "{:,.0f}"
+
+GOALS = (
+    Goal(
+        "`GET /jobs/{id}` / bare Flask route with one Redis GET",
+        "poll",
+        lambda found: found["ratio"],
+        goal=1.0,
+        stretch=2.5,
+        at_least=True,
+    ),
+    Goal(
+        "durable submit / bare smorest route with one Core commit",
+        "submit",
+        lambda found: found["ratio"],
+        goal=1.0,
+        stretch=1.5,
+        at_least=True,
+    ),
+    Goal("p99 of submit at 200/s", "submit", _paced("working", 200), 15, 6, MS),
+    Goal("p99 of submit at 500/s", "submit", _paced("working", 500), 40, 6, MS),
+    Goal(
+        "bulk accept, jobs/s",
+        "bulk",
+        lambda found: found["jobs_per_s"],
+        goal=15_000,
+        stretch=40_000,
+        shown=COUNT,
+        at_least=True,
+    ),
+    Goal(
+        "drain, one message per job / bare Celery with Redis result backend",
+        "drain",
+        lambda found: found["ratio_to_celery"]["single"],
+        goal=0.7,
+        stretch=0.9,
+        at_least=True,
+    ),
+    Goal(
+        "drain of a backlog on the short queue / the same",
+        "drain",
+        lambda found: found["ratio_to_celery"]["batches"],
+        goal=4.0,
+        stretch=8.0,
+        at_least=True,
+    ),
+    Goal("submit to finished, idle, p50", "finish", _seen("p50_ms"), 8, 4, MS),
+    Goal("submit to finished, idle, p99", "finish", _seen("p99_ms"), 25, None, MS),
+    Goal("jobs lost over 40 hard kills", "chaos", lambda found: found["lost"], 0, None, COUNT),
+    Goal(
+        "jobs done twice over 40 hard kills", "chaos", lambda found: found["twice"], 0, None, COUNT
+    ),
+    Goal(
+        "10,000 WebSockets in one process",
+        "websockets",
+        lambda found: found["rss_mib"],
+        goal=700,
+        stretch=500,
+        shown="{:,.0f} MiB",
+    ),
+    Goal(
+        "fan-out to them / bare Starlette on uvicorn",
+        "websockets",
+        lambda found: found["fan_out_ratio"],
+        goal=1.25,
+    ),
+    Goal(
+        "100,000 waiting and 1,000,000 ended / an empty ledger, the worst of submit, poll, "
+        "claim, list",
+        "growth",
+        lambda found: found["worst"],
+        goal=1.5,
+        stretch=1.1,
+    ),
+    Goal(
+        "another user's single job behind 10,000 starts within",
+        "fairness",
+        lambda found: found["started_after_s"],
+        goal=5.0,
+        shown="{:.2f} s",
+    ),
+    Goal(
+        "mixed load through the edge, requests/s",
+        "edge",
+        lambda found: found["per_s"],
+        goal=990.0,  # 1,000 are sent; the last ones are still answered after the end
+        shown=COUNT,
+        at_least=True,
+    ),
+    Goal("of which failed", "edge", _failed_share, 0, None, "{:.2f} %"),
+    *(
+        Goal(f"p95 of: {kind}", "edge", _target(kind), ms, None, MS)
+        for kind, ms in TARGETS_MS.items()
+    ),
+)
+
+
+def table(sections: Figures) -> list[str]:
+    """The goals in Markdown."""
+    return [
+        "| measure | goal | stretch | today | met |",
+        "| --- | ---: | ---: | ---: | --- |",
+        *(goal.row(sections) for goal in GOALS),
+    ]

@@ -1,0 +1,90 @@
+"""Fills and empties the ledger with single statements, and counts in it."""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from benchmarks.stage import Stage
+
+OPERATION = "diagnostics.echo"
+
+# A UUIDv7 (RFC 9562, 5.7) of the moment given in milliseconds.
+_NEW_ID = """
+    (lpad(to_hex({ms}), 12, '0') || '7' || substr(md5(random()::text), 1, 3)
+     || 'a' || substr(md5(random()::text), 1, 15))::uuid
+"""
+_NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+_WAITING = text(f"""
+    INSERT INTO jobs (id, operation, operation_version, owner_id, queue, payload, max_attempts)
+    SELECT {_NEW_ID.format(ms=_NOW_MS)}, :operation, 1, :owner_id, :queue,
+        CAST(:payload AS jsonb), 3
+    FROM generate_series(1, :count)
+""")
+_HISTORY = text(f"""
+    INSERT INTO jobs (id, operation, operation_version, owner_id, queue, payload, max_attempts,
+        status, attempt, version, progress, result, error, worker,
+        created_at, run_at, started_at, finished_at)
+    SELECT {_NEW_ID.format(ms="(extract(epoch FROM at) * 1000)::bigint")},
+        :operation, 1, :owner_id + n % :owners, 'short', '{{"message": "hello"}}', 3,
+        CASE WHEN n % 100 = 0 THEN 'failed' ELSE 'completed' END, 1, 3, 100,
+        CASE WHEN n % 100 = 0 THEN NULL ELSE '{{"message": "hello"}}'::jsonb END,
+        CASE WHEN n % 100 = 0 THEN '{{"code": "JOB_FAILED", "message": "x"}}'::jsonb END,
+        'short@bench', at, at, at, at
+    FROM (SELECT n, now() - (:count - n) * interval '1 second' AS at
+          FROM generate_series(1, :count) n) made
+""")
+_FINISHED = text("SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL")
+
+
+def add_waiting(
+    stage: Stage, count: int, *, owner_id: int, queue: str = "short", wait_ms: int = 0
+) -> None:
+    """Due jobs that nobody was told of: the dispatcher finds them."""
+    payload = {"message": "hello", "data": None, "wait_ms": wait_ms}
+    values = {
+        "operation": OPERATION,
+        "owner_id": owner_id,
+        "queue": queue,
+        "payload": orjson.dumps(payload).decode(),
+        "count": count,
+    }
+    _execute(stage, _WAITING, values)
+
+
+def add_history(stage: Stage, count: int, *, first_owner_id: int, owners: int) -> None:
+    """Finished jobs, one a second until now, of users with successive ids; 1 % failed."""
+    values = {
+        "operation": OPERATION,
+        "owner_id": first_owner_id,
+        "owners": owners,
+        "count": count,
+    }
+    _execute(stage, _HISTORY, values)
+
+
+def finished(stage: Stage) -> int:
+    """How many jobs have ended."""
+    with stage.platform.engine.connect() as connection:
+        return int(connection.execute(_FINISHED).scalar_one())
+
+
+def clear(stage: Stage) -> None:
+    """No jobs, nothing in Redis."""
+    _execute(stage, text("TRUNCATE jobs CASCADE"), {})
+    stage.clear_redis()
+
+
+def settle(stage: Stage) -> None:
+    """What autovacuum and the checkpointer would do, done now rather than in the measurement."""
+    with stage.platform.engine.connect() as connection:
+        autocommitting = connection.execution_options(isolation_level="AUTOCOMMIT")
+        autocommitting.execute(text("SET statement_timeout = 0"))
+        autocommitting.execute(text("VACUUM ANALYZE"))
+        autocommitting.execute(text("CHECKPOINT"))
+
+
+def _execute(stage: Stage, statement: Any, values: dict[str, Any]) -> None:
+    with stage.platform.engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(statement, values)

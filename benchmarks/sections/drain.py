@@ -1,0 +1,108 @@
+"""Working off a backlog, beside the systems a user would pick instead."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from statistics import median
+from typing import Any
+
+from benchmarks import ledger
+from benchmarks.people import sign_in
+from benchmarks.sizes import Sizes
+from benchmarks.stage import Stage, Start, wait_until
+from benchmarks.systems import CELERY, Rival, rivals
+
+LOOK_EVERY_S = 0.05
+DRAINED_WITHIN_S = 180.0
+FILLED_WITHIN_S = 120.0
+WORK_MS = (0, 5)
+QUEUES = {"single": "long", "batches": "short"}
+
+
+def measure(stage: Stage, sizes: Sizes) -> dict[str, Any]:
+    """Jobs per second by system and by milliseconds of waiting in each job."""
+    rates: dict[str, dict[str, list[float]]] = {}
+    for turn in range(sizes.drain_rounds):
+        for wait_ms in WORK_MS if turn == 0 else WORK_MS[:1]:
+            for name, one in _contenders(stage, sizes, first=turn == 0).items():
+                rate = one(wait_ms)
+                rates.setdefault(name, {}).setdefault(str(wait_ms), []).append(rate)
+    found = {
+        name: {wait: round(median(values), 1) for wait, values in by_wait.items()}
+        for name, by_wait in rates.items()
+    }
+    bare = rates[CELERY.name]["0"]
+    ratios = {kind: _ratio(rates[kind]["0"], bare) for kind in QUEUES}
+    return {"jobs_per_s": found, "ratio_to_celery": ratios}
+
+
+def lines(figures: Mapping[str, Any]) -> list[str]:
+    """One table."""
+    shown = {
+        "single": "Stellwerk, one message a job (long queue, processes)",
+        "batches": "Stellwerk, short queue (threads)",
+    }
+    bare = figures["jobs_per_s"][CELERY.name]
+    return [
+        "| jobs a second | no-op | 5 ms of waiting | no-op, against bare Celery |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {shown.get(name, name)} | {rates['0']:,.0f} | {rates['5']:,.0f} "
+            f"| {rates['0'] / bare['0']:.2f} |"
+            for name, rates in figures["jobs_per_s"].items()
+        ),
+    ]
+
+
+def _contenders(stage: Stage, sizes: Sizes, *, first: bool) -> dict[str, Callable[[int], float]]:
+    """Those whose ratio is a goal in every turn, the rest once."""
+    jobs = {"single": sizes.drain_single_jobs, "batches": sizes.drain_batch_jobs}
+    ours = {kind: partial(_ours, stage, QUEUES[kind], jobs[kind]) for kind in QUEUES}
+    counts = {True: sizes.drain_forking_jobs, False: sizes.drain_rival_jobs}
+    theirs = {
+        rival.name: partial(_theirs, stage, rival, counts[rival.forks])
+        for rival in rivals(everybody=first and sizes.everybody)
+    }
+    return {**ours, **theirs}
+
+
+def _ours(stage: Stage, queue: str, count: int, wait_ms: int) -> float:
+    """The backlog is committed at once while a warm worker waits."""
+    ledger.clear(stage)
+    owner_id = sign_in(stage)[0].user_id
+    with stage.running("dispatcher", f"worker_{queue}"):
+        ledger.add_waiting(stage, 20, owner_id=owner_id, queue=queue)
+        wait_until(lambda: ledger.finished(stage) == 20, within_s=DRAINED_WITHIN_S)  # noqa: PLR2004
+        ledger.clear(stage)
+        ledger.settle(stage)
+        ledger.add_waiting(stage, count, owner_id=owner_id, queue=queue, wait_ms=wait_ms)
+        return _rate(partial(ledger.finished, stage), count)
+
+
+def _theirs(stage: Stage, rival: Rival, count: int, wait_ms: int) -> float:
+    """The queue is filled first; then the worker starts."""
+    ledger.clear(stage)
+    fill = Start(rival.fill_program(stage, count, wait_ms), lambda _: True)
+    with stage.others([fill]) as (filling,):
+        wait_until(filling.ended, within_s=FILLED_WITHIN_S)
+    with stage.others([rival.worker_start(stage)]):
+        return _rate(partial(rival.finished, stage), count)
+
+
+def _rate(finished: Callable[[], int], count: int) -> float:
+    """Jobs per second from the first tenth to the last job, so that no start is in it."""
+    deadline = time.monotonic() + DRAINED_WITHIN_S
+    first: tuple[float, int] | None = None
+    while (done := finished()) < count:
+        now = time.monotonic()
+        if first is None and done >= count / 10:
+            first = now, done
+        if now > deadline:
+            raise TimeoutError(f"{done} of {count} jobs done after {DRAINED_WITHIN_S:g} s")
+        time.sleep(LOOK_EVERY_S)
+    began_s, before = first or (deadline - DRAINED_WITHIN_S, 0)
+    return (count - before) / (time.monotonic() - began_s)
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    return round(median(mine / other for mine, other in zip(ours, theirs, strict=True)), 3)
