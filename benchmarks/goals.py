@@ -75,12 +75,18 @@ def _target(kind: str) -> Callable[[Figures], float | None]:
     return lambda found: found["kinds"].get(kind, {}).get("p95_ms")
 
 
+def _after_kills(what: str) -> Callable[[Figures], float | None]:
+    """What `make chaos` counted; None where it was told to kill less often than the goal says."""
+    return lambda found: found["Stellwerk"][what] if found["Stellwerk"]["kills"] >= KILLS else None
+
+
 def _seen(percentile: str) -> Callable[[Figures], float]:
     return lambda found: float(found["seen"]["Stellwerk"]["0"][percentile])
 
 
 MS = "{:.1f} ms"
 COUNT = "{:,.0f}"
+KILLS = 40
 
 GOALS = (
     Goal(
@@ -128,10 +134,15 @@ GOALS = (
     ),
     Goal("submit to finished, idle, p50", "finish", _seen("p50_ms"), 8, 4, MS),
     Goal("submit to finished, idle, p99", "finish", _seen("p99_ms"), 25, None, MS),
-    Goal("jobs lost over 40 hard kills", "chaos", lambda found: found["lost"], 0, None, COUNT),
     Goal(
-        "jobs done twice over 40 hard kills", "chaos", lambda found: found["twice"], 0, None, COUNT
+        "jobs lost over 40 hard kills ([beside bare Celery](chaos.md))",
+        "chaos",
+        _after_kills("lost"),
+        0,
+        None,
+        COUNT,
     ),
+    Goal("jobs done twice over 40 hard kills", "chaos", _after_kills("twice"), 0, None, COUNT),
     Goal(
         "10,000 WebSockets in one process",
         "websockets",
