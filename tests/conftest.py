@@ -49,6 +49,7 @@ def settings(
         jwt_secret_key=SIGNING_KEY,
         encryption_key=SIGNING_KEY[::-1],
         outbound_allowed_networks=["127.0.0.1/32"],
+        retry_delays_s={"webhooks.deliver": [0.2] * 7},
         home=tmp_path_factory.mktemp("home"),
         crash_folder=tmp_path_factory.mktemp("crash"),
         job_lease_s=4,

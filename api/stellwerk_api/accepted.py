@@ -39,6 +39,7 @@ def submit_for_caller(
     run_at: datetime | None = None,
     unique_key: str | None = None,
     tags: tuple[str, ...] = (),
+    callback_url: str | None = None,
 ) -> UUID:
     """Submit a job that belongs to the caller; returns its id once it is durable.
 
@@ -54,6 +55,7 @@ def submit_for_caller(
         run_at=run_at,
         unique_key=unique_key,
         tags=tags,
+        callback_url=callback_url,
         request_id=request_id(),
     )
     return submit(runtime, submission)

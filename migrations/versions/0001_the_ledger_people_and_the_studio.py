@@ -381,6 +381,53 @@ def upgrade() -> None:
     )
     op.create_index("ix_user_sessions_user", "user_sessions", ["user_id"], unique=False)
     op.create_table(
+        "webhook_endpoints",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("description", sa.String(length=200), server_default="", nullable=False),
+        sa.Column(
+            "event_types",
+            postgresql.ARRAY(sa.String(length=40)),
+            server_default="{}",
+            nullable=False,
+        ),
+        sa.Column(
+            "operations",
+            postgresql.ARRAY(sa.String(length=80)),
+            server_default="{}",
+            nullable=False,
+        ),
+        sa.Column("is_active", sa.Boolean(), server_default="true", nullable=False),
+        sa.Column("disabled_reason", sa.String(length=200), nullable=True),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"],
+            ["users.id"],
+            name=op.f("fk_webhook_endpoints_owner_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_endpoints")),
+    )
+    op.create_index(
+        "ix_webhook_endpoints_owner",
+        "webhook_endpoints",
+        ["owner_id", sa.literal_column("id DESC")],
+        unique=False,
+    )
+    op.create_table(
         "job_artifacts",
         sa.Column("job_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
@@ -606,9 +653,146 @@ def upgrade() -> None:
     op.create_index(
         "ix_videos_user", "videos", ["user_id", sa.literal_column("id DESC")], unique=False
     )
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("endpoint_id", sa.Uuid(), nullable=True),
+        sa.Column("callback_url", sa.Text(), nullable=True),
+        sa.Column("event_type", sa.String(length=40), nullable=False),
+        sa.Column("about_job_id", sa.Uuid(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("status", sa.String(length=10), server_default="pending", nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('pending', 'delivered', 'failed')",
+            name=op.f("ck_webhook_deliveries_status"),
+        ),
+        sa.CheckConstraint(
+            "(endpoint_id IS NULL) = (callback_url IS NOT NULL)",
+            name=op.f("ck_webhook_deliveries_receiver"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["webhook_endpoints.id"],
+            name=op.f("fk_webhook_deliveries_endpoint_id_webhook_endpoints"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"],
+            ["users.id"],
+            name=op.f("fk_webhook_deliveries_owner_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_endpoint",
+        "webhook_deliveries",
+        ["endpoint_id", sa.literal_column("id DESC")],
+        unique=False,
+    )
+    op.create_index(
+        "ix_webhook_deliveries_owner",
+        "webhook_deliveries",
+        ["owner_id", sa.literal_column("id DESC")],
+        unique=False,
+    )
+    op.create_table(
+        "webhook_secrets",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("endpoint_id", sa.Uuid(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["webhook_endpoints.id"],
+            name=op.f("fk_webhook_secrets_endpoint_id_webhook_endpoints"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"],
+            ["users.id"],
+            name=op.f("fk_webhook_secrets_owner_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_secrets")),
+    )
+    op.create_index("ix_webhook_secrets_endpoint", "webhook_secrets", ["endpoint_id"], unique=False)
+    op.create_index("ix_webhook_secrets_owner", "webhook_secrets", ["owner_id"], unique=False)
+    op.create_index(
+        "uq_webhook_secrets_callbacks",
+        "webhook_secrets",
+        ["owner_id"],
+        unique=True,
+        postgresql_where=sa.text("endpoint_id IS NULL AND expires_at IS NULL"),
+    )
+    op.create_index(
+        "uq_webhook_secrets_endpoint",
+        "webhook_secrets",
+        ["endpoint_id"],
+        unique=True,
+        postgresql_where=sa.text("expires_at IS NULL"),
+    )
+    op.create_table(
+        "webhook_attempts",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("delivery_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.Column("status_code", sa.Integer(), nullable=True),
+        sa.Column("duration_ms", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String(length=300), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"],
+            ["webhook_deliveries.id"],
+            name=op.f("fk_webhook_attempts_delivery_id_webhook_deliveries"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_attempts")),
+    )
+    op.create_index(
+        "ix_webhook_attempts_delivery", "webhook_attempts", ["delivery_id", "id"], unique=False
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_webhook_attempts_delivery", table_name="webhook_attempts")
+    op.drop_table("webhook_attempts")
+    op.drop_index(
+        "uq_webhook_secrets_endpoint",
+        table_name="webhook_secrets",
+        postgresql_where=sa.text("expires_at IS NULL"),
+    )
+    op.drop_index(
+        "uq_webhook_secrets_callbacks",
+        table_name="webhook_secrets",
+        postgresql_where=sa.text("endpoint_id IS NULL AND expires_at IS NULL"),
+    )
+    op.drop_index("ix_webhook_secrets_owner", table_name="webhook_secrets")
+    op.drop_index("ix_webhook_secrets_endpoint", table_name="webhook_secrets")
+    op.drop_table("webhook_secrets")
+    op.drop_index("ix_webhook_deliveries_owner", table_name="webhook_deliveries")
+    op.drop_index("ix_webhook_deliveries_endpoint", table_name="webhook_deliveries")
+    op.drop_table("webhook_deliveries")
     op.drop_index("ix_videos_user", table_name="videos")
     op.drop_index("ix_videos_channel", table_name="videos")
     op.drop_table("videos")
@@ -637,6 +821,8 @@ def downgrade() -> None:
     op.drop_index("ix_job_costs_owner", table_name="job_costs")
     op.drop_table("job_costs")
     op.drop_table("job_artifacts")
+    op.drop_index("ix_webhook_endpoints_owner", table_name="webhook_endpoints")
+    op.drop_table("webhook_endpoints")
     op.drop_index("ix_user_sessions_user", table_name="user_sessions")
     op.drop_table("user_sessions")
     op.drop_index("ix_schedules_owner", table_name="schedules")

@@ -24,6 +24,7 @@ from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.choice import choose_providers
 from stellwerk.settings import PREFIX, Settings
 from stellwerk.vault import Vault
+from stellwerk.webhooks.deliveries import announce
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def bootstrap(
         board=live,
         providers=choose_providers(settings),
         vault=Vault(settings.encryption_keys()),
+        ended=(announce,),
     )
     return Platform(settings, engine, client, live, runtime)
 

@@ -27,6 +27,14 @@ ANOTHERS: dict[str, tuple[int, Any]] = {
     "jobs.artifacts": (404, None),
     "jobs.artifact": (404, None),
     "api_keys.revoke": (404, None),
+    "webhook_endpoints.show": (404, None),
+    "webhook_endpoints.change": (404, {"active": False}),
+    "webhook_endpoints.delete": (404, None),
+    "webhook_endpoints.rotate_secret": (404, None),
+    "webhook_endpoints.test": (404, None),
+    "webhook_endpoints.browse_deliveries": (404, None),
+    "webhook_endpoints.redeliver": (404, None),
+    "webhook_endpoints.redeliver_callback": (404, None),
     "schedules.show": (404, None),
     "schedules.change": (404, {"name": "theirs"}),
     "schedules.delete": (404, None),
@@ -55,6 +63,11 @@ OWN: dict[str, tuple[int, Any]] = {
     "accounts.logout": (204, None),
     "operations.browse": (200, None),
     "operations.show": (200, None),
+    "webhook_endpoints.browse": (200, None),
+    "webhook_endpoints.create": (201, {"url": "https://hooks.example.com"}),
+    "webhook_endpoints.show_callback_secret": (200, None),
+    "webhook_endpoints.make_callback_secret": (200, None),
+    "webhook_endpoints.browse_callbacks": (200, None),
     "schedules.browse": (200, None),
     "schedules.create": (
         201,
@@ -95,7 +108,11 @@ def things_of(platform: Platform, ada: ApiUser) -> dict[str, Any]:
     assert video.status_code == 202, video.text
     hourly = {"name": "hourly", "operation": "diagnostics.echo", "interval_s": 3600}
     schedule = ada.post("/schedules", hourly)
+    endpoint = ada.post("/webhook-endpoints", {"url": "https://hooks.example.com"}).get_json()
+    delivery = ada.post(f"/webhook-endpoints/{endpoint['id']}/test").get_json()
     return {
+        "endpoint_id": endpoint["id"],
+        "delivery_id": delivery["delivery_id"],
         "job_id": ada.submit(),
         "key_id": ada.with_key().user["key_id"],
         "channel_id": channel_id,

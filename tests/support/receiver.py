@@ -1,7 +1,7 @@
 """An HTTP server of somebody else's, on a real socket: answers as told, and notes what it got."""
 
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,6 +45,7 @@ def receiving(
     headers: Mapping[str, str] | None = None,
     host: str = "127.0.0.1",
     tls: ssl.SSLContext | None = None,
+    before_answer: Callable[[], object] = lambda: None,
 ) -> Iterator[Receiver]:
     """A receiver on a free port, until the block ends."""
 
@@ -53,7 +54,9 @@ def receiving(
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             names = {name.lower(): value for name, value in self.headers.items()}
             receiver.requests.append(Received(self.path, names, body))
-            self.send_response(receiver.next_status())
+            status = receiver.next_status()
+            before_answer()
+            self.send_response(status)
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", "0")

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import CursorResult, text
 
 from stellwerk.jobs.context import JobContext
+from stellwerk.webhooks import retention
 from stellwerk_workers.handlers import handles
 
 _EXPIRED = {
@@ -25,4 +26,5 @@ def purge(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: 
         for name, statement in _EXPIRED.items():
             result = session.execute(statement)
             removed[name] = result.rowcount if isinstance(result, CursorResult) else 0
+        removed |= retention.purge(session, ctx.runtime.settings)
     return {"removed": removed}

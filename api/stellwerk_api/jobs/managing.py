@@ -11,6 +11,7 @@ from stellwerk.errors import NotPermitted
 from stellwerk.jobs import control, queries
 from stellwerk.jobs.resolution import Resolution, resolve
 from stellwerk.jobs.states import PublicStatus
+from stellwerk.webhooks.service import refuse_callback
 from stellwerk_api.accepted import accepted, submit_for_caller, within
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
@@ -20,6 +21,8 @@ from stellwerk_api.jobs.reading import document, seen
 def submitted(body: Mapping[str, Any]) -> Response:
     """Submit what `SubmissionBody` describes."""
     run_at = body["run_at"]
+    if body["callback_url"]:
+        refuse_callback(platform().runtime, caller().user_id, body["callback_url"])
     with within("payload"):
         job_id = submit_for_caller(
             body["operation"],
@@ -27,6 +30,7 @@ def submitted(body: Mapping[str, Any]) -> Response:
             run_at=run_at,
             unique_key=body["unique_key"],
             tags=tuple(body["tags"]),
+            callback_url=body["callback_url"],
         )
     is_ahead = run_at is not None and run_at > utc_now()
     status = PublicStatus.SCHEDULED if is_ahead else PublicStatus.QUEUED

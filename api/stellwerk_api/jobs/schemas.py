@@ -6,6 +6,7 @@ from marshmallow import Schema, fields, validate
 from webargs.fields import DelimitedList
 
 from stellwerk.jobs.states import PublicStatus
+from stellwerk.providers.outbound.targets import LONGEST_URL
 from stellwerk_api.pagination import PageQuery, page_schema
 
 _NAME = validate.Length(1, 80)
@@ -34,6 +35,15 @@ class SubmissionBody(Schema):
         fields.String(validate=validate.Length(1, 64)),
         load_default=list,
         validate=validate.Length(max=20),
+    )
+    callback_url = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, LONGEST_URL),
+        metadata={
+            "description": "Told of the job's end by a signed POST; make a secret for it first: "
+            "POST /webhook-endpoints/callback-secret."
+        },
     )
 
 

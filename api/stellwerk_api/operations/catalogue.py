@@ -9,6 +9,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from stellwerk.errors import ErrorCode, NotFound
+from stellwerk.identity.caller import Caller
 from stellwerk.jobs.operation import Operation, Registry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -19,6 +20,15 @@ class Catalogue:
     """Every operation as JSON, made once per process."""
 
     entries: Mapping[str, dict[str, Any]]
+    internal: frozenset[str]
+
+    def listed(self, reader: Caller) -> list[dict[str, Any]]:
+        """Every operation, but for internal ones that the reader may not submit."""
+        return [
+            entry
+            for name, entry in self.entries.items()
+            if name not in self.internal or reader.may(entry["permission"])
+        ]
 
     def entry(self, name: str) -> dict[str, Any]:
         """One operation; raises NotFound (OPERATION_UNKNOWN)."""
@@ -31,7 +41,10 @@ class Catalogue:
 def catalogue(registry: Registry) -> Catalogue:
     """The catalogue of a registry."""
     schemas = JsonSchemas()
-    return Catalogue({operation.name: _entry(operation, schemas) for operation in registry})
+    return Catalogue(
+        entries={operation.name: _entry(operation, schemas) for operation in registry},
+        internal=frozenset(operation.name for operation in registry if operation.is_internal),
+    )
 
 
 class JsonSchemas:

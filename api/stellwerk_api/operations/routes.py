@@ -6,7 +6,7 @@ from flask import Response, current_app
 
 from stellwerk.jobs.operation import Scope
 from stellwerk.jobs.queries import API
-from stellwerk_api.auth import requires
+from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.json_answers import json_answer
 from stellwerk_api.operations.catalogue import Catalogue
@@ -22,8 +22,8 @@ BLUEPRINTS = (operations,)
 @requires("operations:read", scope=Scope.SHARED)
 @operations.answers(200, OperationList)
 def browse() -> Response:
-    """List every operation with its schemas."""
-    return json_answer({"items": list(_catalogue().entries.values()), "next_cursor": None})
+    """List every operation with its schemas, but for the platform's own that are not yours."""
+    return json_answer({"items": _catalogue().listed(caller()), "next_cursor": None})
 
 
 @operations.get("/<name>")

@@ -1,12 +1,23 @@
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs
 
-from api import ApiUser, error_of
+from api import UNKNOWN_ID, ApiUser, error_of
 from stellwerk.bootstrap import registry
 
 
 def test_the_catalogue_names_every_operation(ada: ApiUser) -> None:
     listed = ada.get("/operations").get_json()["items"]
+    assert [one["name"] for one in listed] == [
+        operation.name for operation in registry() if not operation.is_internal
+    ]
+
+
+def test_the_platforms_own_operations_are_listed_for_operators_alone(
+    ada: ApiUser, admin: ApiUser
+) -> None:
+    listed = admin.get("/operations").get_json()["items"]
     assert [one["name"] for one in listed] == [operation.name for operation in registry()]
+    body = {"operation": "webhooks.deliver", "payload": {"delivery_id": UNKNOWN_ID}}
+    error_of(ada.post("/jobs", body), 403)
 
 
 def test_an_entry_says_what_the_declaration_says(ada: ApiUser) -> None:

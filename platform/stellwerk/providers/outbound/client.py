@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from stellwerk.errors import ProviderError, ProviderUnavailable
-from stellwerk.providers.outbound.addresses import AddressRules
+from stellwerk.providers.outbound.addresses import AddressRules, parsed
 from stellwerk.providers.outbound.connections import Guard, Resolver, guarded_pool, resolve
 from stellwerk.providers.outbound.targets import TargetRules, refused
 
@@ -46,6 +47,16 @@ class OutboundClient:
         self._addresses = addresses
         self._resolver = resolver
         self._ca_file = ca_file
+
+    def check(self, url: str) -> None:
+        """Raise ProviderRejected (TARGET_NOT_ALLOWED) for what will never be called.
+
+        A name is not resolved for that: where it leads is looked at by each call.
+        """
+        host = (self.targets.checked(url).host or "").strip("[]")
+        with suppress(ValueError):  # a name
+            if not self._addresses.permits(parsed(host)):
+                raise refused("The URL leads to an address that may not be called.")
 
     def post(
         self,
