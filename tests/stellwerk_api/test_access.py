@@ -21,6 +21,7 @@ ANOTHERS: dict[str, tuple[int, Any]] = {
     "jobs.cancel": (404, None),
     "jobs.retry": (404, None),
     "jobs.signal": (404, {"name": "go"}),
+    "jobs.resolve": (404, {"effect": "mail", "happened": True}),
     "jobs.events": (404, None),
     "jobs.logs": (404, None),
     "jobs.steps": (404, None),

@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "retry": ("jobs", "Run a failed job again."),
         "logs": ("jobs", "Show what a job wrote down."),
         "artifacts": ("artifacts", "List or download what a job made."),
+        "webhooks": ("webhooks", "List, make and try out webhook endpoints."),
         "schedules": ("schedules", "List, make and change schedules."),
         "admin": ("admin", "Make and change administrators."),
         "completion": ("completion", "Print the completion script of a shell."),

@@ -15,9 +15,11 @@ import trustme
 
 from receiver import receiving
 from stellwerk.errors import ErrorCode, ProviderRejected, ProviderUnavailable
+from stellwerk.providers.choice import choose_providers
 from stellwerk.providers.outbound.addresses import AddressRules
 from stellwerk.providers.outbound.client import Answer, OutboundClient
 from stellwerk.providers.outbound.targets import TargetRules
+from stellwerk.settings import Mode, Settings
 
 HOME = AddressRules((ip_network("127.0.0.1/32"),))
 SOON_S = 10.0  # generous: what hangs, hangs for ever
@@ -251,3 +253,12 @@ def test_tls_is_checked_against_the_name_and_not_the_address(tmp_path: Path) -> 
             with pytest.raises(ProviderUnavailable, match="certificate"):
                 post(made, url)
     assert len(receiver.requests) == 1
+
+
+def test_production_speaks_tls_alone(settings: Settings) -> None:
+    development = choose_providers(settings).outbound
+    production = choose_providers(settings.model_copy(update={"mode": Mode.PRODUCTION})).outbound
+    development.check("http://hooks.example/")
+    production.check("https://hooks.example/")
+    with pytest.raises(ProviderRejected, match="https"):
+        production.check("http://hooks.example/")
