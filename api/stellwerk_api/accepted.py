@@ -1,25 +1,27 @@
 """Submitting a job for a caller, and the 202 that every submitting route answers with."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Response
 from marshmallow import Schema, fields
 
-from stellwerk.errors import FieldError, InvalidInput
+from stellwerk.errors import ErrorCode, FieldError, InvalidInput, MalformedRequest
+from stellwerk.jobs import queries
+from stellwerk.jobs.idempotency import Replayed
 from stellwerk.jobs.queries import API, links
 from stellwerk.jobs.states import PublicStatus
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
+from stellwerk_api.idempotency import HEADER, REPLAYED, once, replay, replayed
 from stellwerk_api.json_answers import json_answer
 from stellwerk_api.observation import request_id
 
 FIRST_LOOK_S = 1
-HEADERS = ("Location", "Retry-After", "Link")  # for Blueprint.answers
+HEADERS = ("Location", "Retry-After", "Link", REPLAYED)  # for Blueprint.answers
 
 
 class Accepted(Schema):
@@ -32,33 +34,40 @@ class Accepted(Schema):
     links = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
-def submit_for_caller(
-    operation: str,
-    payload: dict[str, Any],
-    *,
-    run_at: datetime | None = None,
-    unique_key: str | None = None,
-    tags: tuple[str, ...] = (),
-    callback_url: str | None = None,
-) -> UUID:
+def submit_for_caller(operation: str, payload: dict[str, Any], **wanted: Any) -> UUID:
     """Submit a job that belongs to the caller; returns its id once it is durable.
 
-    Raises NotPermitted where the caller may not submit the operation, and what
-    `stellwerk.jobs.submission.submit` raises.
+    `wanted`: further fields of `Submission`. A request that repeats an earlier one gives the
+    earlier one's job. Raises NotPermitted where the caller may not submit the operation, and
+    what `stellwerk.jobs.submission.submit` raises.
     """
-    runtime, sender = platform().runtime, caller()
-    sender.require_operation(operation, runtime.registry.get(operation).permission)
-    submission = Submission(
+    require_submittable([operation])
+    submission = for_caller(operation, payload, once=once(), **wanted)
+    try:
+        return submit(platform().runtime, submission)
+    except Replayed as exc:
+        return replay(exc)[0]
+
+
+def require_submittable(operations: Collection[str]) -> None:
+    """Raise NotFound, NotPermitted or MalformedRequest (IDEMPOTENCY_KEY_REQUIRED)."""
+    registry, sender = platform().runtime.registry, caller()
+    for operation in map(registry.get, operations):
+        sender.require_operation(operation.name, operation.permission)
+        if operation.requires_idempotency_key and sender.key_id and once() is None:
+            message = f"API keys submit {operation.name} with an {HEADER} only."
+            raise MalformedRequest(message, code=ErrorCode.IDEMPOTENCY_KEY_REQUIRED)
+
+
+def for_caller(operation: str, payload: dict[str, Any], **wanted: Any) -> Submission:
+    """The caller's submission, not checked yet."""
+    return Submission(
         operation=operation,
         payload=payload,
-        owner_id=sender.user_id,
-        run_at=run_at,
-        unique_key=unique_key,
-        tags=tags,
-        callback_url=callback_url,
+        owner_id=caller().user_id,
         request_id=request_id(),
+        **wanted,
     )
-    return submit(runtime, submission)
 
 
 def accepted(
@@ -69,7 +78,7 @@ def accepted(
     body = {
         "job_id": str(job_id),
         "operation": operation,
-        "status": status,
+        "status": present_status(job_id) if replayed() else status,
         "status_url": url,
         "links": links(job_id),
         **names,
@@ -79,7 +88,19 @@ def accepted(
         "Retry-After": str(FIRST_LOOK_S),
         "Link": f'<{url}/events>; rel="monitor"',
     }
-    return json_answer(body, 202, headers=headers)
+    return json_answer(body, 202, headers=headers | replay_header())
+
+
+def present_status(job_id: UUID) -> str:
+    """The status the ledger has now; raises NotFound, Gone."""
+    runtime = platform().runtime
+    with runtime.sessions() as session:
+        return str(queries.change(session, runtime.registry, job_id).document["status"])
+
+
+def replay_header() -> dict[str, str]:
+    """Says that the answer is to an earlier request."""
+    return {REPLAYED: "true"} if replayed() else {}
 
 
 @contextmanager
@@ -88,5 +109,7 @@ def within(field: str) -> Iterator[None]:
     try:
         yield
     except InvalidInput as exc:
+        if not exc.errors:
+            raise
         moved = [FieldError(f"{field}.{one.field}".rstrip("."), one.reason) for one in exc.errors]
         raise InvalidInput(exc.message, code=exc.code, errors=moved, details=exc.details) from exc

@@ -9,7 +9,7 @@ from marshmallow import RAISE, Schema
 
 from stellwerk_api.auth import Access
 from stellwerk_api.bodies import RequestParser
-from stellwerk_api.documentation.parameters import PREFER, Parameter
+from stellwerk_api.documentation.parameters import IDEMPOTENCY_KEY, PREFER, Parameter
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -24,13 +24,14 @@ class Decorator(Protocol):
 ANY_TIME = (500, 503)
 WITH_LOGIN = (401, 403)
 WITH_BODY = (400, 413, 415, 422)
+WITH_KEY = (400, 409, 422)
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships no types
     """Routes of one noun.
 
     A view's decorators are: `get`/`post`/..., `requires` (auth.py), `body` or `query`, `answers`,
-    `reads` and `waits` for headers, and `raises` for the refusals that are its own.
+    `reads`, `once` and `waits` for headers, and `raises` for the refusals that are its own.
     """
 
     ARGUMENTS_PARSER = RequestParser()
@@ -120,6 +121,10 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
         reads = self.reads(PREFER)
         return lambda view: ended(reads(view))
 
+    def once(self) -> Decorator:
+        """Document that the request may carry an `Idempotency-Key`, and how that is refused."""
+        return self.reads(IDEMPOTENCY_KEY)
+
     def raises(self, *statuses: int) -> Decorator:
         """Document refusals of this route, beside those that its decorators imply."""
 
@@ -151,6 +156,8 @@ def _document_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) ->
         doc["x-permission"] = access.permission
     if "requestBody" in doc:
         statuses |= set(WITH_BODY)
+    if IDEMPOTENCY_KEY in doc_info.get("headers", ()):
+        statuses |= set(WITH_KEY)
     if "headers" in doc_info:
         doc["parameters"] = [*doc.get("parameters", ()), *doc_info["headers"]]
     responses = doc.setdefault("responses", {})

@@ -132,7 +132,7 @@ def upgrade() -> None:
         sa.Column("route", sa.String(length=120), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("body_hmac", sa.String(length=64), nullable=False),
-        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("job_ids", postgresql.ARRAY(sa.UUID()), nullable=False),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),

@@ -12,6 +12,7 @@ import stellwerk
 from stellwerk.broker.publisher import CeleryPublisher, publishing_app
 from stellwerk.broker.redis_publisher import RedisPublisher, is_plain_redis
 from stellwerk.db.base import Base
+from stellwerk.db.direct import Direct
 from stellwerk.db.engine import build_engine, build_sessions
 from stellwerk.errors import ConfigurationError
 from stellwerk.gate import Gate
@@ -69,6 +70,7 @@ def bootstrap(
         settings=settings,
         registry=registry(settings.retry_delays_s),
         sessions=build_sessions(engine),
+        direct=Direct(engine),
         publisher=publisher or _publisher(settings, client, live),
         board=live,
         providers=choose_providers(settings),

@@ -57,6 +57,9 @@ class ErrorCode(StrEnum):
     JOB_NOT_CANCELLABLE = "JOB_NOT_CANCELLABLE"  # 409: the job has ended already
     JOB_NOT_RETRYABLE = "JOB_NOT_RETRYABLE"  # 409: only failed and cancelled jobs can be retried
     JOB_NOT_UNCERTAIN = "JOB_NOT_UNCERTAIN"  # 409: no effect of the job waits to be resolved
+    IDEMPOTENCY_KEY_REQUIRED = "IDEMPOTENCY_KEY_REQUIRED"  # 400: API keys have to send one here
+    IDEMPOTENCY_KEY_IN_USE = "IDEMPOTENCY_KEY_IN_USE"  # 409: the same request is under way
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"  # 422: the key came with another body before
     DUPLICATE_JOB = "DUPLICATE_JOB"  # 409: one with the same key is unfinished; see `details`
     GONE = "GONE"  # 410: it existed and was removed for good
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"  # 413: the body is larger than 1 MiB

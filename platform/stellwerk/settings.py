@@ -128,6 +128,7 @@ class Settings(BaseSettings):
     job_kill_grace_s: float = Field(default=10.0, gt=0)  # how long a handler may ignore its stop
     job_status_ttl_s: int = Field(default=30, ge=5)  # of an unfinished job in Redis
     schedules_limit: int = Field(default=100, ge=0)  # schedules of one user
+    idempotency_ttl_s: int = Field(default=86_400, ge=60)  # how long an Idempotency-Key is known
     job_events_kept: int = Field(default=1000, ge=10)  # per job
     job_signal_bytes: int = Field(default=65_536, ge=1)  # of a signal's data as JSON, at most
     retry_delays_s: dict[str, list[float]] = {}  # by operation, in place of its own retry policy

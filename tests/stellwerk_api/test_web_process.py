@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,6 +90,35 @@ def test_many_at_once_are_all_answered(ada: Client) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(submit, range(64))) == {202}
+
+
+def test_fifty_identical_submissions_at_once_are_one_job(ada: Client) -> None:
+    headers = {
+        "Authorization": str(ada.session.headers["Authorization"]),
+        "Idempotency-Key": '"one-job"',
+    }
+
+    def submit(_: int) -> requests.Response:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            answer = requests.post(
+                f"{ada.url}/api/v1/jobs",
+                json={"operation": "diagnostics.echo"},
+                headers=headers,
+                timeout=TIMEOUT_S,
+            )
+            if answer.status_code != 409:
+                break
+            assert answer.json()["error"]["code"] == "IDEMPOTENCY_KEY_IN_USE"
+            assert answer.headers["Retry-After"] == "1"
+        return answer
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(submit, range(50)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["job_id"] for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+    assert len(ada.expect(200, "GET", "/jobs")["items"]) == 1
 
 
 def test_raw_nonsense_does_not_stop_the_process(front: Front) -> None:

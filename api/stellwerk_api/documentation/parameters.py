@@ -28,3 +28,10 @@ RANGE = header("Range", "A part of the file (RFC 9110, 14.2); one range.", "byte
 IF_RANGE = header("If-Range", "The part only if the file has this ETag, else all of it.", '"…"')
 IF_NONE_MATCH = header("If-None-Match", "304 if this ETag is still the newest.", '"7"')
 LAST_EVENT_ID = header("Last-Event-ID", "Go on after this event.", "7-0")
+IDEMPOTENCY_KEY = header(
+    "Idempotency-Key",
+    "1 to 255 visible ASCII characters that you choose anew for each request that means something "
+    "new. The same key and body, sent again to the same path within 24 hours, do nothing and are "
+    "answered with the same job and `Idempotency-Replayed: true`.",
+    '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
+)

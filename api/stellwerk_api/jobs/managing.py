@@ -8,13 +8,17 @@ from flask import Response
 
 from stellwerk.clock import utc_now
 from stellwerk.errors import NotPermitted
-from stellwerk.jobs import control, queries
+from stellwerk.jobs import control
+from stellwerk.jobs.idempotency import reserve
+from stellwerk.jobs.model import JobSignal
 from stellwerk.jobs.resolution import Resolution, resolve
+from stellwerk.jobs.runtime import unit
 from stellwerk.jobs.states import PublicStatus
 from stellwerk.webhooks.service import refuse_callback
-from stellwerk_api.accepted import accepted, submit_for_caller, within
+from stellwerk_api.accepted import accepted, present_status, submit_for_caller, within
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
+from stellwerk_api.idempotency import once, replayable
 from stellwerk_api.jobs.reading import document, seen
 
 
@@ -39,37 +43,41 @@ def submitted(body: Mapping[str, Any]) -> Response:
 
 def cancelled(job_id: UUID) -> Response:
     """Ask for the job's end."""
-    _managed(job_id)
-    control.cancel(platform().runtime, job_id)
-    return _as_it_is(job_id)
+    operation = _managed(job_id)
+    with replayable():
+        control.cancel(platform().runtime, job_id, once=once())
+    return _as_it_is(job_id, operation)
 
 
 def retried(job_id: UUID) -> Response:
     """Queue it again."""
-    _require_operation(_managed(job_id))
-    control.retry(platform().runtime, job_id)
-    return _as_it_is(job_id)
+    operation = _managed(job_id)
+    _require_operation(operation)
+    with replayable():
+        control.retry(platform().runtime, job_id, once=once())
+    return _as_it_is(job_id, operation)
 
 
 def signalled(job_id: UUID, body: Mapping[str, Any]) -> Response:
     """Send it a message."""
-    _require_operation(_managed(job_id))
-    control.signal(
-        platform().runtime,
-        job_id,
-        body["name"],
-        data=body["data"],
-        sender_id=caller().user_id,
-        dedupe_key=body["dedupe_key"],
-    )
-    return _as_it_is(job_id)
+    operation = _managed(job_id)
+    _require_operation(operation)
+    control.ensure_small(platform().settings, body["data"])
+    message = JobSignal(job_id=job_id, sender_id=caller().user_id, **body)
+    with replayable(), unit(platform().runtime) as work:
+        reserve(work.session, once(), [job_id])
+        control.send_signal(work, control.locked(work.session, job_id), message)
+    return _as_it_is(job_id, operation)
 
 
 def resolved(job_id: UUID, body: Mapping[str, Any]) -> Response:
     """Say what became of an effect."""
-    _require_operation(_managed(job_id))
-    resolve(platform().runtime, job_id, Resolution(**body, resolver_id=caller().user_id))
-    return _as_it_is(job_id)
+    operation = _managed(job_id)
+    _require_operation(operation)
+    resolution = Resolution(**body, resolver_id=caller().user_id)
+    with replayable():
+        resolve(platform().runtime, job_id, resolution, once=once())
+    return _as_it_is(job_id, operation)
 
 
 def _managed(job_id: UUID) -> str:
@@ -84,8 +92,5 @@ def _require_operation(name: str) -> None:
     caller().require_operation(name, platform().runtime.registry.get(name).permission)
 
 
-def _as_it_is(job_id: UUID) -> Response:
-    here = platform().runtime
-    with here.sessions() as session:
-        present = queries.change(session, here.registry, job_id).document
-    return accepted(job_id, present["operation"], status=present["status"])
+def _as_it_is(job_id: UUID, operation: str) -> Response:
+    return accepted(job_id, operation, status=present_status(job_id))

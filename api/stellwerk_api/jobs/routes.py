@@ -49,6 +49,7 @@ FINDING = {"effect": "dial", "happened": True, "output": {"call": 7}, "note": "T
 @requires("jobs:submit", submits=True)
 @jobs.body(SubmissionBody, example=ECHO)
 @jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.once()
 @jobs.waits(JobDocument)
 @jobs.raises(402, 404, 409, 429)
 def submit(body: Mapping[str, Any]) -> Response:
@@ -84,6 +85,7 @@ def poll(query: Mapping[str, Any], job_id: UUID) -> Response:
 @jobs.post("/<uuid:job_id>/cancel")
 @requires("jobs:manage")
 @jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.once()
 @jobs.waits(JobDocument)
 @jobs.raises(404, 409, 410)
 def cancel(job_id: UUID) -> Response:
@@ -94,6 +96,7 @@ def cancel(job_id: UUID) -> Response:
 @jobs.post("/<uuid:job_id>/retry")
 @requires("jobs:manage")
 @jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.once()
 @jobs.waits(JobDocument)
 @jobs.raises(402, 404, 409, 410)
 def retry(job_id: UUID) -> Response:
@@ -105,6 +108,7 @@ def retry(job_id: UUID) -> Response:
 @requires("jobs:manage")
 @jobs.body(SignalBody, example=APPROVAL)
 @jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.once()
 @jobs.waits(JobDocument)
 @jobs.raises(404, 409, 410)
 def signal(body: Mapping[str, Any], job_id: UUID) -> Response:
@@ -116,6 +120,7 @@ def signal(body: Mapping[str, Any], job_id: UUID) -> Response:
 @requires("jobs:manage")
 @jobs.body(ResolutionBody, example=FINDING)
 @jobs.answers(202, Accepted, headers=HEADERS)
+@jobs.once()
 @jobs.waits(JobDocument)
 @jobs.raises(404, 409, 410)
 def resolve(body: Mapping[str, Any], job_id: UUID) -> Response:

@@ -7,12 +7,14 @@ from uuid import UUID
 from flask import Response
 from sqlalchemy.orm import Session
 
-from stellwerk.jobs.runtime import unit
+from stellwerk.jobs.idempotency import Replayed, name_jobs, reserve
+from stellwerk.jobs.runtime import Unit, unit
 from stellwerk.schedules import firing, queries, service
 from stellwerk.schedules.model import Schedule
 from stellwerk_api.accepted import accepted
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
+from stellwerk_api.idempotency import once, replay
 
 
 def created(fields: dict[str, Any]) -> dict[str, Any]:
@@ -55,9 +57,18 @@ def run(schedule_id: UUID) -> Response:
     with unit(platform().runtime) as work:
         schedule = queries.own(work.session, caller().user_id, schedule_id)
         _require_operation(schedule)
-        job_id = firing.run_now(platform().runtime, work, schedule)
-        operation = schedule.operation
-    return accepted(job_id, operation)
+        job_id = _run_once(work, schedule)
+    return accepted(job_id, schedule.operation)
+
+
+def _run_once(work: Unit, schedule: Schedule) -> UUID:
+    try:
+        reserve(work.session, once(), ())
+    except Replayed as exc:
+        return replay(exc)[0]
+    job_id = firing.run_now(platform().runtime, work, schedule)
+    name_jobs(work.session, once(), [job_id])
+    return job_id
 
 
 def _require_operation(schedule: Schedule) -> None:

@@ -101,6 +101,7 @@ def resume(schedule_id: UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:schedule_id>/run")
 @requires("schedules:write")
 @blueprint.answers(202, Accepted, headers=HEADERS)
+@blueprint.once()
 @blueprint.waits(JobDocument)
 @blueprint.raises(404, 409, 422)
 def run(schedule_id: UUID) -> Response:

@@ -26,6 +26,7 @@ from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
 from stellwerk_api.documentation.parameters import PREFER
+from stellwerk_api.idempotency import once, replayable
 from stellwerk_api.jobs.schemas import JobDocument
 from stellwerk_api.pagination import PageQuery, int_cursor, page, page_schema
 
@@ -62,6 +63,7 @@ class AcceptedVideo(Accepted):
 @requires("videos:generate", submits=True)
 @blueprint.body(GenerateRequest, example=EXAMPLE)
 @blueprint.answers(202, AcceptedVideo, headers=HEADERS)
+@blueprint.once()
 @blueprint.waits(JobDocument)
 @blueprint.raises(402, 404, 429)
 def generate_video(payload: dict[str, Any]) -> Response:
@@ -129,6 +131,7 @@ def delete_video(video_id: int) -> Response:
 @blueprint.post("/<int:video_id>/retry")
 @requires("videos:generate", submits=True)
 @blueprint.answers(202, AcceptedVideo, headers=HEADERS)
+@blueprint.once()
 @blueprint.waits(JobDocument)
 @blueprint.raises(402, 404, 409)
 def retry_video(video_id: int) -> Response:
@@ -136,7 +139,8 @@ def retry_video(video_id: int) -> Response:
     caller().require_operation(OPERATION, "videos:generate")
     with platform().runtime.sessions() as session:
         job_id = queries.own_video(session, caller().user_id, video_id).job_id
-    control.retry(platform().runtime, job_id)
+    with replayable():
+        control.retry(platform().runtime, job_id, once=once())
     return _accepted(job_id, video_id, "It goes on where it failed.")
 
 

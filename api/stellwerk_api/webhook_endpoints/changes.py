@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flask import Response
 
+from stellwerk.jobs.idempotency import Replayed, name_jobs, reserve
 from stellwerk.jobs.runtime import Unit, unit
 from stellwerk.webhooks import deliveries, keyring, queries, service
 from stellwerk.webhooks.keyring import Ring
@@ -15,6 +16,7 @@ from stellwerk.webhooks.schemas import EndpointSchema
 from stellwerk_api.accepted import accepted
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
+from stellwerk_api.idempotency import once, replay
 from stellwerk_api.json_answers import ApiResponse
 from stellwerk_api.pagination import page, uuid_cursor
 
@@ -102,13 +104,25 @@ def redelivered(endpoint_id: UUID | None, delivery_id: UUID) -> Response:
 
 def _under_way(start: Callable[[Unit], WebhookDelivery]) -> Response:
     with unit(platform().runtime) as work:
-        delivery = start(work)
+        delivery, job_id = _once(work, start)
     return accepted(
-        delivery.job_id,
+        job_id,
         deliveries.DELIVER,
         delivery_id=str(delivery.id),
         webhook_id=delivery.message_id,
     )
+
+
+def _once(work: Unit, start: Callable[[Unit], WebhookDelivery]) -> tuple[WebhookDelivery, UUID]:
+    """The delivery and its job: started now, or by an earlier request of the same key."""
+    try:
+        reserve(work.session, once(), ())
+    except Replayed as exc:
+        (job_id,) = replay(exc)
+        return deliveries.started_by(work.session, job_id), job_id
+    delivery = start(work)
+    name_jobs(work.session, once(), [delivery.job_id])
+    return delivery, delivery.job_id
 
 
 def _columns(endpoint: WebhookEndpoint) -> dict[str, Any]:

@@ -112,6 +112,7 @@ def rotate_secret(endpoint_id: UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:endpoint_id>/test")
 @requires("webhooks:manage")
 @blueprint.answers(202, UnderWay, headers=HEADERS)
+@blueprint.once()
 @blueprint.waits(JobDocument)
 @blueprint.raises(404, 409)
 def test(endpoint_id: UUID) -> Response:
@@ -132,6 +133,7 @@ def browse_deliveries(query: dict[str, Any], endpoint_id: UUID) -> dict[str, Any
 @blueprint.post("/<uuid:endpoint_id>/deliveries/<uuid:delivery_id>/redeliver")
 @requires("webhooks:manage")
 @blueprint.answers(202, UnderWay, headers=HEADERS)
+@blueprint.once()
 @blueprint.waits(JobDocument)
 @blueprint.raises(404, 409)
 def redeliver(endpoint_id: UUID, delivery_id: UUID) -> Response:
@@ -168,6 +170,7 @@ def browse_callbacks(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.post("/callback-deliveries/<uuid:delivery_id>/redeliver")
 @requires("webhooks:manage")
 @blueprint.answers(202, UnderWay, headers=HEADERS)
+@blueprint.once()
 @blueprint.waits(JobDocument)
 @blueprint.raises(404, 409)
 def redeliver_callback(delivery_id: UUID) -> Response:

@@ -1,6 +1,6 @@
 """The platform's HTTP API, as the commands use it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from types import TracebackType
@@ -48,9 +48,10 @@ class Api:
         with self._answer("GET", path, params=query) as response:
             return response.json()
 
-    def post(self, path: str, body: Any = None) -> Any:
+    def post(self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Any:
         """What the API answers to a JSON body; None for 204."""
-        with self._answer("POST", path, json={} if body is None else body) as response:
+        sent = {} if body is None else body
+        with self._answer("POST", path, json=sent, headers=headers) as response:
             return response.json() if response.content else None
 
     def delete(self, path: str) -> None:

@@ -30,6 +30,9 @@ Payload = dict[str, Any]
     help="One value of the payload: JSON where it is JSON, else text. Dots reach into objects.",
 )
 @click.option("--tag", "tags", multiple=True, help="To find the job by; may be repeated.")
+@click.option("--run-at", metavar="TIME", help="Not before; such as 2030-01-31T08:00:00Z.")
+@click.option("--unique-key", metavar="KEY", help="Refused while another job holds the key.")
+@click.option("--idempotency-key", metavar="KEY", help="Sent again with it, it is the same job.")
 @click.option("--wait", "is_waiting", is_flag=True, help="Follow the job to its end.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def submit(
@@ -37,19 +40,20 @@ def submit(
     source: str | None,
     assignments: tuple[str, ...],
     *,
-    tags: tuple[str, ...],
-    is_waiting: bool,
+    idempotency_key: str | None,
     output: str,
+    **wanted: Any,
 ) -> None:
     """Submit a job of OPERATION and print its id.
 
     With --wait it prints the result instead, and exits like `stellwerk watch`.
     """
-    payload = read_payload(source, assignments)
-    as_json = output == "json"
+    is_waiting, as_json = wanted.pop("is_waiting"), output == "json"
+    body = {"operation": operation, "payload": read_payload(source, assignments)}
+    body |= {name: value for name, value in wanted.items() if value}
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     with connect() as api:
-        body = {"operation": operation, "payload": payload, "tags": list(tags)}
-        accepted = api.post("/jobs", body)
+        accepted = api.post("/jobs", body, headers=headers)
         if is_waiting:
             say(f"accepted as {accepted['job_id']}")
             leave_with(show_progress(follow(api, accepted["job_id"])), as_json=as_json)

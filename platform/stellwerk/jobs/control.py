@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from stellwerk.errors import Conflict, ErrorCode, FieldError, Gone, InvalidInput, NotFound
 from stellwerk.jobs import lifecycle
+from stellwerk.jobs.idempotency import Once, reserve
 from stellwerk.jobs.model import Job, JobSignal, JobTombstone
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import LIVE, TERMINAL, JobStatus
+from stellwerk.settings import Settings
 
 _REQUEST_CANCEL = text("""
     UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, now()),
@@ -35,12 +37,13 @@ _WAKE = text("""
 """)
 
 
-def cancel(runtime: Runtime, job_id: UUID) -> None:
+def cancel(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
     """Cancel a job: at once where no worker holds it, else its worker is told within a second.
 
     Raises NotFound, Gone, Conflict (JOB_NOT_CANCELLABLE) for a job that already ended.
     """
     with unit(runtime) as work:
+        reserve(work.session, once, [job_id])
         job = locked(work.session, job_id)
         if JobStatus(job.status) in TERMINAL:
             message = f"The job is already {job.status}."
@@ -51,13 +54,14 @@ def cancel(runtime: Runtime, job_id: UUID) -> None:
         work.changed.add(job_id)
 
 
-def retry(runtime: Runtime, job_id: UUID) -> None:
+def retry(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
     """Queue a failed or cancelled job again; steps that were done are not run again.
 
     Waits that had run out wait again. Raises NotFound, Gone, Conflict (JOB_NOT_RETRYABLE, or
     DUPLICATE_JOB where another job with its unique key is active).
     """
     with unit(runtime) as work:
+        reserve(work.session, once, [job_id])
         job = locked(work.session, job_id)
         if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
             message = f"Only failed and cancelled jobs can be retried; this one is {job.status}."
@@ -91,7 +95,7 @@ def signal(
     Raises NotFound, Gone, Conflict for a job that already ended, InvalidInput for `data` that
     takes more than `job_signal_bytes` as JSON.
     """
-    _ensure_small(data, runtime.settings.job_signal_bytes)
+    ensure_small(runtime.settings, data)
     with unit(runtime) as work:
         send_signal(
             work,
@@ -100,6 +104,13 @@ def signal(
                 job_id=job_id, name=name, data=data, sender_id=sender_id, dedupe_key=dedupe_key
             ),
         )
+
+
+def ensure_small(settings: Settings, data: Any) -> None:
+    """Raise InvalidInput where a signal's data take more than `job_signal_bytes` as JSON."""
+    if len(json.dumps(data)) > settings.job_signal_bytes:
+        reason = f"Takes more than {settings.job_signal_bytes} bytes as JSON."
+        raise InvalidInput("The signal is too large.", errors=[FieldError("data", reason)])
 
 
 def send_signal(work: Unit, job: Job, message: JobSignal) -> None:
@@ -122,12 +133,6 @@ def locked(session: Session, job_id: UUID) -> Job:
     if session.get(JobTombstone, job_id):
         raise Gone(f"Job {job_id} was removed at the end of its retention.")
     raise NotFound(f"There is no job {job_id}.")
-
-
-def _ensure_small(data: Any, limit_bytes: int) -> None:
-    if len(json.dumps(data)) > limit_bytes:
-        reason = f"Takes more than {limit_bytes} bytes as JSON."
-        raise InvalidInput("The signal is too large.", errors=[FieldError("data", reason)])
 
 
 def _is_repeated(session: Session, message: JobSignal) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from stellwerk.db.base import Base, BigId, CreatedAt, Json, Money, Timestamp, Uuid
@@ -240,7 +240,7 @@ class JobWatcher(Base):
 
 
 class IdempotencyKey(Base):
-    """An accepted request's key: the same key and body is answered with the same job."""
+    """An accepted request's key: the same key and body is answered with the same jobs."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("ix_idempotency_keys_expiry", "expires_at"),)
@@ -249,7 +249,7 @@ class IdempotencyKey(Base):
     route: Mapped[str] = mapped_column(String(120), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     body_hmac: Mapped[str] = mapped_column(String(64))
-    job_id: Mapped[Uuid]
+    job_ids: Mapped[list[Uuid]] = mapped_column(ARRAY(UUID))
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[Timestamp]
 

@@ -98,6 +98,7 @@ class Operation:
     max_running_per_owner: int | None = None
     unique_key: Callable[[Payload], str] | None = None
     is_sensitive: bool = False
+    requires_idempotency_key: bool = False  # of callers with an API key
     is_internal: bool = False  # the platform submits it; listed for those who may
     on_accept: Hook | None = None
     on_end: Hook | None = None

@@ -33,6 +33,7 @@ _DOCUMENTS = """
 """
 _BY_IDS = text(_DOCUMENTS + " WHERE j.id = ANY(:ids)")
 
+Row = Mapping[str, Any] | RowMapping
 _STEP_STATUS = {"intent": "running", "done": "completed", "undone": "undone"}
 
 
@@ -57,7 +58,7 @@ def changes(session: Session, registry: Registry, job_ids: Iterable[UUID]) -> li
     if not ids:
         return []
     rows = session.execute(_BY_IDS, {"ids": ids}).mappings()
-    return [_change(row, registry) for row in rows]
+    return [change_of(row, registry) for row in rows]
 
 
 def change(session: Session, registry: Registry, job_id: UUID) -> Change:
@@ -105,7 +106,7 @@ def artifact(session: Session, job_id: UUID, name: str) -> JobArtifact:
     return found
 
 
-def document(row: RowMapping, registry: Registry) -> dict[str, Any]:
+def document(row: Row, registry: Registry) -> dict[str, Any]:
     """The job as clients see it (docs/job_states.md explains `status`).
 
     Its first four members stay where they are: polls read them without parsing the rest.
@@ -142,7 +143,8 @@ def links(job_id: UUID) -> dict[str, str]:
     return {"self": root} | {name: f"{root}/{name}" for name in names}
 
 
-def _change(row: RowMapping, registry: Registry) -> Change:
+def change_of(row: Row, registry: Registry) -> Change:
+    """What watchers are shown of a row of `_DOCUMENTS`, or of one that equals it."""
     return Change(
         job_id=row["id"],
         owner_id=row["owner_id"],
@@ -152,7 +154,7 @@ def _change(row: RowMapping, registry: Registry) -> Change:
     )
 
 
-def _public(row: RowMapping) -> PublicStatus:
+def _public(row: Row) -> PublicStatus:
     return public_status(
         JobStatus(row["status"]),
         is_ahead=row["is_ahead"],
@@ -161,7 +163,7 @@ def _public(row: RowMapping) -> PublicStatus:
     )
 
 
-def _steps(row: RowMapping, registry: Registry) -> list[dict[str, Any]]:
+def _steps(row: Row, registry: Registry) -> list[dict[str, Any]]:
     """Declared steps first, in their order, without their parts; then what handlers named."""
     declared: tuple[Step, ...] = ()
     if row["operation"] in registry:
@@ -176,7 +178,7 @@ def _steps(row: RowMapping, registry: Registry) -> list[dict[str, Any]]:
     return [_step(item, row) for item in (pending | recorded).values()]
 
 
-def _step(item: Mapping[str, Any], job: RowMapping) -> dict[str, Any]:
+def _step(item: Mapping[str, Any], job: Row) -> dict[str, Any]:
     """A step; one that ran when its job ended, ended with it."""
     status = _STEP_STATUS.get(item.get("state") or "", "pending")
     finished_at = _moment(item.get("finished_at"))

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput
 from stellwerk.jobs.control import locked, requeue
+from stellwerk.jobs.idempotency import Once, reserve
 from stellwerk.jobs.model import Job, JobLog, JobStep, StepState
 from stellwerk.jobs.runtime import Runtime, unit
 from stellwerk.jobs.states import JobStatus
@@ -30,13 +31,16 @@ class Resolution:
     resolver_id: int | None = None  # None: at the command line of the installation
 
 
-def resolve(runtime: Runtime, job_id: UUID, resolution: Resolution) -> None:
+def resolve(
+    runtime: Runtime, job_id: UUID, resolution: Resolution, *, once: Once | None = None
+) -> None:
     """Close an open effect of a failed job and queue the job again, from its checkpoints.
 
     An effect that happened is not done again; one that did not is done by the next attempt.
     Raises NotFound, Gone, Conflict (JOB_NOT_UNCERTAIN), InvalidInput naming the open effects.
     """
     with unit(runtime) as work:
+        reserve(work.session, once, [job_id])
         job = locked(work.session, job_id)
         opened = _chosen(job, _open_effects(work.session, job), resolution)
         opened.state = (StepState.DONE if resolution.happened else StepState.UNDONE).value

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from stellwerk.db.direct import Direct
 from stellwerk.db.engine import Sessions
 from stellwerk.errors import Unavailable
 from stellwerk.jobs.crash_points import CrashPoint, reach
@@ -36,6 +37,7 @@ class Runtime:
     settings: Settings
     registry: Registry
     sessions: Sessions
+    direct: Direct
     publisher: Publisher
     board: Board
     providers: Providers
@@ -77,7 +79,7 @@ def announce(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup
         runtime.publisher.announce(shown, wakeups)
     except Unavailable as exc:
         log.warning("wake-ups not sent, the dispatcher will", count=len(wakeups), reason=str(exc))
-        _leave_to_dispatcher(runtime, wakeups)
+        leave_to_dispatcher(runtime, [wakeup.job_id for wakeup in wakeups])
     for wakeup in wakeups:
         reach(runtime.settings, CrashPoint.AFTER_PUBLISH, wakeup.job_id)
 
@@ -91,9 +93,10 @@ def _after_commit(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[W
             reach(runtime.settings, CrashPoint.AFTER_FINISH, change.job_id)
 
 
-def _leave_to_dispatcher(runtime: Runtime, wakeups: Sequence[Wakeup]) -> None:
+def leave_to_dispatcher(runtime: Runtime, job_ids: Sequence[UUID]) -> None:
+    """Mark queued jobs as unpublished, so that a dispatcher publishes them at its next turn."""
     try:
         with runtime.sessions.begin() as session:
-            session.execute(_UNPUBLISH, {"ids": [wakeup.job_id for wakeup in wakeups]})
+            session.execute(_UNPUBLISH, {"ids": list(job_ids)})
     except DBAPIError as exc:  # they stay marked as published and go out again a little later
         log.warning("wake-ups stay marked as sent", reason=str(exc.orig))

@@ -2,21 +2,26 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from marshmallow import ValidationError
-from sqlalchemy import func, select, text, true
+from marshmallow import Schema, ValidationError
+from sqlalchemy import case, func, select, text, true
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from stellwerk.clock import new_id
 from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput, Unavailable
+from stellwerk.jobs.idempotency import Once, reserve
+from stellwerk.jobs.insertion import insert
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation, Payload
 from stellwerk.jobs.ports import Wakeup
-from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.runtime import Runtime, Unit, leave_to_dispatcher, unit
 from stellwerk.jobs.window import may_publish, publication_values
+
+UNIQUE_KEY_INDEX = "uq_jobs_unique_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Submission:
     tags: tuple[str, ...] = ()
     callback_url: str | None = None
     request_id: str | None = None
+    once: Once | None = None
     job_id: UUID = field(default_factory=new_id)
 
 
@@ -38,30 +44,33 @@ def submit(runtime: Runtime, submission: Submission) -> UUID:
     """Check, store and announce a job; returns its id once it is durable.
 
     Raises NotFound (no such operation), InvalidInput (payload), Conflict (DUPLICATE_JOB),
-    Unavailable (Postgres gone), and whatever the operation's `on_accept` refuses with.
+    Unavailable (Postgres gone), whatever the operation's `on_accept` refuses with, and for a
+    request that was carried out before what `idempotency.reserve` raises.
     """
     operation = runtime.registry.get(submission.operation)
     payload = checked_payload(operation, submission.payload)
     try:
-        with unit(runtime) as work:
-            accept(runtime, work, submission, payload)
+        _store(runtime, operation, submission, payload)
     except IntegrityError as exc:
-        if getattr(exc.orig, "diag", None) is None or "unique_key" not in str(exc.orig):
+        if not is_duplicate(exc):
             raise
         raise _duplicate(runtime, operation, submission, payload) from exc
     except DBAPIError as exc:
         if not exc.connection_invalidated or not is_stored(runtime, submission.job_id):
             raise
+        leave_to_dispatcher(runtime, [submission.job_id])  # nobody was told of it
     return submission.job_id
 
 
 def accept(runtime: Runtime, work: Unit, submission: Submission, payload: Payload) -> Job:
     """Insert the job and its domain rows within a transaction of the caller."""
     operation = runtime.registry.get(submission.operation)
-    job = _row(operation, submission, payload)
-    _decide_publication(runtime, work, job, submission)
+    job = Job(**columns(operation, submission, payload), run_at=submission.run_at or func.now())
+    job.published_at = _published_at(runtime, work.session, submission, operation)
     work.session.add(job)
     work.session.flush()
+    if job.published_at:
+        work.wakeups.append(Wakeup(job.id, 0, job.operation, job.queue))
     if operation.on_accept:
         operation.on_accept(work.session, job, runtime)
     work.changed.add(job.id)
@@ -70,7 +79,7 @@ def accept(runtime: Runtime, work: Unit, submission: Submission, payload: Payloa
 
 def checked_payload(operation: Operation, payload: Any) -> Payload:
     """The payload as plain JSON, defaults filled in; raises InvalidInput naming each field."""
-    schema = operation.payload()
+    schema = _schema(operation.payload)
     try:
         loaded = schema.load(payload)
     except ValidationError as exc:
@@ -79,6 +88,18 @@ def checked_payload(operation: Operation, payload: Any) -> Payload:
         ) from exc
     dumped: Payload = schema.dump(loaded)
     return dumped
+
+
+@cache
+def _schema(kind: type[Schema]) -> Schema:
+    """One instance for the process: making one costs more than a load."""
+    return kind()
+
+
+def is_duplicate(exc: IntegrityError) -> bool:
+    """Whether an unfinished job has the unique key."""
+    diagnosis = getattr(exc.orig, "diag", None)
+    return getattr(diagnosis, "constraint_name", None) == UNIQUE_KEY_INDEX
 
 
 def field_errors(messages: Any, path: str = "") -> list[FieldError]:
@@ -103,41 +124,62 @@ def is_stored(runtime: Runtime, job_id: UUID) -> bool:
         raise Unavailable(message, retry_after_s=2) from exc
 
 
-def _row(operation: Operation, submission: Submission, payload: Payload) -> Job:
+def columns(operation: Operation, submission: Submission, payload: Payload) -> dict[str, Any]:
+    """What a new job's row is given, but for its times."""
     key = submission.unique_key
     if key is None and operation.unique_key:
         key = operation.unique_key(payload)
-    return Job(
-        id=submission.job_id,
-        operation=operation.name,
-        operation_version=operation.version,
-        owner_id=submission.owner_id,
-        queue=operation.queue,
-        payload=payload,
-        status="queued",
-        max_attempts=operation.retry.max_attempts,
-        unique_key=key,
-        tags=list(submission.tags),
-        callback_url=submission.callback_url,
-        request_id=submission.request_id,
-        run_at=submission.run_at or func.now(),
-    )
+    return {
+        "id": submission.job_id,
+        "operation": operation.name,
+        "operation_version": operation.version,
+        "owner_id": submission.owner_id,
+        "queue": operation.queue,
+        "payload": payload,
+        "max_attempts": operation.retry.max_attempts,
+        "unique_key": key,
+        "tags": list(submission.tags),
+        "callback_url": submission.callback_url,
+        "request_id": submission.request_id,
+    }
 
 
-def _decide_publication(runtime: Runtime, work: Unit, job: Job, submission: Submission) -> None:
+def _store(
+    runtime: Runtime, operation: Operation, submission: Submission, payload: Payload
+) -> None:
+    """In one statement, unless the operation's domain has a say."""
+    if operation.on_accept:
+        with unit(runtime) as work:
+            reserve(work.session, submission.once, [submission.job_id])
+            accept(runtime, work, submission, payload)
+        return
+    condition, values = _publication(runtime, operation, submission.owner_id)
+    stored = columns(operation, submission, payload) | {"run_at": submission.run_at}
+    insert(runtime, values | stored, condition, submission.once)
+
+
+def _published_at(
+    runtime: Runtime, session: Session, submission: Submission, operation: Operation
+) -> datetime | None:
+    condition, values = _publication(runtime, operation, submission.owner_id)
     due = true() if submission.run_at is None else func.now() >= submission.run_at
-    operation, settings = runtime.registry.get(job.operation), runtime.settings
-    values = publication_values(settings, operation, job.queue) | {"owner_id": job.owner_id}
-    if work.session.scalar(select(due & text(may_publish(settings, operation, job.queue))), values):
-        job.published_at = work.session.scalar(select(func.now()))
-        work.wakeups.append(Wakeup(job.id, 0, job.operation, job.queue))
+    return session.scalar(select(case((due & text(condition), func.now()))), values)
+
+
+def _publication(
+    runtime: Runtime, operation: Operation, owner_id: int | None
+) -> tuple[str, dict[str, Any]]:
+    """When a new job is published at once, as SQL and its values."""
+    settings, queue = runtime.settings, operation.queue
+    values = publication_values(settings, operation, queue) | {"owner_id": owner_id}
+    return may_publish(settings, operation, queue), values
 
 
 def _duplicate(
     runtime: Runtime, operation: Operation, submission: Submission, payload: Payload
 ) -> Exception:
     """Name the job that stands in the way."""
-    key = _row(operation, submission, payload).unique_key
+    key = columns(operation, submission, payload)["unique_key"]
     with runtime.sessions() as session:
         other = _active_with_key(session, operation.name, key)
     message = f"Another {operation.name} with the key {key!r} is not finished yet."

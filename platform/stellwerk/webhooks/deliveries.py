@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from stellwerk.clock import new_id, rfc3339, utc_now
-from stellwerk.errors import Conflict
+from stellwerk.errors import Conflict, NotFound
 from stellwerk.identity.model import User
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.queries import API
@@ -70,6 +70,15 @@ def redeliver(runtime: Runtime, work: Unit, delivery: WebhookDelivery) -> Webhoo
         _require_active(session.get_one(WebhookEndpoint, delivery.endpoint_id))
     reopen(delivery)
     delivery.job_id = _job_for(runtime, work, delivery)
+    return delivery
+
+
+def started_by(session: Session, job_id: UUID) -> WebhookDelivery:
+    """The delivery that a job was made for; raises NotFound where it was deleted since."""
+    job = session.get(Job, job_id)
+    delivery = session.get(WebhookDelivery, UUID(job.payload["delivery_id"])) if job else None
+    if delivery is None:
+        raise NotFound("The delivery was deleted since.")
     return delivery
 
 

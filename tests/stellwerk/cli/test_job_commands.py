@@ -94,6 +94,18 @@ def test_an_uncertain_effect_is_resolved(working: CommandLine) -> None:
     assert working.run("jobs", "resolve", fails, "--effect", "record").code == 2
 
 
+def test_a_submission_that_is_sent_again_with_its_key_is_the_same_job(
+    signed_in: CommandLine,
+) -> None:
+    later = ("submit", "diagnostics.echo", "--run-at", "2100-01-01T00:00:00Z")
+    once = [signed_in.done(*later, "--idempotency-key", "a-key").strip() for _ in range(2)]
+    other = signed_in.done(*later, "--unique-key", "nightly").strip()
+    assert once[0] == once[1] != other
+    assert signed_in.run(*later, "--unique-key", "nightly").code != 0
+    (job,) = [job for job in signed_in.json("jobs") if job["job_id"] == other]
+    assert job["status"] == "scheduled"
+
+
 def test_a_refused_payload_names_each_field(signed_in: CommandLine) -> None:
     ran = signed_in.run("submit", "diagnostics.sleep", "--set", "seconds=long", "--set", "x=1")
     assert ran.code == 4

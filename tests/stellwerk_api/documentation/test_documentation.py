@@ -70,9 +70,18 @@ def test_every_submission_documents_how_to_wait_and_the_job_that_is_then_answere
     }
     assert {"POST /api/v1/jobs", "POST /api/v1/videos/generate"} <= set(submissions)
     for name, operation in submissions.items():
-        assert "Prefer" in parameters(operation), name
+        assert {"Prefer", "Idempotency-Key"} <= parameters(operation), name
         answer = operation["responses"]["200"]["content"]["application/json"]
         assert answer["schema"] == {"$ref": "#/components/schemas/JobDocument"}, name
+
+
+def test_every_submission_documents_how_to_send_it_again(document: dict[str, Any]) -> None:
+    for name, operation in operations(document).items():
+        if "Idempotency-Replayed" in operation["responses"].get("202", {}).get("headers", ()):
+            assert "Idempotency-Key" in parameters(operation), name
+            assert {"400", "409", "422"} <= set(operation["responses"]), name
+        else:
+            assert "Idempotency-Key" not in parameters(operation), name
 
 
 def test_polls_and_downloads_document_their_headers(document: dict[str, Any]) -> None:
