@@ -32,6 +32,7 @@ PUBLIC = frozenset(
         "root.health",
         "root.live",
         "root.ready",
+        "sockets.ws",
         "documentation.openapi",
         "documentation.swagger",
         "documentation.redoc",

@@ -14,7 +14,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.clock import utc_now
 from stellwerk.errors import NotAuthenticated
 from stellwerk.identity import sessions as ledger
-from stellwerk.identity.caller import Caller, by_key, scraper, signed_in
+from stellwerk.identity.caller import Caller, by_key, realtime, scraper, signed_in
 from stellwerk.identity.service import revoke_key
 from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.identity.tokens import KEY_PREFIX, Claims, Tokens, expired, key_hash
@@ -64,6 +64,7 @@ class Credentials:
         self._verified = VerifiedTokens(self.tokens)
         self._sessions = platform.runtime.sessions
         self._scrape_token = settings.scrape_token.get_secret_value()
+        self._realtime_token = settings.realtime_token.get_secret_value()
         self._token_ttl_s = settings.access_token_ttl_s
 
     def caller(self, request: Request) -> Caller:
@@ -72,6 +73,8 @@ class Credentials:
         given = given_in(headers.get("Authorization", ""), headers.get("X-API-Key", ""))
         if self._scrape_token and _same(given, self._scrape_token):
             return scraper()
+        if self._realtime_token and _same(given, self._realtime_token):
+            return realtime()
         proof = self.proof(given)
         return self._with_key(proof) if isinstance(proof, KeyProof) else self._with_token(proof)
 

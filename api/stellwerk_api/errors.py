@@ -31,6 +31,7 @@ STATUS: Mapping[type[StellwerkError], int] = {
     errors.Gone: 410,
     errors.InvalidInput: 422,
     errors.ProviderRejected: 422,
+    errors.UpgradeRequired: 426,
     errors.LimitReached: 429,
     errors.Unavailable: 503,
     errors.ProviderError: 503,
@@ -97,6 +98,8 @@ def refused(error: StellwerkError) -> Response:
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     if status == 401:  # noqa: PLR2004  RFC 9110, 11.6.1
         headers["WWW-Authenticate"] = "Bearer"
+    if status == 426:  # noqa: PLR2004  RFC 9110, 15.5.22
+        headers["Upgrade"] = "websocket"
     return envelope(status, error.code, error.message, _details(error), headers)
 
 

@@ -11,6 +11,7 @@
     ├── NotFound                  404
     ├── Conflict                  409  the state of the thing forbids it now
     ├── Gone                      410
+    ├── UpgradeRequired           426  another protocol is spoken there
     ├── LimitReached              429  later, or with a higher tier
     ├── Unavailable               503  a part of the platform is missing right now
     ├── ProviderError
@@ -66,6 +67,7 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"  # 415: the body is of another type
     RANGE_NOT_SATISFIABLE = "RANGE_NOT_SATISFIABLE"  # 416: the range lies outside the file
     PRECONDITION_FAILED = "PRECONDITION_FAILED"  # 412: a condition of the request does not hold
+    UPGRADE_REQUIRED = "UPGRADE_REQUIRED"  # 426: connect with a WebSocket
     LIMIT_REACHED = "LIMIT_REACHED"  # 429: too many or too much; `Retry-After` says until when
     SLOW_READER = "SLOW_READER"  # stream: the client took events too slowly; connect again
     INTERNAL_ERROR = "INTERNAL_ERROR"  # 500: a fault of the platform; quote the `request_id`
@@ -161,6 +163,12 @@ class Gone(StellwerkError):
     """It existed and was removed for good."""
 
     code = ErrorCode.GONE
+
+
+class UpgradeRequired(StellwerkError):
+    """The resource speaks another protocol than plain HTTP."""
+
+    code = ErrorCode.UPGRADE_REQUIRED
 
 
 class LimitReached(StellwerkError):

@@ -108,12 +108,18 @@ class Settings(BaseSettings):
     long_slots: int = Field(default=2, ge=1)  # jobs at once in the worker of this queue
     media_slots: int = Field(default=1, ge=1)  # jobs at once in the worker of this queue
     realtime_max_waiters: int = Field(default=2000, ge=1)  # long-polls held back at once
+    realtime_max_listeners: int = Field(default=15_000, ge=1)  # sockets and streams open at once
+    realtime_listeners_per_user: int = Field(default=50, ge=1)  # of those, in one process
+    realtime_compare_every_s: float = Field(
+        default=15.0, gt=0
+    )  # with the ledger, where all is silent
+    realtime_channels_per_socket: int = Field(default=100, ge=1)  # subscriptions of one socket
     shutdown_grace_s: float = Field(default=15.0, gt=0)  # how long a process may take to end
     flower_user: str = "operator"
     flower_password: SecretStr = SecretStr("")
     web_address: str = "127.0.0.1:8001"  # where the edge and realtime find the web process
     realtime_port: int = Field(default=8002, ge=1, le=65535)
-    realtime_metrics_token: SecretStr = SecretStr("")
+    realtime_token: SecretStr = SecretStr("")  # with it realtime asks web in its own name
 
     # The job engine
     job_lease_s: float = Field(default=30.0, gt=0)  # how long a vanished worker keeps its job
@@ -243,6 +249,10 @@ class Settings(BaseSettings):
         """
         keys = _required(self.encryption_key, "ENCRYPTION_KEY").split(",")
         return [key.strip() for key in keys]
+
+    def realtime_secret(self) -> str:
+        """What realtime identifies itself with; raises ConfigurationError where none is set."""
+        return _required(self.realtime_token, "REALTIME_TOKEN")
 
     def base_url(self) -> str:
         """What links and callbacks start with, without a trailing slash."""

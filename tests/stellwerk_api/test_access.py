@@ -78,6 +78,8 @@ OWN: dict[str, tuple[int, Any]] = {
     "channels.create_channel": (201, {"name": "mine"}),
     "videos.list_videos": (200, None),
     "videos.generate_video": (422, {}),
+    "listeners.me": (200, None),
+    "listeners.compare": (403, {}),
     "system.metrics": (403, None),
     "root.metrics": (403, None),
 }

@@ -74,3 +74,8 @@ def by_key(user_id: int, role: str, key_id: UUID, scopes: tuple[str, ...]) -> Ca
 def scraper() -> Caller:
     """Prometheus with the scrape token: it may read the metrics and nothing else."""
     return Caller(0, "scraper", frozenset({"metrics:read"}))
+
+
+def realtime() -> Caller:
+    """The realtime process with its token: it may compare what it told with the ledger."""
+    return Caller(0, "realtime", frozenset({"listeners:compare"}))

@@ -42,11 +42,14 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "diagnostics:run": Role.OPERATOR,
         "metrics:read": Role.OPERATOR,
         "users:admin": Role.ADMIN,
+        "listeners:compare": Role.ADMIN,  # and the realtime process
     }
 )
 
 # A key that leaked must not be able to make more keys, or to change who its owner is.
-NOT_FOR_API_KEYS = frozenset({"account:write", "api_keys:manage", "users:admin"})
+NOT_FOR_API_KEYS = frozenset(
+    {"account:write", "api_keys:manage", "users:admin", "listeners:compare"}
+)
 
 _RANK = tuple(Role)
 

@@ -36,7 +36,7 @@ SECRET_NAMES = (
     "redis_password",
     "flower_password",
     "scrape_token",
-    "realtime_metrics_token",
+    "realtime_token",
 )
 
 

@@ -22,7 +22,7 @@ MADE_WHERE_MISSING = (
     "encryption_key",
     "flower_password",
     "scrape_token",
-    "realtime_metrics_token",
+    "realtime_token",
 )
 
 
@@ -122,7 +122,7 @@ def _fresh_metrics_folder(home: Path) -> Path:
 def _settings_variables(filled: Settings) -> dict[str, str]:
     names = (
         "home port host database_url redis_url jwt_secret_key encryption_key flower_password "
-        "scrape_token realtime_metrics_token web_address realtime_port "
+        "scrape_token realtime_token web_address realtime_port "
         "short_slots long_slots media_slots"
     )
     values = {name: getattr(filled, name) for name in names.split()}
