@@ -146,6 +146,9 @@ def web(ports: Ports) -> Iterator[None]:
         ("/api/v1/jobs/1?wait=5", {}, "realtime"),
         ("/api/v1/jobs/1/events", {"Accept": "text/event-stream"}, "realtime"),
         ("/ws", {"Connection": "Upgrade", "Upgrade": "websocket"}, "realtime"),
+        ("/api/v1/ws", {"Connection": "Upgrade", "Upgrade": "websocket"}, "realtime"),
+        ("/api/v1/metrics/realtime", {}, "realtime"),
+        ("/api/v1/metrics", {}, "web"),
         ("/flower/api/workers", {}, "flower"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from typing import Any
 
 import httpx
 from starlette.requests import Request
@@ -9,7 +10,16 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from stellwerk.clock import rfc3339, utc_now
-from stellwerk.errors import MalformedRequest, StellwerkError, Unavailable
+from stellwerk.errors import (
+    ApiRefused,
+    ErrorCode,
+    LimitReached,
+    MalformedRequest,
+    NotAuthenticated,
+    StellwerkError,
+    Unavailable,
+)
+from stellwerk_api.realtime.metrics import count_error
 
 _MADE_ANEW = frozenset(
     b"connection keep-alive transfer-encoding upgrade trailer date server".split()
@@ -22,7 +32,12 @@ _CARRIED_OVER = (
     "content-security-policy",
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_STATUSES = {MalformedRequest: 400, Unavailable: 503}  # else 422
+_STATUSES: dict[type[StellwerkError], int] = {
+    MalformedRequest: 400,
+    NotAuthenticated: 401,
+    LimitReached: 429,
+    Unavailable: 503,
+}  # else 422
 
 
 def handed_on(response: httpx.Response, **headers: str) -> Response:
@@ -43,20 +58,12 @@ def streamed_on(response: httpx.Response) -> Response:
 
 
 async def error_reply(request: Request, error: Exception) -> Response:
-    """The error envelope of the API, for an error of this process."""
+    """The error envelope of the API, for an error of this process; counted."""
     if not isinstance(error, StellwerkError):
-        raise error
+        error = StellwerkError("The platform failed. Quote the request_id when you report this.")
+    count_error(error.code)
     given_id = request.headers.get("x-request-id", "")
     request_id = given_id if _REQUEST_ID.fullmatch(given_id) else str(uuid.uuid4())
-    errors = [{"field": item.field, "reason": item.reason} for item in error.errors]
-    details = {**errors[0], "errors": errors} if errors else error.details
-    envelope = {
-        "code": error.code,
-        "message": error.message,
-        "details": details,
-        "timestamp": rfc3339(utc_now()),
-        "request_id": request_id,
-    }
     headers = {
         "X-Request-ID": request_id,
         "X-Content-Type-Options": "nosniff",
@@ -64,8 +71,26 @@ async def error_reply(request: Request, error: Exception) -> Response:
     }
     if error.retry_after_s:
         headers["Retry-After"] = str(round(error.retry_after_s))
-    status = _STATUSES.get(type(error), 422)
-    return JSONResponse({"error": envelope}, status_code=status, headers=headers)
+    content = {"error": _envelope(error, request_id)}
+    return JSONResponse(content, status_code=_status(error), headers=headers)
+
+
+def _envelope(error: StellwerkError, request_id: str) -> dict[str, Any]:
+    errors = [{"field": item.field, "reason": item.reason} for item in error.errors]
+    return {
+        "code": error.code,
+        "message": error.message,
+        "details": {**errors[0], "errors": errors} if errors else error.details,
+        "timestamp": rfc3339(utc_now()),
+        "request_id": request_id,
+    }
+
+
+def _status(error: StellwerkError) -> int:
+    if isinstance(error, ApiRefused):
+        return int(error.details["status"])
+    default = 500 if error.code is ErrorCode.INTERNAL_ERROR else 422
+    return _STATUSES.get(type(error), default)
 
 
 def carried_over(response: httpx.Response) -> dict[str, str]:

@@ -5,7 +5,6 @@ job's `end`. Ids are `<version>-<sequence>`; those of whole documents end in `-0
 """
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Mapping
 
@@ -15,18 +14,26 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from stellwerk.errors import ErrorCode, Unavailable
-from stellwerk.live.events import EventFeed, EventId, JobEvent, Listener, Notice
+from stellwerk.errors import ErrorCode
+from stellwerk.live.events import (
+    BEFORE_ALL,
+    Dismissed,
+    EventId,
+    Item,
+    JobEvent,
+    Listener,
+    Notice,
+)
+from stellwerk.live.feed import EventFeed
+from stellwerk_api.realtime.guests import Guest, Guests, Standing
+from stellwerk_api.realtime.metrics import count_dropped, observe_delivery
 from stellwerk_api.realtime.replies import carried_over, handed_on
-from stellwerk_api.realtime.upstream import JobAnswer, Upstream
+from stellwerk_api.realtime.upstream import JobAnswer, Upstream, caller_of
 
-RETRY = b"retry: 2000\n\n"  # milliseconds until a client connects again
-HEARTBEAT = b": still here\n\n"
+RETRY = "retry: 2000\n\n"  # milliseconds until a client connects again
+HEARTBEAT = ": still here\n\n"
 HEARTBEAT_S = 15.0
-BLIND_POLL_S = (1.0, 2.0)  # between looks while Redis is away; spread, so that not all look at once
 SEND_LIMIT_S = 20.0  # a client that takes nothing for so long is cut off
-BEFORE_ALL = EventId(-1, 0)
-REFUSALS = frozenset({401, 403, 404, 410})
 
 log = structlog.get_logger()
 
@@ -34,104 +41,89 @@ log = structlog.get_logger()
 class JobStreams:
     """Opens streams of jobs."""
 
-    def __init__(self, upstream: Upstream, feed: EventFeed) -> None:
+    def __init__(self, upstream: Upstream, feed: EventFeed, guests: Guests) -> None:
         self._upstream = upstream
         self._feed = feed
+        self._guests = guests
 
     async def answer(self, job_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream, 204 where nothing can follow `Last-Event-ID`, or Flask's refusal.
 
-        Listens before it asks Flask, so that nothing falls in between.
+        Listens before it asks Flask, so that nothing falls in between. Raises LimitReached and
+        Unavailable.
         """
         request = Request(scope, receive)
+        asker = caller_of(request)
         with self._feed.listen(job_id) as listener:
-            first = await self._upstream.job(request, job_id)
-            stream = _JobStream(self._upstream, self._feed, listener, request, job_id)
-            await stream.response(first)(scope, receive, send)
+            first = await self._upstream.job(asker, job_id)
+            sent = _last_event_id(request)
+            plain = _plain_answer(first, sent)
+            if plain:
+                await plain(scope, receive, send)
+                return
+            self._feed.topics.know(job_id, first.version)
+            guest = Guest(
+                Standing.of(await self._upstream.standing(asker)),
+                lambda code: listener.tell(Dismissed(code)),
+            )
+            stream = _JobStream(self._feed, listener, job_id, sent)
+            with self._guests.entered(guest):
+                response = EventStream(stream.chunks(first), carried_over(first.response))
+                await response(scope, receive, send)
+
+
+def _plain_answer(first: JobAnswer, sent: EventId) -> Response | None:
+    """The answer where no stream is to follow."""
+    if not first.is_found:
+        return handed_on(first.response)
+    if first.is_final and sent.version >= first.version:
+        return Response(status_code=204, headers=carried_over(first.response))
+    return None
 
 
 class _JobStream:
-    def __init__(
-        self,
-        upstream: Upstream,
-        feed: EventFeed,
-        listener: Listener,
-        request: Request,
-        job_id: str,
-    ) -> None:
-        self._upstream = upstream
+    def __init__(self, feed: EventFeed, listener: Listener, job_id: str, sent: EventId) -> None:
         self._feed = feed
         self._listener = listener
-        self._request = request
         self._job_id = job_id
-        self._sent = _last_event_id(request)
+        self._sent = sent
         self._is_over = False
-        self._spoke_at = time.monotonic()
 
-    def response(self, first: JobAnswer) -> Response:
-        if not first.is_found:
-            return handed_on(first.response)
-        if first.is_final and self._sent.version >= first.version:
-            return Response(status_code=204, headers=carried_over(first.response))
-        return EventStream(self._chunks(first), carried_over(first.response))
-
-    async def _chunks(self, first: JobAnswer) -> AsyncIterator[bytes]:
+    async def chunks(self, first: JobAnswer) -> AsyncIterator[str]:
+        """What was missed, or a snapshot of the `first` answer; then what happens."""
         yield RETRY
         if self._sent > BEFORE_ALL:
             async for event in self._feed.history(self._job_id, self._sent):
                 yield self._chunk(event)
-        for chunk in self._newer(first):
-            yield chunk
+        for event in first.events(self._job_id, after=self._sent):
+            yield self._chunk(event)
         while not self._is_over:
-            item = await self._listener.next(self._patience_s())
-            if item is None and time.monotonic() - self._spoke_at >= HEARTBEAT_S:
-                self._spoke_at = time.monotonic()
-                yield HEARTBEAT
-            for chunk in await self._after(item):
+            chunk = self._next(await self._listener.next(HEARTBEAT_S))
+            if chunk:
                 yield chunk
 
-    async def _after(self, item: JobEvent | Notice | None) -> list[bytes]:
+    def _next(self, item: Item | None) -> str:
+        if item is None:
+            return HEARTBEAT
         if isinstance(item, JobEvent):
-            return [self._chunk(item)] if item.id > self._sent else []
-        if item is Notice.CLOSED:
-            self._is_over = True
-            return []
+            return self._chunk(item) if item.is_news_after(self._sent) else ""
+        if isinstance(item, Dismissed):
+            return self._dropped(item.code)
         if item is Notice.OVERFLOW:
-            return [self._dropped(ErrorCode.SLOW_READER)]
-        return await self._look()
+            return self._dropped(ErrorCode.SLOW_READER)
+        self._is_over |= item is Notice.CLOSED
+        return ""
 
-    async def _look(self) -> list[bytes]:
-        """Compare with the ledger: an event may have been lost, or the caller's rights."""
-        try:
-            answer = await self._upstream.job(self._request, self._job_id)
-        except Unavailable:  # it is being restarted
-            return []
-        if answer.response.status_code in REFUSALS:
-            return [self._dropped(_code_of(answer))]
-        return self._newer(answer)
-
-    def _newer(self, answer: JobAnswer) -> list[bytes]:
-        event_id = EventId(answer.version, 0)
-        if self._sent >= event_id or not answer.is_found:
-            return []
-        kinds = ("snapshot", "end") if answer.is_final else ("snapshot",)
-        document = answer.response.content
-        return [self._chunk(JobEvent(event_id, kind, document)) for kind in kinds]
-
-    def _chunk(self, event: JobEvent) -> bytes:
+    def _chunk(self, event: JobEvent) -> str:
         self._sent = event.id
         self._is_over = event.type == "end"  # replayed ends of earlier runs are followed by more
-        self._spoke_at = time.monotonic()
-        return event_bytes(event.type, event.data, event_id=str(event.id))
+        observe_delivery(time.monotonic() - event.heard_at)
+        return event.written("sse", sse_text)
 
-    def _dropped(self, code: str) -> bytes:
+    def _dropped(self, code: str) -> str:
         self._is_over = True
-        return event_bytes("dropped", orjson.dumps({"code": code}))
-
-    def _patience_s(self) -> float:
-        if self._feed.is_connected:
-            return HEARTBEAT_S
-        return random.uniform(*BLIND_POLL_S)  # noqa: S311  only spreads load
+        count_dropped(code)
+        return _text("dropped", orjson.dumps({"code": code}))
 
 
 class EventStream(StreamingResponse):
@@ -139,7 +131,7 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, content: AsyncIterator[bytes], headers: Mapping[str, str]) -> None:
+    def __init__(self, content: AsyncIterator[str], headers: Mapping[str, str]) -> None:
         own = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
         super().__init__(content, headers={**headers, **own})
 
@@ -156,12 +148,15 @@ class EventStream(StreamingResponse):
             log.info("a client that reads nothing was cut off")
 
 
-def event_bytes(kind: str, data: bytes, *, event_id: str = "") -> bytes:
-    """One event on the wire; `data` may have several lines."""
-    lines = [f"id: {event_id}".encode()] if event_id else []
-    lines.append(f"event: {kind}".encode())
-    lines += [b"data: " + line for line in data.strip().splitlines()]
-    return b"\n".join(lines) + b"\n\n"
+def sse_text(event: JobEvent) -> str:
+    """One event on the wire."""
+    return _text(event.type, event.data, event_id=str(event.id))
+
+
+def _text(kind: str, data: bytes, *, event_id: str = "") -> str:
+    head = f"id: {event_id}\nevent: {kind}\n" if event_id else f"event: {kind}\n"
+    lines = data.strip().splitlines()  # of bytes: text would be split at more than line ends
+    return head + "".join(f"data: {line.decode()}\n" for line in lines) + "\n"
 
 
 def _last_event_id(request: Request) -> EventId:
@@ -169,10 +164,3 @@ def _last_event_id(request: Request) -> EventId:
         return EventId.parse(request.headers.get("last-event-id", ""))
     except ValueError:  # none, or not one of ours: from the start
         return BEFORE_ALL
-
-
-def _code_of(answer: JobAnswer) -> str:
-    try:
-        return str(orjson.loads(answer.response.content)["error"]["code"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return ErrorCode.NOT_AUTHENTICATED

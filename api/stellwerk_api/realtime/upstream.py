@@ -1,20 +1,23 @@
-"""Asks Flask, in the caller's name."""
+"""Asks Flask: in the caller's name, and in our own what was missed."""
 
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import orjson
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
-from stellwerk.errors import MalformedRequest, Unavailable
+from stellwerk.errors import ApiRefused, ErrorCode, MalformedRequest, Unavailable
 from stellwerk.jobs.states import TERMINAL
+from stellwerk.live.events import EventId, JobEvent
 from stellwerk_api.realtime.wishes import Wish
 
 CONNECTIONS = 64
+QUESTIONS = 48  # of our own at once; more wait here, and some connections are left for requests
 CONNECT_RETRIES = 4  # over 3.5 s: a web process that is being restarted fails no request
 TIMEOUTS = httpx.Timeout(30.0, connect=2.0, pool=10.0)
 
@@ -30,6 +33,7 @@ _CALLER = frozenset(
     b"authorization x-api-key cookie host origin user-agent x-request-id traceparent "
     b"x-forwarded-for x-forwarded-proto x-forwarded-host".split()
 )
+_CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"cookie"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,21 @@ class JobAnswer:
         """Whether the caller may see the job."""
         return self.response.status_code == httpx.codes.OK
 
+    def events(self, job_id: str, *, after: EventId) -> list[JobEvent]:
+        """The job as a `snapshot`, and its `end` where that is final; nothing if that was sent."""
+        event_id = EventId(self.version, 0)
+        if not self.is_found or event_id <= after:
+            return []
+        kinds = ("snapshot", "end") if self.is_final else ("snapshot",)
+        return [JobEvent(job_id, "", event_id, kind, self.response.content) for kind in kinds]
+
 
 class Upstream:
     """The web process."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, token: str) -> None:
+        self._token = token
+        self._questions = asyncio.Semaphore(QUESTIONS)
         self._base = httpx.URL(f"http://{address}")
         self._client = httpx.AsyncClient(
             timeout=TIMEOUTS,
@@ -78,17 +92,47 @@ class Upstream:
         with _clear_failures():
             return await self._client.send(question, stream=True)
 
-    async def job(self, request: Request, job_id: str) -> JobAnswer:
-        """Ask for a job in the name of the caller of `request`; raises Unavailable."""
-        headers = [pair for pair in _sent_on(request) if pair[0] in _CALLER]
-        headers.append((b"accept", b"application/json"))
-        question = self._question("GET", f"/api/v1/jobs/{job_id}".encode(), headers, None)
-        with _clear_failures():
-            return _job_answer(await self._client.send(question))
+    async def job(self, asker: Headers, job_id: str) -> JobAnswer:
+        """Ask for a job in a caller's name; raises Unavailable."""
+        return _job_answer(await self._asked("GET", f"/api/v1/jobs/{job_id}", asker))
+
+    async def seen_job(self, asker: Headers, job_id: str) -> JobAnswer:
+        """The same for those who cannot hand a refusal on: raises ApiRefused, too."""
+        answer = await self.job(asker, job_id)
+        _require_ok(answer.response)
+        return answer
+
+    async def own_jobs(self, asker: Headers) -> bytes:
+        """The caller's newest jobs as JSON; raises ApiRefused and Unavailable."""
+        return _require_ok(await self._asked("GET", "/api/v1/jobs", asker))
+
+    async def standing(self, asker: Headers) -> Any:
+        """Whose the credentials are (`StandingSchema`); raises ApiRefused and Unavailable."""
+        answer = await self._asked("GET", "/api/v1/listeners/me", asker)
+        return orjson.loads(_require_ok(answer))
+
+    async def compared(self, jobs: Mapping[str, int], credentials: Collection[str]) -> Any:
+        """What was missed (`ComparisonSchema`); raises ApiRefused and Unavailable."""
+        asker = [
+            (b"authorization", f"Bearer {self._token}".encode()),
+            (b"content-type", b"application/json"),
+        ]
+        body = orjson.dumps({"jobs": dict(jobs), "credentials": sorted(credentials)})
+        answer = await self._asked("POST", "/api/v1/listeners/compare", asker, body)
+        return orjson.loads(_require_ok(answer))
 
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.aclose()
+
+    async def _asked(
+        self, method: str, path: str, headers: Headers, body: bytes | None = None
+    ) -> httpx.Response:
+        headers = [*headers, (b"accept", b"application/json")]
+        question = self._question(method, path.encode(), headers, body)
+        async with self._questions:
+            with _clear_failures():
+                return await self._client.send(question)
 
     def _question(self, method: str, path: bytes, headers: Headers, body: Any) -> httpx.Request:
         try:
@@ -116,6 +160,32 @@ def status_in(response: httpx.Response) -> tuple[str, str]:
     return str(document.get("job_id") or ""), str(document.get("status") or "")
 
 
+def caller_of(connection: HTTPConnection, *, token: str = "") -> Headers:
+    """Who asks, and from where, as headers; with `token` instead of the request's credentials."""
+    headers = [pair for pair in _sent_on(connection) if pair[0] in _CALLER]
+    if not token:
+        return headers
+    kept = [pair for pair in headers if pair[0] not in _CREDENTIALS]
+    return [*kept, (b"authorization", b"Bearer " + token.encode())]
+
+
+def _require_ok(response: httpx.Response) -> bytes:
+    if response.status_code == httpx.codes.OK:
+        return response.content
+    code, message = _error_in(response)
+    if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+        raise Unavailable(message, retry_after_s=2)
+    raise ApiRefused(message, code=code, details={"status": response.status_code})
+
+
+def _error_in(response: httpx.Response) -> tuple[ErrorCode, str]:
+    try:
+        error = orjson.loads(response.content)["error"]
+        return ErrorCode(error["code"]), str(error["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return ErrorCode.INTERNAL_ERROR, "The web process refused it without a reason."
+
+
 def _job_answer(response: httpx.Response) -> JobAnswer:
     if response.status_code != httpx.codes.OK:
         return JobAnswer(response, 0, is_final=False)
@@ -127,7 +197,7 @@ def _job_answer(response: httpx.Response) -> JobAnswer:
     )
 
 
-def _sent_on(request: Request) -> Headers:
+def _sent_on(request: HTTPConnection) -> Headers:
     """The caller's headers, with X-Forwarded-* where the edge set none."""
     headers: Headers = [pair for pair in request.headers.raw if pair[0] not in _NOT_SENT_ON]
     names = {name for name, _ in headers}

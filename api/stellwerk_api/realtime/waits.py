@@ -1,7 +1,6 @@
 """Long-polls: a request is forwarded, and its answer held back until the job has ended."""
 
 import asyncio
-import random
 import time
 from collections.abc import Coroutine
 
@@ -12,13 +11,19 @@ from starlette.responses import Response
 
 from stellwerk.errors import Unavailable
 from stellwerk.jobs.states import TERMINAL, PublicStatus
-from stellwerk.live.events import EventFeed, JobEvent, Listener, Notice
+from stellwerk.live.events import Item, JobEvent, Notice
+from stellwerk.live.feed import EventFeed
 from stellwerk_api.realtime.replies import handed_on, streamed_on
-from stellwerk_api.realtime.upstream import JobAnswer, Upstream, read_whole, status_in
+from stellwerk_api.realtime.upstream import (
+    JobAnswer,
+    Upstream,
+    caller_of,
+    read_whole,
+    status_in,
+)
 from stellwerk_api.realtime.wishes import Wish
 
-SILENCE_S = 10.0  # without an event for so long, the ledger is asked: one may have been lost
-BLIND_POLL_S = (1.0, 2.0)  # between looks while Redis is away; spread, so that not all look at once
+LOOK_AGAIN_S = 2.0  # after web did not answer
 
 _UNFINISHED = frozenset(PublicStatus) - TERMINAL | {"processing"}
 _CONDITIONS = frozenset({b"if-none-match"})  # a wait ends with a change, not with "no change yet"
@@ -68,33 +73,54 @@ class Waits:
 
     async def _ended(self, request: Request, job_id: str, deadline: float) -> JobAnswer | None:
         """The finished job; None where the wait is over before. Listens first, then looks."""
-        with self._feed.listen(job_id) as listener:
+        end = _End()
+        self._feed.topics.attach(job_id, end)
+        try:
             while True:
                 answer = await self._look(request, job_id)
                 if answer and answer.is_final:
                     return answer
-                if not await self._news(listener, deadline):
+                patience_s = deadline - time.monotonic()
+                if not answer:
+                    patience_s = min(patience_s, LOOK_AGAIN_S)
+                if not await end.comes(patience_s) and time.monotonic() >= deadline:
                     return None
+                if end.is_closed:
+                    return None
+        finally:
+            self._feed.topics.detach(job_id, end)
 
     async def _look(self, request: Request, job_id: str) -> JobAnswer | None:
         try:
-            return await self._upstream.job(request, job_id)
+            answer = await self._upstream.job(caller_of(request), job_id)
         except Unavailable:  # it is being restarted, and the wait has time
             return None
+        self._feed.topics.know(job_id, answer.version)
+        return answer
 
-    async def _news(self, listener: Listener, deadline: float) -> bool:
-        """Return when a look is worth it: True; or when the wait is over: False."""
-        patience_s = SILENCE_S if self._feed.is_connected else random.uniform(*BLIND_POLL_S)  # noqa: S311  only spreads load
-        look_at = time.monotonic() + patience_s
-        while (left_s := min(look_at, deadline) - time.monotonic()) > 0:
-            item = await listener.next(left_s)
-            if item is Notice.CLOSED:
-                return False
-            if item in {Notice.GAP, Notice.OVERFLOW}:
-                return True
-            if isinstance(item, JobEvent) and item.type == "end":
-                return True
-        return time.monotonic() < deadline
+
+class _End:
+    """Hears of nothing but a job's end, and of the process's."""
+
+    def __init__(self) -> None:
+        self._heard = asyncio.Event()
+        self.is_closed = False
+
+    def tell(self, item: Item) -> None:
+        """Note the end."""
+        self.is_closed |= item is Notice.CLOSED
+        if self.is_closed or (isinstance(item, JobEvent) and item.type == "end"):
+            self._heard.set()
+
+    async def comes(self, patience_s: float) -> bool:
+        """Whether it comes before one's patience ends; then it is waited for anew."""
+        try:
+            async with asyncio.timeout(max(patience_s, 0.0)):
+                await self._heard.wait()
+        except TimeoutError:
+            return False
+        self._heard.clear()
+        return True
 
 
 async def _unfinished_job(response: httpx.Response) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 PREFIX = "stellwerk"
 
-EVENTS_CHANNEL = f"{PREFIX}:events"  # messages start with the job id, 36 characters
+EVENTS_CHANNEL = f"{PREFIX}:events"  # messages: job id, owner or -, event id, type, data
 EPOCH = f"{PREFIX}:epoch"  # gone when Redis lost its data
 SESSIONS_SWEPT = f"{PREFIX}:sessions:swept"  # while it stands, copies of sessions are believed
 QUEUE_DEPTHS = f"{PREFIX}:queues:depths"  # JSON: jobs that are due and unclaimed, by queue

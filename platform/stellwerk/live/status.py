@@ -31,7 +31,10 @@ local added = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[9], ARGV[6],
   'type', ARGV[7], 'data', ARGV[8])
 if type(added) == 'table' and added.err then return 0 end
 redis.call('EXPIRE', KEYS[2], ARGV[10])
-redis.call('PUBLISH', ARGV[1], ARGV[11] .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. ARGV[8])
+local owner = ARGV[3]
+if owner == '' then owner = '-' end
+redis.call('PUBLISH', ARGV[1],
+  ARGV[11] .. ' ' .. owner .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. ARGV[8])
 return 1
 """
 _SHOW_SHA = sha1(_SHOW.encode(), usedforsecurity=False).hexdigest()  # how Redis names scripts

@@ -15,6 +15,7 @@ from front import Front, running_front
 from full_stack import Client
 from jobs_over_http import cancel, events, kinds, submit_for_later
 from servers import server_at
+from sockets import numbers_of, talking
 from stellwerk.bootstrap import Platform
 from stellwerk.settings import Settings
 
@@ -77,7 +78,7 @@ def test_a_stream_survives_redis_being_killed(
         assert kinds(list(stream)) == ["snapshot", "end"]
 
 
-def test_told_to_stop_it_closes_streams_ends_waits_and_is_gone_within_five_seconds(
+def test_told_to_stop_it_closes_streams_and_sockets_ends_waits_and_is_gone_within_five_seconds(
     platform: Platform, settings: Settings, tmp_path: Path
 ) -> None:
     del platform
@@ -90,13 +91,15 @@ def test_told_to_stop_it_closes_streams_ends_waits_and_is_gone_within_five_secon
                 Client(client.url, client.session).request("GET", f"/jobs/{job_id}?wait=30")
             )
         )
-        with events(client, job_id) as (_, stream):
+        with talking(client) as talk, events(client, job_id) as (_, stream):
             next(stream)
+            talk.subscribe(f"job:{job_id}")
             waiter.start()
-            wait_until(lambda: len(psutil.Process(front.realtime.pid).net_connections("tcp")) > 4)
+            wait_until(lambda: 'open{kind="wait"} 1.0' in numbers_of(front))
             began = time.monotonic()
             front.realtime.terminate()
             assert list(stream) == []
+            assert talk.closed()[0] == 1012
             waiter.join()
         front.realtime.wait(10)
         assert time.monotonic() - began < 5

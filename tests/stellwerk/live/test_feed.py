@@ -17,7 +17,8 @@ from stellwerk.clock import new_id
 from stellwerk.gate import Gate
 from stellwerk.jobs.ports import Change, Event
 from stellwerk.live.client import LiveClient
-from stellwerk.live.events import QUEUE_LIMIT, EventFeed, EventId, JobEvent, Notice
+from stellwerk.live.events import QUEUE_LIMIT, EventId, JobEvent, Notice
+from stellwerk.live.feed import EventFeed
 from stellwerk.live.status import LiveStatus
 
 SOON_S = 5.0
