@@ -140,6 +140,10 @@ class Settings(BaseSettings):
     retry_delays_s: dict[str, list[float]] = {}  # by operation, in place of its own retry policy
     crash_folder: Path | None = None  # for chaos tests: files in it kill processes
 
+    # Tracing
+    tracing_endpoint: str = _named("tracing_endpoint", "", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    tracing_ratio: float = Field(default=1.0, ge=0, le=1)  # of the traces that begin here
+
     # Identity
     jwt_secret_key: SecretStr = _named("jwt_secret_key", SecretStr(""), "JWT_SECRET_KEY")
     access_token_ttl_s: int = Field(default=3600, ge=60)

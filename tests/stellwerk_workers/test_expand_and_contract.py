@@ -1,0 +1,105 @@
+"""A worker of the release before goes on while the tables are expanded for the next one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Self
+from uuid import UUID
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+from embedded import wait_until
+from engine import Engine
+from stellwerk.bootstrap import Platform
+from stellwerk.db.migrate import alembic_config, head
+from stellwerk.jobs.model import Job
+from stellwerk.jobs.submission import Submission, submit
+from stellwerk.shipped import shipped
+
+EXPAND = '''
+"""What a next release could add."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "expand"
+down_revision = "{head}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("jobs", sa.Column("colour", sa.Text(), nullable=True))
+    op.add_column("job_steps", sa.Column("host", sa.Text(), server_default="", nullable=False))
+    op.create_table("colours", sa.Column("name", sa.Text(), primary_key=True))
+    with op.get_context().autocommit_block():
+        op.create_index("ix_jobs_colour", "jobs", ["colour"], postgresql_concurrently=True)
+
+
+def downgrade() -> None:
+    op.drop_index("ix_jobs_colour", "jobs")
+    op.drop_table("colours")
+    op.drop_column("job_steps", "host")
+    op.drop_column("jobs", "colour")
+'''
+
+
+@pytest.fixture
+def migrations(platform: Platform, tmp_path: Path) -> Iterator[Config]:
+    """The shipped migrations and one more; taken back at the end."""
+    (tmp_path / "expand.py").write_text(EXPAND.format(head=head()))
+    config = alembic_config(platform.settings.database())
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", f"{shipped('migrations')}/versions\n{tmp_path}")
+    yield config
+    command.downgrade(config, head())
+
+
+class Stream:
+    """Submits without a pause until it is told to stop."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.ids: list[UUID] = []
+        self._platform = platform
+        self._stopping = Event()
+        self._thread = Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(0.02):
+            for operation in ("diagnostics.echo", "diagnostics.effect"):
+                wanted = Submission(operation, {}, owner_id=None)
+                self.ids.append(submit(self._platform.runtime, wanted))
+
+
+def job(platform: Platform, job_id: UUID) -> Job:
+    with platform.runtime.sessions() as session:
+        return session.get_one(Job, job_id)
+
+
+def test_jobs_go_on_while_the_tables_are_expanded_and_after_it(
+    platform: Platform, engine: Engine, migrations: Config
+) -> None:
+    assert "long" in engine.processes
+    with Stream(platform) as stream:
+        wait_until(lambda: stream.ids and job(platform, stream.ids[0]).finished_at)
+        command.upgrade(migrations, "expand")
+        after = len(stream.ids)
+        wait_until(lambda: len(stream.ids) >= after + 10)
+    wait_until(
+        lambda: all(job(platform, job_id).finished_at for job_id in stream.ids), timeout_s=60
+    )
+    ended = [job(platform, job_id) for job_id in stream.ids]
+    assert {(one.status, one.failures, one.attempt) for one in ended} == {("completed", 0, 1)}
+    with platform.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM colours")) == 0
