@@ -12,6 +12,7 @@ import stellwerk_api
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.logs import configure_logs
 from stellwerk.settings import settings
+from stellwerk.tracing import start_tracing
 from stellwerk_api import context
 from stellwerk_api.auth import guard
 from stellwerk_api.bodies import READ_BYTES
@@ -44,6 +45,8 @@ def create_app(platform: Platform | None = None) -> Flask:
         configure_logs(settings(), forks=False)
         platform = bootstrap(settings(), role="web", pool_size=settings().web_threads)
     app = empty_app()
+    if start_tracing(platform.settings, "web"):
+        _trace_requests(app)
     app.extensions[context.EXTENSION] = platform
     app.extensions[operations.EXTENSION] = catalogue(platform.runtime.registry)
     add_routes(app)
@@ -52,6 +55,15 @@ def create_app(platform: Platform | None = None) -> Flask:
     handle_errors(app)
     app.wsgi_app = QuickPolls(app, platform)  # type: ignore[assignment, method-assign]  # Flask's documented way
     return app
+
+
+def _trace_requests(app: Flask) -> None:
+    """Each request becomes a span, below the caller's own where it sends `traceparent`."""
+    from opentelemetry.instrumentation.flask import (  # noqa: PLC0415  only where it is on
+        FlaskInstrumentor,
+    )
+
+    FlaskInstrumentor().instrument_app(app)  # type: ignore[no-untyped-call]  # it ships half of its types
 
 
 def empty_app() -> Flask:
