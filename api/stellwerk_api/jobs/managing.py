@@ -14,7 +14,7 @@ from stellwerk.jobs.model import JobSignal
 from stellwerk.jobs.resolution import Resolution, resolve
 from stellwerk.jobs.runtime import unit
 from stellwerk.jobs.states import PublicStatus
-from stellwerk.webhooks.service import refuse_callback
+from stellwerk.webhooks.service import refuse_callbacks
 from stellwerk_api.accepted import accepted, present_status, submit_for_caller, within
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
@@ -25,8 +25,8 @@ from stellwerk_api.jobs.reading import document, seen
 def submitted(body: Mapping[str, Any]) -> Response:
     """Submit what `SubmissionBody` describes."""
     run_at = body["run_at"]
-    if body["callback_url"]:
-        refuse_callback(platform().runtime, caller().user_id, body["callback_url"])
+    callbacks = {"callback_url": body["callback_url"]}
+    refuse_callbacks(platform().runtime, caller().user_id, callbacks)
     with within("payload"):
         job_id = submit_for_caller(
             body["operation"],

@@ -26,6 +26,7 @@ DELIVERY = Operation(
     time_limit_s=60,
     scope=Scope.OPERATOR,
     retry=RetryPolicy.after(*DELAYS_S),
+    max_running_per_owner=4,  # a receiver that hangs holds half of the default slots at the most
     is_internal=True,
     on_end=settle,
     on_requeue=resume,

@@ -88,12 +88,21 @@ def keep_watching(session: Session, user_id: int) -> None:
     session.execute(_WATCH, {"user_id": user_id})
 
 
-def refuse_callback(runtime: Runtime, owner_id: int, url: str) -> None:
-    """Raise InvalidInput for a job's callback URL that may not be called, or not be signed."""
-    refuse_url(runtime, url, field="callback_url")
+def refuse_callbacks(runtime: Runtime, owner_id: int, urls: Mapping[str, str | None]) -> None:
+    """Raise InvalidInput for jobs' callback URLs that may not be called, or not be signed.
+
+    `urls` stand under the names of their fields, None where a job has none; the ledger is asked
+    once for all of them.
+    """
+    given = {field: url for field, url in urls.items() if url is not None}
+    for field, url in given.items():
+        refuse_url(runtime, url, field=field)
+    if not given:
+        return
     with runtime.sessions() as session:
         if not keyring.exists(session, Ring(owner_id)):
-            raise InvalidInput(SECRET_FIRST, errors=[FieldError("callback_url", SECRET_FIRST)])
+            errors = [FieldError(field, SECRET_FIRST) for field in given]
+            raise InvalidInput(SECRET_FIRST, errors=errors)
 
 
 def refuse_url(runtime: Runtime, url: str, *, field: str) -> None:
