@@ -39,6 +39,7 @@ from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.logs import configure_logs
 from stellwerk.settings import settings
+from stellwerk_workers import presence  # noqa: F401  its signal handlers
 from stellwerk_workers.beat import SCHEDULE, SUBMIT_TASK
 from stellwerk_workers.handlers import load_handlers
 from stellwerk_workers.heartbeat import Heartbeat

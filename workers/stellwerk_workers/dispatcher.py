@@ -13,6 +13,7 @@ from celeryconfig import QUEUES
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.broker.events import Announcer, Lost
 from stellwerk.broker.publisher import publishing_app
+from stellwerk.broker.redis_publisher import is_plain_redis
 from stellwerk.gate import Gate
 from stellwerk.jobs import dispatch
 from stellwerk.jobs.depths import queue_depths
@@ -28,7 +29,6 @@ log = structlog.get_logger()
 
 SWEEP_EVERY_S = 1.0
 OUTAGE_PAUSE_S = 1.0
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 BUSY_PAUSE_S = 0.02  # between turns while windows fill up
 
 
@@ -104,7 +104,7 @@ def broker_client(platform: Platform) -> LiveClient | None:
     settings = platform.settings
     if settings.broker() == settings.redis():
         return platform.live_client
-    if not settings.broker().startswith(REDIS_SCHEMES):
+    if not is_plain_redis(settings.broker()):
         return None
     gate = Gate(settings.redis_pause_s)
     return LiveClient(settings.broker(), timeout_s=settings.redis_timeout_s, gate=gate)

@@ -15,7 +15,7 @@ _HANDLERS: dict[str, Handler] = {}
 _UNDOS: dict[tuple[str, str], Undo] = {}
 
 PROCESSES = frozenset(
-    {"app", "beat", "dispatcher", "handlers", "heartbeat", "reports", "runner", "undo"}
+    {"app", "beat", "dispatcher", "handlers", "heartbeat", "presence", "reports", "runner", "undo"}
 )
 
 

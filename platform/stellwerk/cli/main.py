@@ -57,6 +57,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "logs": ("jobs", "Show what a job wrote down."),
         "artifacts": ("artifacts", "List or download what a job made."),
         "webhooks": ("webhooks", "List, make and try out webhook endpoints."),
+        "queues": ("queues", "Show, pause and resume queues."),
         "schedules": ("schedules", "List, make and change schedules."),
         "admin": ("admin", "Make and change administrators."),
         "completion": ("completion", "Print the completion script of a shell."),

@@ -37,6 +37,8 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "videos:generate": Role.USER,
         "jobs:read_all": Role.OPERATOR,
         "jobs:manage_all": Role.OPERATOR,
+        "queues:read": Role.OPERATOR,
+        "queues:manage": Role.OPERATOR,
         "housekeeping:run": Role.OPERATOR,
         "webhooks:deliver": Role.OPERATOR,
         "diagnostics:run": Role.OPERATOR,

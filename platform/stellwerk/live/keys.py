@@ -10,6 +10,8 @@ PREFIX = "stellwerk"
 
 EVENTS_CHANNEL = f"{PREFIX}:events"  # messages: job id, owner or -, event id, type, data
 EPOCH = f"{PREFIX}:epoch"  # gone when Redis lost its data
+WORKERS = f"{PREFIX}:{{workers}}"  # hash: name of a worker to its details, JSON
+WORKERS_SEEN = f"{PREFIX}:{{workers}}:seen"  # sorted set: when each was last heard of
 SESSIONS_SWEPT = f"{PREFIX}:sessions:swept"  # while it stands, copies of sessions are believed
 QUEUE_DEPTHS = f"{PREFIX}:queues:depths"  # JSON: jobs that are due and unclaimed, by queue
 
