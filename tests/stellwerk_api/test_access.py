@@ -80,6 +80,11 @@ OWN: dict[str, tuple[int, Any]] = {
     "videos.generate_video": (422, {}),
     "listeners.me": (200, None),
     "listeners.compare": (403, {}),
+    "jobs.requeue": (403, {}),
+    "queues.browse": (403, None),
+    "queues.show": (403, None),
+    "queues.pause": (403, None),
+    "queues.resume": (403, None),
     "system.metrics": (403, None),
     "root.metrics": (403, None),
 }

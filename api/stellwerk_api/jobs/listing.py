@@ -22,6 +22,7 @@ def listed(query: Mapping[str, Any]) -> dict[str, Any]:
         operation=query["operation"],
         tag=query["tag"],
         error_code=query["error_code"],
+        only_dead=query["dead"],
         created_from=query["created_from"],
         created_to=query["created_to"],
         after=uuid_cursor(query["cursor"]),

@@ -22,6 +22,7 @@ from stellwerk_api.jobs import managing
 from stellwerk_api.jobs.artifacts import served
 from stellwerk_api.jobs.listing import listed, logged
 from stellwerk_api.jobs.reading import document, polled, seen
+from stellwerk_api.jobs.requeueing import RequeueAnswer, RequeueBody, requeued
 from stellwerk_api.jobs.schemas import (
     ArtifactList,
     JobDocument,
@@ -67,6 +68,16 @@ def submit(body: Mapping[str, Any]) -> Response:
 def browse(query: Mapping[str, Any]) -> Response:
     """List jobs, newest first."""
     return json_answer(listed(query))
+
+
+@jobs.post("/requeue")
+@requires("jobs:manage_all")
+@jobs.body(RequeueBody, example={"error_code": "PROVIDER_UNAVAILABLE", "dry_run": True})
+@jobs.answers(200, RequeueAnswer)
+@jobs.raises(409)
+def requeue(body: Mapping[str, Any]) -> Response:
+    """Queue everybody's ended jobs again by what they have in common, a page at a time."""
+    return requeued(body)
 
 
 @jobs.get("/<uuid:job_id>")

@@ -72,6 +72,10 @@ class JobQuery(PageQuery):
         validate=_NAME,
         metadata={"description": "Failed jobs with this code, such as EFFECT_UNCERTAIN."},
     )
+    dead = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Only failed jobs that used up their attempts."},
+    )
     created_from = fields.AwareDateTime(data_key="from", load_default=None)
     created_to = fields.AwareDateTime(data_key="to", load_default=None)
     everybodys = fields.Boolean(

@@ -13,6 +13,7 @@ from stellwerk.cli.job_actions import act, job_argument, resolve, signal
 from stellwerk.cli.outcome import leave_with
 from stellwerk.cli.output import emit_json, emit_table, json_option
 from stellwerk.cli.progress import show_progress
+from stellwerk.cli.requeue import dead, requeue
 from stellwerk.jobs.states import PublicStatus
 
 PAGE = 200
@@ -39,7 +40,7 @@ def jobs(context: click.Context, /, *, limit: int, as_json: bool, **wanted: str 
         emit_table(found, COLUMNS)
 
 
-for command in (signal, resolve):
+for command in (signal, resolve, dead, requeue):
     jobs.add_command(command)
 
 

@@ -21,14 +21,14 @@ _REQUEST_CANCEL = text("""
         version = version + 1, message = 'cancelling'
     WHERE id = :id
 """)
-_RETRY = text("""
+QUEUE_AGAIN = text("""
     UPDATE jobs SET status = 'queued', failures = 0, crashes = 0, version = version + 1,
         run_at = now(), published_at = NULL, finished_at = NULL, cancel_requested_at = NULL,
         result = NULL, error = NULL, message = ''
-    WHERE id = :id
+    WHERE id = ANY(:ids)
 """)
-_FORGET_TIMEOUTS = text("""
-    DELETE FROM job_steps WHERE job_id = :id AND kind = 'wait' AND output ? 'timed_out'
+FORGET_TIMEOUTS = text("""
+    DELETE FROM job_steps WHERE job_id = ANY(:ids) AND kind = 'wait' AND output ? 'timed_out'
 """)
 _WAKE = text("""
     UPDATE jobs SET status = 'queued', run_at = now(), version = version + 1,
@@ -72,11 +72,11 @@ def retry(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
 def requeue(runtime: Runtime, work: Unit, job: Job) -> None:
     """Queue an ended job, locked by the caller, from its checkpoints; raises Conflict."""
     try:
-        work.session.execute(_RETRY, {"id": job.id})
+        work.session.execute(QUEUE_AGAIN, {"ids": [job.id]})
     except IntegrityError as exc:
         message = f"Another {job.operation} with the key {job.unique_key!r} is not finished."
         raise Conflict(message, code=ErrorCode.DUPLICATE_JOB) from exc
-    work.session.execute(_FORGET_TIMEOUTS, {"id": job.id})
+    work.session.execute(FORGET_TIMEOUTS, {"ids": [job.id]})
     _after_retry(runtime, work, job.id)
     work.changed.add(job.id)
 

@@ -34,6 +34,11 @@ _DOCUMENTS = """
 _BY_IDS = text(_DOCUMENTS + " WHERE j.id = ANY(:ids)")
 
 Row = Mapping[str, Any] | RowMapping
+
+# Of dead letters, that is failed jobs that another attempt might have helped, `error` tells.
+IS_DEAD = """(j.status = 'failed' AND (j.error ->> 'retryable' = 'true'
+    OR j.error ->> 'code' = 'JOB_POISONED'))"""
+
 _STEP_STATUS = {"intent": "running", "done": "completed", "undone": "undone"}
 
 
@@ -46,6 +51,7 @@ class JobFilter:
     operation: str | None = None
     tag: str | None = None
     error_code: str | None = None  # of failed jobs
+    only_dead: bool = False  # failed jobs that used up their attempts
     created_from: datetime | None = None
     created_to: datetime | None = None
     after: UUID | None = None
@@ -221,4 +227,5 @@ def _conditions(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
     active = {clause: value for clause, value in clauses.items() if value is not None}
     values = {clause.split(":", 1)[1].split("]")[0]: value for clause, value in active.items()}
     where = [*active, f"({' OR '.join(statuses)})"] if statuses else list(active)
+    where += [IS_DEAD] if wanted.only_dead else []
     return " AND ".join(where) or "TRUE", {**values, "limit": wanted.limit}

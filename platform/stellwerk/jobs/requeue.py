@@ -1,0 +1,142 @@
+"""Queueing ended jobs again by what they have in common, a bounded page at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from stellwerk.errors import Conflict, ErrorCode, StellwerkError
+from stellwerk.jobs import control
+from stellwerk.jobs.model import Job
+from stellwerk.jobs.queries import IS_DEAD
+from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.states import JobStatus
+
+log = structlog.get_logger()
+
+_PAGE = f"""
+    SELECT j.id, j.operation, j.unique_key FROM jobs j
+    WHERE j.status = :status
+        AND (CAST(:after AS uuid) IS NULL OR j.id > :after)
+        AND (CAST(:operation AS text) IS NULL OR j.operation = :operation)
+        AND (CAST(:error_code AS text) IS NULL OR j.error ->> 'code' = :error_code)
+        AND (CAST(:owner_id AS int) IS NULL OR j.owner_id = :owner_id)
+        AND (CAST(:queue AS text) IS NULL OR j.queue = :queue)
+        AND (CAST(:ended_from AS timestamptz) IS NULL OR j.finished_at >= :ended_from)
+        AND (CAST(:ended_to AS timestamptz) IS NULL OR j.finished_at < :ended_to)
+        AND j.tags @> CAST(:tags AS varchar[])
+        AND (NOT :only_dead OR {IS_DEAD})
+        AND (j.unique_key IS NULL OR NOT EXISTS (
+            SELECT 1 FROM jobs twin WHERE twin.operation = j.operation
+                AND twin.unique_key = j.unique_key
+                AND twin.status IN ('queued', 'running', 'waiting')))
+    ORDER BY j.id LIMIT :limit
+"""
+_LOOK = text(_PAGE)
+_TAKE = text(f"{_PAGE} FOR NO KEY UPDATE OF j SKIP LOCKED")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedJobs:
+    """Which ended jobs: all conditions hold, None does not matter; oldest first.
+
+    Where several share a unique key, only the newest of them is meant, and none while a job with
+    the key is active.
+    """
+
+    status: JobStatus = JobStatus.FAILED
+    only_dead: bool = False  # failed jobs that used up their attempts
+    operation: str | None = None
+    error_code: str | None = None
+    owner_id: int | None = None
+    queue: str | None = None
+    ended_from: datetime | None = None
+    ended_to: datetime | None = None
+    tags: tuple[str, ...] = ()
+    after: UUID | None = None
+    limit: int = 100
+
+    def values(self) -> dict[str, Any]:
+        """The conditions as named values."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return {**found, "status": self.status.value, "tags": list(self.tags)}
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """What a page came to; `last_id` is where the next one goes on, None: it was the last."""
+
+    job_ids: list[UUID]
+    refused: dict[UUID, StellwerkError]
+    last_id: UUID | None
+
+
+def find(runtime: Runtime, wanted: EndedJobs) -> Requeued:
+    """What `requeue` would take, without doing it."""
+    with runtime.sessions() as session:
+        rows = session.execute(_LOOK, wanted.values()).all()
+    return Requeued([row.id for row in _newest_of_each_key(rows)], {}, _last(rows, wanted))
+
+
+def requeue(runtime: Runtime, wanted: EndedJobs, *, by: int | None) -> Requeued:
+    """Queue a page of ended jobs again, all in one transaction; their checkpoints are kept.
+
+    A job whose domain refuses is left as it is, and named. Raises Conflict where another job with
+    one's unique key came in between: the same call may work.
+    """
+    try:
+        with unit(runtime) as work:
+            rows = work.session.execute(_TAKE, wanted.values()).all()
+            chosen = _newest_of_each_key(rows)
+            refused = _queue_again(runtime, work, chosen)
+    except IntegrityError as exc:
+        message = "A job with the unique key of one of these was submitted meanwhile. Try again."
+        raise Conflict(message, code=ErrorCode.DUPLICATE_JOB) from exc
+    job_ids = [row.id for row in chosen if row.id not in refused]
+    log.info("jobs requeued", audit=True, user_id=by, count=len(job_ids), refused=len(refused))
+    return Requeued(job_ids, refused, _last(rows, wanted))
+
+
+def _queue_again(
+    runtime: Runtime, work: Unit, rows: Sequence[Row[Any]]
+) -> dict[UUID, StellwerkError]:
+    """All that no domain has a say in at once, the others one by one; returns the refused."""
+    asked = [row.id for row in rows if _has_hook(runtime, row.operation)]
+    plain = [row.id for row in rows if row.id not in set(asked)]
+    work.session.execute(control.QUEUE_AGAIN, {"ids": plain})
+    work.session.execute(control.FORGET_TIMEOUTS, {"ids": plain})
+    work.changed |= set(plain)
+    answers = {job_id: _ask(runtime, work, job_id) for job_id in asked}
+    return {job_id: error for job_id, error in answers.items() if error}
+
+
+def _has_hook(runtime: Runtime, operation: str) -> bool:
+    registry = runtime.registry
+    return operation in registry and registry.get(operation).on_requeue is not None
+
+
+def _ask(runtime: Runtime, work: Unit, job_id: UUID) -> StellwerkError | None:
+    session: Session = work.session
+    try:
+        with session.begin_nested():
+            control.requeue(runtime, work, session.get_one(Job, job_id, populate_existing=True))
+    except StellwerkError as exc:
+        return exc
+    return None
+
+
+def _newest_of_each_key(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    newest = {(row.operation, row.unique_key): row.id for row in rows if row.unique_key}
+    return [
+        row for row in rows if not row.unique_key or newest[row.operation, row.unique_key] == row.id
+    ]
+
+
+def _last(rows: Sequence[Row[Any]], wanted: EndedJobs) -> UUID | None:
+    return rows[-1].id if len(rows) >= wanted.limit else None
