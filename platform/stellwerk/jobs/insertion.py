@@ -32,6 +32,7 @@ _COLUMNS = MappingProxyType(
         "tags": "text[]",
         "callback_url": "text",
         "request_id": "text",
+        "trace_context": "jsonb",
     }
 )
 _TYPES = {
@@ -60,14 +61,22 @@ def insert(runtime: Runtime, values: Values, condition: str, once: Once | None) 
     what `idempotency.reserve` raises, and SQLAlchemy's errors.
     """
     key = once.values([values["id"]]) if once else {}
-    payload = orjson.dumps(values["payload"], option=orjson.OPT_NON_STR_KEYS).decode()
     statement = _statement(condition, is_keyed=once is not None)
-    rows = runtime.direct.rows(statement, {**values, **key, "payload": payload})
+    rows = runtime.direct.rows(statement, {**values, **key, **_as_text(values)})
     if rows:
         _tell(runtime, values, rows[0])
     elif once:
         with runtime.sessions() as session:
             raise found(session, once)
+
+
+def _as_text(values: Values) -> dict[str, str | None]:
+    """The JSON columns as Postgres takes them."""
+    trace = values["trace_context"]
+    return {
+        "payload": orjson.dumps(values["payload"], option=orjson.OPT_NON_STR_KEYS).decode(),
+        "trace_context": orjson.dumps(trace).decode() if trace else None,
+    }
 
 
 def _tell(runtime: Runtime, values: Values, row: tuple[Any, ...]) -> None:

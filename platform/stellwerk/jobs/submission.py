@@ -20,6 +20,7 @@ from stellwerk.jobs.operation import Operation, Payload
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime, Unit, leave_to_dispatcher, unit
 from stellwerk.jobs.window import may_publish, publication_values
+from stellwerk.tracing import carrier
 
 UNIQUE_KEY_INDEX = "uq_jobs_unique_key"
 
@@ -37,6 +38,7 @@ class Submission:
     callback_url: str | None = None
     request_id: str | None = None
     once: Once | None = None
+    trace_context: dict[str, str] | None = field(default_factory=carrier)
     job_id: UUID = field(default_factory=new_id)
 
 
@@ -141,6 +143,7 @@ def columns(operation: Operation, submission: Submission, payload: Payload) -> d
         "tags": list(submission.tags),
         "callback_url": submission.callback_url,
         "request_id": submission.request_id,
+        "trace_context": submission.trace_context,
     }
 
 
