@@ -45,7 +45,8 @@ def create_app(platform: Platform | None = None) -> Flask:
         configure_logs(settings(), forks=False)
         platform = bootstrap(settings(), role="web", pool_size=settings().web_threads)
     app = empty_app()
-    if start_tracing(platform.settings, "web"):
+    is_traced = start_tracing(platform.settings, "web")
+    if is_traced:
         _trace_requests(app)
     app.extensions[context.EXTENSION] = platform
     app.extensions[operations.EXTENSION] = catalogue(platform.runtime.registry)
@@ -53,7 +54,8 @@ def create_app(platform: Platform | None = None) -> Flask:
     observe(app)
     guard(app, Credentials(platform))
     handle_errors(app)
-    app.wsgi_app = QuickPolls(app, platform)  # type: ignore[assignment, method-assign]  # Flask's documented way
+    if not is_traced:  # else Flask answers all polls, each a span
+        app.wsgi_app = QuickPolls(app, platform)  # type: ignore[assignment, method-assign]  # Flask's documented way
     return app
 
 

@@ -234,9 +234,17 @@ def upgrade() -> None:
     op.create_index(
         "ix_jobs_active",
         "jobs",
-        ["owner_id", sa.literal_column("id DESC")],
+        ["status", sa.literal_column("id DESC")],
         unique=False,
+        postgresql_include=["queue"],
         postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
+    )
+    op.create_index(
+        "ix_jobs_ahead",
+        "jobs",
+        ["run_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'queued'"),
     )
     op.create_index(
         "ix_jobs_cancelled",
@@ -267,7 +275,37 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'running'"),
     )
     op.create_index(
+        "ix_jobs_operation", "jobs", ["operation", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_index(
+        "ix_jobs_owner_active",
+        "jobs",
+        ["owner_id", "status", sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
+    )
+    op.create_index(
+        "ix_jobs_owner_cancelled",
+        "jobs",
+        ["owner_id", sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("status = 'cancelled'"),
+    )
+    op.create_index(
+        "ix_jobs_owner_failed",
+        "jobs",
+        ["owner_id", sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("status = 'failed'"),
+    )
+    op.create_index(
         "ix_jobs_owner_id", "jobs", ["owner_id", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_index(
+        "ix_jobs_owner_operation",
+        "jobs",
+        ["owner_id", "operation", sa.literal_column("id DESC")],
+        unique=False,
     )
     op.create_index(
         "ix_jobs_published",
@@ -276,13 +314,27 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'queued' AND published_at IS NOT NULL"),
     )
-    op.create_index("ix_jobs_tags", "jobs", ["tags"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "ix_jobs_tags",
+        "jobs",
+        ["tags"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_where=sa.text("tags <> '{}'"),
+    )
     op.create_index(
         "ix_jobs_turns",
         "jobs",
         ["queue", sa.literal_column("coalesce(owner_id, 0)"), "operation", "run_at", "id"],
         unique=False,
         postgresql_where=sa.text("status = 'queued' AND published_at IS NULL"),
+    )
+    op.create_index(
+        "ix_jobs_undoing",
+        "jobs",
+        [sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("ending IS NOT NULL"),
     )
     op.create_index(
         "ix_jobs_wait",
@@ -844,17 +896,40 @@ def downgrade() -> None:
     )
     op.drop_index("ix_jobs_wait", table_name="jobs", postgresql_where=sa.text("status = 'waiting'"))
     op.drop_index(
+        "ix_jobs_undoing", table_name="jobs", postgresql_where=sa.text("ending IS NOT NULL")
+    )
+    op.drop_index(
         "ix_jobs_turns",
         table_name="jobs",
         postgresql_where=sa.text("status = 'queued' AND published_at IS NULL"),
     )
-    op.drop_index("ix_jobs_tags", table_name="jobs", postgresql_using="gin")
+    op.drop_index(
+        "ix_jobs_tags",
+        table_name="jobs",
+        postgresql_using="gin",
+        postgresql_where=sa.text("tags <> '{}'"),
+    )
     op.drop_index(
         "ix_jobs_published",
         table_name="jobs",
         postgresql_where=sa.text("status = 'queued' AND published_at IS NOT NULL"),
     )
+    op.drop_index("ix_jobs_owner_operation", table_name="jobs")
     op.drop_index("ix_jobs_owner_id", table_name="jobs")
+    op.drop_index(
+        "ix_jobs_owner_failed", table_name="jobs", postgresql_where=sa.text("status = 'failed'")
+    )
+    op.drop_index(
+        "ix_jobs_owner_cancelled",
+        table_name="jobs",
+        postgresql_where=sa.text("status = 'cancelled'"),
+    )
+    op.drop_index(
+        "ix_jobs_owner_active",
+        table_name="jobs",
+        postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
+    )
+    op.drop_index("ix_jobs_operation", table_name="jobs")
     op.drop_index(
         "ix_jobs_lease", table_name="jobs", postgresql_where=sa.text("status = 'running'")
     )
@@ -865,9 +940,11 @@ def downgrade() -> None:
     op.drop_index(
         "ix_jobs_cancelled", table_name="jobs", postgresql_where=sa.text("status = 'cancelled'")
     )
+    op.drop_index("ix_jobs_ahead", table_name="jobs", postgresql_where=sa.text("status = 'queued'"))
     op.drop_index(
         "ix_jobs_active",
         table_name="jobs",
+        postgresql_include=["queue"],
         postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
     )
     op.drop_table("jobs")

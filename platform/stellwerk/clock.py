@@ -7,6 +7,7 @@ from uuid import UUID
 import uuid_utils
 
 _TIME_SHIFT = 80  # RFC 9562, 5.7: a UUIDv7 starts with 48 bits of milliseconds
+_TIME_MAX_MS = 2**48 - 1
 
 
 def utc_now() -> datetime:
@@ -24,9 +25,10 @@ def age_s(made: UUID) -> float:
     return time.time() - (made.int >> _TIME_SHIFT) / 1000
 
 
-def lowest_id_since(moment: datetime) -> UUID:
-    """A bound: ids of `new_id` above it were made at that moment or later."""
-    return UUID(int=int(moment.timestamp() * 1000) << _TIME_SHIFT)
+def lowest_id_since(moment: datetime, *, margin_s: float = 0.0) -> UUID:
+    """A bound: ids of `new_id` above it were made at that moment (and a margin) or later."""
+    since_1970_ms = int((moment.timestamp() + margin_s) * 1000)
+    return UUID(int=min(max(since_1970_ms, 0), _TIME_MAX_MS) << _TIME_SHIFT)
 
 
 def rfc3339(moment: datetime | None) -> str | None:

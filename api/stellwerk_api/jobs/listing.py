@@ -6,7 +6,7 @@ from uuid import UUID
 
 from stellwerk.clock import rfc3339
 from stellwerk.jobs import queries
-from stellwerk.jobs.queries import JobFilter
+from stellwerk.jobs.lists import JobFilter
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.pagination import page, uuid_cursor

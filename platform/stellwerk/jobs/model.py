@@ -26,6 +26,46 @@ _STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
 _ACTIVE = "status IN ('queued', 'running', 'waiting')"
 
 
+# For lists, newest first, of one owner's jobs or of everybody's (lists.py). Most jobs are
+# completed, so finding those needs no index of its own.
+_LISTED = (
+    Index("ix_jobs_owner_id", "owner_id", text("id DESC")),
+    Index("ix_jobs_operation", "operation", text("id DESC")),
+    Index("ix_jobs_owner_operation", "owner_id", "operation", text("id DESC")),
+    Index(
+        "ix_jobs_active",
+        "status",
+        text("id DESC"),
+        postgresql_include=["queue"],  # for metrics
+        postgresql_where=text(_ACTIVE),
+    ),
+    Index(
+        "ix_jobs_owner_active",
+        "owner_id",
+        "status",
+        text("id DESC"),
+        postgresql_where=text(_ACTIVE),
+    ),
+    Index("ix_jobs_ahead", "run_at", postgresql_where=text("status = 'queued'")),
+    Index("ix_jobs_undoing", text("id DESC"), postgresql_where=text("ending IS NOT NULL")),
+    Index("ix_jobs_failed", text("id DESC"), postgresql_where=text("status = 'failed'")),
+    Index(
+        "ix_jobs_owner_failed",
+        "owner_id",
+        text("id DESC"),
+        postgresql_where=text("status = 'failed'"),
+    ),
+    Index("ix_jobs_cancelled", text("id DESC"), postgresql_where=text("status = 'cancelled'")),
+    Index(
+        "ix_jobs_owner_cancelled",
+        "owner_id",
+        text("id DESC"),
+        postgresql_where=text("status = 'cancelled'"),
+    ),
+    Index("ix_jobs_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
+)
+
+
 class Job(Base):
     """One request for an operation. `attempt` and `lease_token` fence its writers.
 
@@ -38,7 +78,6 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint(f"status IN ({_STATUSES})", name="status"),
         CheckConstraint("(finished_at IS NULL) = (" + _ACTIVE + ")", name="finished"),
-        Index("ix_jobs_owner_id", "owner_id", text("id DESC")),
         Index("ix_jobs_due", "queue", "run_at", postgresql_where=text("status = 'queued'")),
         Index(
             "ix_jobs_turns",  # see turns.py
@@ -57,9 +96,7 @@ class Job(Base):
         ),
         Index("ix_jobs_lease", "lease_until", postgresql_where=text("status = 'running'")),
         Index("ix_jobs_wait", "wait_until", postgresql_where=text("status = 'waiting'")),
-        Index("ix_jobs_failed", text("id DESC"), postgresql_where=text("status = 'failed'")),
-        Index("ix_jobs_cancelled", text("id DESC"), postgresql_where=text("status = 'cancelled'")),
-        Index("ix_jobs_active", "owner_id", text("id DESC"), postgresql_where=text(_ACTIVE)),
+        *_LISTED,
         Index(
             "uq_jobs_unique_key",
             "operation",
@@ -75,7 +112,6 @@ class Job(Base):
             unique=True,
             postgresql_where=text("parent_id IS NOT NULL"),
         ),
-        Index("ix_jobs_tags", "tags", postgresql_using="gin"),
         {"postgresql_with": {"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
 

@@ -1,7 +1,6 @@
 """Reads of the ledger: the public job document, lists, logs and artifacts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.clock import rfc3339
 from stellwerk.errors import Gone, NotFound
+from stellwerk.jobs.lists import JobFilter, ids_of_page
 from stellwerk.jobs.model import Job, JobArtifact, JobCost, JobLog, JobTombstone
 from stellwerk.jobs.operation import Registry, Step
 from stellwerk.jobs.ports import Change
@@ -35,27 +35,7 @@ _BY_IDS = text(_DOCUMENTS + " WHERE j.id = ANY(:ids)")
 
 Row = Mapping[str, Any] | RowMapping
 
-# Of dead letters, that is failed jobs that another attempt might have helped, `error` tells.
-IS_DEAD = """(j.status = 'failed' AND (j.error ->> 'retryable' = 'true'
-    OR j.error ->> 'code' = 'JOB_POISONED'))"""
-
 _STEP_STATUS = {"intent": "running", "done": "completed", "undone": "undone"}
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """What a list is narrowed to; `after` is the id of the last job of the page before."""
-
-    owner_id: int | None = None  # None: everybody's
-    statuses: Sequence[PublicStatus] = ()
-    operation: str | None = None
-    tag: str | None = None
-    error_code: str | None = None  # of failed jobs
-    only_dead: bool = False  # failed jobs that used up their attempts
-    created_from: datetime | None = None
-    created_to: datetime | None = None
-    after: UUID | None = None
-    limit: int = 50
 
 
 def changes(session: Session, registry: Registry, job_ids: Iterable[UUID]) -> list[Change]:
@@ -85,8 +65,8 @@ def stored_status(session: Session, job_id: UUID) -> JobStatus | None:
 
 def documents(session: Session, registry: Registry, wanted: JobFilter) -> list[dict[str, Any]]:
     """Documents of the newest jobs that pass the filter."""
-    where, values = _conditions(wanted)
-    statement = text(f"{_DOCUMENTS} WHERE {where} ORDER BY j.id DESC LIMIT :limit")
+    ids, values = ids_of_page(wanted)
+    statement = text(f"{_DOCUMENTS} WHERE j.id = ANY(ARRAY({ids})) ORDER BY j.id DESC")
     rows = session.execute(statement, values).mappings()
     return [document(row, registry) for row in rows]
 
@@ -204,28 +184,3 @@ def _moment(value: str | None) -> str | None:
 
 def _artifact(job_id: UUID, item: Mapping[str, Any]) -> dict[str, Any]:
     return {**item, "url": f"{API}/jobs/{job_id}/artifacts/{item['name']}"}
-
-
-_STATUS_SQL = {
-    PublicStatus.SCHEDULED: "(j.status = 'queued' AND j.run_at > now() AND j.attempt = 0)",
-    PublicStatus.RETRYING: "(j.status = 'queued' AND j.run_at > now() AND j.attempt > 0)",
-    PublicStatus.QUEUED: "(j.status = 'queued' AND j.run_at <= now())",
-}
-
-
-def _conditions(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
-    statuses = [_STATUS_SQL.get(status, f"j.status = '{status}'") for status in wanted.statuses]
-    clauses = {
-        "j.owner_id = :owner_id": wanted.owner_id,
-        "j.operation = :operation": wanted.operation,
-        "j.tags @> ARRAY[:tag]::varchar[]": wanted.tag,
-        "j.status = 'failed' AND j.error ->> 'code' = :error_code": wanted.error_code,
-        "j.created_at >= :created_from": wanted.created_from,
-        "j.created_at < :created_to": wanted.created_to,
-        "j.id < :after": wanted.after,
-    }
-    active = {clause: value for clause, value in clauses.items() if value is not None}
-    values = {clause.split(":", 1)[1].split("]")[0]: value for clause, value in active.items()}
-    where = [*active, f"({' OR '.join(statuses)})"] if statuses else list(active)
-    where += [IS_DEAD] if wanted.only_dead else []
-    return " AND ".join(where) or "TRUE", {**values, "limit": wanted.limit}

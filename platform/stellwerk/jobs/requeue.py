@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from stellwerk.errors import Conflict, ErrorCode, StellwerkError
 from stellwerk.jobs import control
+from stellwerk.jobs.lists import IS_DEAD
 from stellwerk.jobs.model import Job
-from stellwerk.jobs.queries import IS_DEAD
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
 

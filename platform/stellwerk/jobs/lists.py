@@ -1,0 +1,94 @@
+"""Which jobs a list shows, and the statement that finds them at a cost bound by indices.
+
+Lists are sorted by id, and ids by the time they were made. Each state is looked for by itself, so
+that each can use the index that is made for it, whatever else the ledger holds.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from stellwerk.clock import lowest_id_since
+from stellwerk.jobs.states import PublicStatus
+
+# Ids are made by the clocks of web processes and workers, `created_at` by Postgres's; further
+# apart than this they must not be.
+CLOCKS_APART_S = 60.0
+
+# Of dead letters, that is failed jobs that another attempt might have helped, `error` tells.
+IS_DEAD = """(j.status = 'failed' AND (j.error ->> 'retryable' = 'true'
+    OR j.error ->> 'code' = 'JOB_POISONED'))"""
+_QUEUED = "j.status = 'queued' AND j.ending IS NULL"
+_BY_STATUS: Mapping[PublicStatus, Sequence[str]] = {
+    PublicStatus.SCHEDULED: (f"{_QUEUED} AND j.run_at > now() AND j.attempt = 0",),
+    PublicStatus.RETRYING: (f"{_QUEUED} AND j.run_at > now() AND j.attempt > 0",),
+    PublicStatus.QUEUED: (f"{_QUEUED} AND j.run_at <= now()",),
+    PublicStatus.RUNNING: (
+        "j.status = 'running'",
+        "j.status = 'queued' AND j.ending IS NOT NULL",  # it is being rolled back
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """What a list is narrowed to; `after` is the id of the last job of the page before."""
+
+    owner_id: int | None = None  # None: everybody's
+    statuses: Sequence[PublicStatus] = ()
+    operation: str | None = None
+    tag: str | None = None
+    error_code: str | None = None  # of failed jobs
+    only_dead: bool = False  # failed jobs that used up their attempts
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    after: UUID | None = None
+    limit: int = 50
+
+
+def ids_of_page(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
+    """SQL that gives the ids of the newest jobs that pass the filter, and its values."""
+    where = " AND ".join(_conditions(wanted)) or "TRUE"
+    searches = [_search(f"{where} AND {state}") for state in _states(wanted)] or [_search(where)]
+    found = " UNION ALL ".join(searches)
+    sql = f"SELECT id FROM ({found}) found ORDER BY id DESC LIMIT :limit"
+    return sql, _values(wanted)
+
+
+def _search(where: str) -> str:
+    return f"(SELECT j.id FROM jobs j WHERE {where} ORDER BY j.id DESC LIMIT :limit)"
+
+
+def _states(wanted: JobFilter) -> Iterator[str]:
+    for status in dict.fromkeys(wanted.statuses):
+        yield from _BY_STATUS.get(status, (f"j.status = '{status}'",))
+
+
+def _conditions(wanted: JobFilter) -> list[str]:
+    conditions = {
+        "j.owner_id = :owner_id": wanted.owner_id,
+        "j.operation = :operation": wanted.operation,
+        "j.tags @> ARRAY[:tag]::varchar[] AND j.tags <> '{}'": wanted.tag,
+        "j.status = 'failed' AND j.error ->> 'code' = :error_code": wanted.error_code,
+        IS_DEAD: wanted.only_dead or None,
+        "j.created_at >= :created_from AND j.id >= :lowest": wanted.created_from,
+        "j.created_at < :created_to AND j.id < :highest": wanted.created_to,
+        "j.id < :after": wanted.after,
+    }
+    return [condition for condition, value in conditions.items() if value is not None]
+
+
+def _values(wanted: JobFilter) -> dict[str, Any]:
+    """Of every parameter that may stand in the statement; those that do not are ignored."""
+    named = ("owner_id", "operation", "tag", "error_code", "created_from", "created_to", "after")
+    values = {name: getattr(wanted, name) for name in named}
+    bounds = {
+        "lowest": (wanted.created_from, -CLOCKS_APART_S),
+        "highest": (wanted.created_to, CLOCKS_APART_S),
+    }
+    for name, (moment, margin_s) in bounds.items():
+        values[name] = moment and lowest_id_since(moment, margin_s=margin_s)
+    given = {name: value for name, value in values.items() if value is not None}
+    return given | {"limit": wanted.limit}
