@@ -14,7 +14,7 @@ from benchmarks.sender import Sender, sender
 from benchmarks.sizes import Sizes
 from benchmarks.stage import Stage
 from benchmarks.systems import OurClient
-from stellwerk.jobs import dispatch, lifecycle
+from stellwerk.jobs import claims, dispatch
 from stellwerk.jobs.ports import Wakeup
 
 OWNERS = 50
@@ -97,7 +97,7 @@ class Samples:
         taken["dispatch"] = _timed(partial(dispatch.publish_due, self._runtime, "short"))
         wakeup = Wakeup(UUID(job_id), 0, ledger.OPERATION, "short")
         taken["claim"] = _timed(
-            partial(lifecycle.claim, self._runtime, wakeup, "bench", uuid4()), expected=True
+            partial(claims.claim, self._runtime, wakeup, "bench", uuid4()), expected=True
         )
         return taken
 

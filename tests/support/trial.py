@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from marshmallow import Schema, fields
 
 from stellwerk.bootstrap import Platform
-from stellwerk.jobs import lifecycle, queries
+from stellwerk.jobs import claims, queries
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.model import Job, JobLog
 from stellwerk.jobs.operation import Operation, Registry, RetryPolicy, Step
@@ -52,11 +52,11 @@ class Trial:
 
     def claim(
         self, job_id: UUID, *, attempt: int | None = None, token: UUID | None = None
-    ) -> lifecycle.Claim | None:
+    ) -> claims.Claim | None:
         """Take the job, and leave it at that."""
         made = self.row(job_id).attempt if attempt is None else attempt
         wakeup = Wakeup(job_id, made, NAME, "short")
-        return lifecycle.claim(self.runtime, wakeup, "trial", token or uuid4())
+        return claims.claim(self.runtime, wakeup, "trial", token or uuid4())
 
     def logs(self, job_id: UUID) -> Sequence[JobLog]:
         """What the job's log says."""
@@ -107,6 +107,7 @@ def trial(
     with _registered(handler, undo or {}):
         yield made
     heartbeat.stop()
+    made.runner.workdirs.close()
 
 
 @contextmanager

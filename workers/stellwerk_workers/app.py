@@ -45,6 +45,7 @@ from stellwerk_workers.handlers import load_handlers
 from stellwerk_workers.heartbeat import Heartbeat
 from stellwerk_workers.reports import Came, Report
 from stellwerk_workers.runner import Runner
+from stellwerk_workers.workdirs import Workdirs
 
 log = structlog.get_logger()
 
@@ -157,6 +158,7 @@ def _start_worker(sender: Any, **_: Any) -> None:
     _draining[0] = 0
     shares_process = sender.pool_cls.__module__.endswith("thread")
     _pool.update(slots=sender.concurrency if shares_process else 1, parent=os.getpid())
+    Workdirs().sweep()
     if shares_process:
         runner()  # once, before its threads all ask for it
 
@@ -171,8 +173,9 @@ def _start_child(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def _stop_child(**_: Any) -> None:
-    if heartbeat.cache_info().currsize:
+    if runner.cache_info().currsize:
         heartbeat().stop()
+        runner().workdirs.close()
 
 
 @worker_shutting_down.connect

@@ -15,7 +15,20 @@ _HANDLERS: dict[str, Handler] = {}
 _UNDOS: dict[tuple[str, str], Undo] = {}
 
 PROCESSES = frozenset(
-    {"app", "beat", "dispatcher", "handlers", "heartbeat", "presence", "reports", "runner", "undo"}
+    {
+        "app",
+        "beat",
+        "dispatcher",
+        "handlers",
+        "heartbeat",
+        "outages",
+        "presence",
+        "reports",
+        "runner",
+        "undo",
+        "verdicts",
+        "workdirs",
+    }
 )
 
 

@@ -5,13 +5,10 @@ The steps of `Runner.run` are the life of an attempt. What an attempt came to is
 """
 
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -21,14 +18,9 @@ from marshmallow import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.db.engine import may_pass
-from stellwerk.errors import (
-    ErrorCode,
-    JobFailed,
-    ProviderUnavailable,
-    StellwerkError,
-    Unavailable,
-)
-from stellwerk.jobs import lifecycle
+from stellwerk.errors import ErrorCode, JobFailed, StellwerkError
+from stellwerk.jobs import claims, lifecycle, outcomes
+from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.interruptions import (
@@ -39,21 +31,23 @@ from stellwerk.jobs.interruptions import (
     Suspended,
     TimeLimitReached,
 )
-from stellwerk.jobs.lifecycle import Claim, Outcome
+from stellwerk.jobs.lifecycle import Outcome
+from stellwerk.jobs.outcomes import Ended
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
 from stellwerk_workers.handlers import handler_of
 from stellwerk_workers.heartbeat import Heartbeat
+from stellwerk_workers.outages import PAUSE_S, through_outages
 from stellwerk_workers.reports import Came, Report
 from stellwerk_workers.undo import roll_back
+from stellwerk_workers.verdicts import backoff_s, error_of, final_error, over_limit
+from stellwerk_workers.workdirs import Workdirs
 
 log = structlog.get_logger()
 
-OUTAGE_PAUSE_S = 1.0
 OUTAGE_TRIES = 600  # then the lease decides
 CLAIM_TRIES = 20  # then the dispatcher publishes it again
-WORKDIRS = "stellwerk-job-"
 
 Done = TypeVar("Done")
 
@@ -65,6 +59,7 @@ class Runner:
     runtime: Runtime
     heartbeat: Heartbeat
     is_draining: Callable[[], bool]
+    workdirs: Workdirs = field(default_factory=Workdirs)
     pause: Event = field(default_factory=Event)  # never set: a sleep that tests can end
 
     def run(self, wakeup: Wakeup, worker: str) -> Report:
@@ -81,29 +76,35 @@ class Runner:
         token = uuid4()
         reach(self.runtime.settings, CrashPoint.AFTER_ACK_BEFORE_CLAIM, wakeup.job_id)
         claimed = self._through_outages(
-            lambda: lifecycle.claim(self.runtime, wakeup, worker, token), CLAIM_TRIES
+            lambda: claims.claim(self.runtime, wakeup, worker, token), CLAIM_TRIES
         )
         if claimed:
             reach(self.runtime.settings, CrashPoint.AFTER_CLAIM, wakeup.job_id)
         return claimed
 
     def _attempt(self, claimed: Claim) -> Report:
-        folder = tempfile.mkdtemp(prefix=WORKDIRS)
-        ctx = JobContext(self.runtime, claimed, workdir=Path(folder), is_draining=self.is_draining)
-        try:
+        with self.workdirs.lend() as workdir:
+            ctx = JobContext(
+                self.runtime, claimed, make_workdir=workdir, is_draining=self.is_draining
+            )
             with self.heartbeat.watch(ctx, self._kill):
-                return self._perform(ctx)
+                return self._unless_lost(ctx, self._perform)
+
+    def _unless_lost(self, ctx: JobContext, perform: Callable[[JobContext], Report]) -> Report:
+        try:
+            return perform(ctx)
         except LeaseLost:
             log.warning("lease lost, another attempt goes on")
             self._show_again(ctx)
             return Report(Came.NOTHING, "lease lost")
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _show_again(self, ctx: JobContext) -> None:
         """Perhaps it was this attempt that ended the job, and only the answer was lost."""
-        with unit(self.runtime) as work:
-            work.changed.add(ctx.job_id)
+        try:
+            with unit(self.runtime) as work:
+                work.changed.add(ctx.job_id)
+        except SQLAlchemyError as exc:  # what is shown expires by itself
+            log.warning("not shown again", reason=str(exc).splitlines()[0])
 
     def _perform(self, ctx: JobContext) -> Report:
         try:
@@ -117,7 +118,7 @@ class Runner:
         except SQLAlchemyError as exc:
             if not may_pass(exc):
                 return self._broken(ctx, exc)
-            return self._interrupted(ctx, HandedOver("the ledger did not answer", OUTAGE_PAUSE_S))
+            return self._interrupted(ctx, HandedOver("the ledger did not answer", PAUSE_S))
         except Exception as exc:  # noqa: BLE001  the runner's edge: a handler's bug is an outcome
             return self._broken(ctx, exc)
         return self._completed(ctx, outcome)
@@ -139,7 +140,7 @@ class Runner:
             case Cancelled():
                 return self._end(ctx, lifecycle.cancelled())
             case TimeLimitReached():
-                return self._failed(ctx, _over_limit(ctx))
+                return self._failed(ctx, over_limit(ctx.claimed))
             case Suspended(signal=name, until=until):
                 return self._again(
                     ctx,
@@ -157,19 +158,15 @@ class Runner:
         raise interruption
 
     def _failed(self, ctx: JobContext, exc: StellwerkError) -> Report:
-        claimed = ctx.claimed
-        retryable = is_retryable(exc)
-        error = lifecycle.failure(exc.code, exc.message, retryable=retryable, details=_details(exc))
-        if retryable and claimed.failures + 1 < claimed.max_attempts:
+        claimed, error = ctx.claimed, error_of(exc)
+        if error["retryable"] and claimed.failures + 1 < claimed.max_attempts:
             delay_s = backoff_s(claimed, exc.retry_after_s)
             return self._again(
                 ctx,
                 lambda work: lifecycle.retry_later(work, claimed, error=error, delay_s=delay_s),
                 f"failed, next attempt in {delay_s:.1f} s: {exc.message}",
             )
-        if claimed.ending:
-            details = {**claimed.ending["error"]["details"], "undo": exc.message}
-            error = claimed.ending["error"] | {"details": details}
+        error = final_error(claimed, error, exc.message)
         return self._end(ctx, Outcome(JobStatus.FAILED, error=error))
 
     def _again(self, ctx: JobContext, change: Callable[[Unit], None], reason: str) -> Report:
@@ -181,15 +178,25 @@ class Runner:
         return Report(Came.AGAIN, reason)
 
     def _end(self, ctx: JobContext, outcome: Outcome) -> Report:
-        completed = outcome.status is JobStatus.COMPLETED
-        reason = "" if completed else str((outcome.error or {}).get("message", ""))
-        self._write(
-            ctx,
-            lambda work: lifecycle.finish(self.runtime, work, ctx.claimed, outcome),
-            f"{outcome.status}: {reason}".rstrip(": "),
-            artifacts=completed,
-        )
+        reason = str((outcome.error or {}).get("message", ""))
+        line = f"{outcome.status}: {reason}".rstrip(": ")
+        if not (leaves_only_its_outcome(ctx, outcome) and self._end_at_once(ctx, outcome, line)):
+            self._write(
+                ctx,
+                lambda work: lifecycle.finish(self.runtime, work, ctx.claimed, outcome),
+                line,
+                artifacts=outcome.status is JobStatus.COMPLETED,
+            )
         return Report(Came(outcome.status.value), reason)
+
+    def _end_at_once(self, ctx: JobContext, outcome: Outcome, line: str) -> bool:
+        """In one statement; False where it has to be tried the long way."""
+        ctx.is_settling = True
+        reach(self.runtime.settings, CrashPoint.BEFORE_FINISH, ctx.job_id)
+        ended = [Ended(ctx.claimed, outcome, line, ctx.ran_s)]
+        return bool(
+            self._through_outages(lambda: outcomes.finish(self.runtime, ended), OUTAGE_TRIES)
+        )
 
     def _write(
         self, ctx: JobContext, change: Callable[[Unit], None], line: str, *, artifacts: bool = False
@@ -210,16 +217,7 @@ class Runner:
         ctx.settled(artifacts=artifacts)
 
     def _through_outages(self, action: Callable[[], Done], tries: int) -> Done:
-        """Do it, again and again while the ledger is gone; at last its error is raised."""
-        for _ in range(tries):
-            try:
-                return action()
-            except SQLAlchemyError as exc:
-                if not may_pass(exc):
-                    raise
-                log.warning("ledger does not answer, waiting for it")
-                self.pause.wait(OUTAGE_PAUSE_S)
-        return action()
+        return through_outages(action, tries=tries, pause=self.pause)
 
     def _kill(self, ctx: JobContext) -> None:
         """The handler does not listen: record why, then kill this process; subprocesses follow.
@@ -235,21 +233,9 @@ class Runner:
             if ctx.stop_reason is Cancelled:
                 self._end(ctx, lifecycle.cancelled())
             elif ctx.stop_reason is TimeLimitReached:
-                self._failed(ctx, _over_limit(ctx))
+                self._failed(ctx, over_limit(ctx.claimed))
         finally:
             os.kill(os.getpid(), signal.SIGKILL)
-
-
-def is_retryable(exc: StellwerkError) -> bool:
-    """Whether another attempt may do better: outages and bugs may, refusals never."""
-    if isinstance(exc, ProviderUnavailable | Unavailable):
-        return True
-    return type(exc) is StellwerkError
-
-
-def backoff_s(claimed: Claim, retry_after_s: float | None) -> float:
-    """As the operation's policy says, but never before the provider's own Retry-After."""
-    return max(claimed.operation.retry.delay_s(claimed.failures), retry_after_s or 0.0)
 
 
 def _carry_out(ctx: JobContext) -> Outcome:
@@ -274,13 +260,8 @@ def _loaded(claimed: Claim, payload: dict[str, Any]) -> dict[str, Any]:
     return loaded
 
 
-def _over_limit(ctx: JobContext) -> StellwerkError:
-    limit_s = ctx.claimed.operation.time_limit_s
-    return Unavailable(
-        f"The attempt took longer than {limit_s:g} s.", code=ErrorCode.TIME_LIMIT_EXCEEDED
-    )
-
-
-def _details(exc: StellwerkError) -> dict[str, Any]:
-    fields = [{"field": error.field, "reason": error.reason} for error in exc.errors]
-    return {**exc.details, "errors": fields} if fields else exc.details
+def leaves_only_its_outcome(ctx: JobContext, outcome: Outcome) -> bool:
+    """Whether nothing else is written when it ends: no costs, no artifacts, no undo, no hook."""
+    operation = ctx.claimed.operation
+    may_roll_back = outcome.status is not JobStatus.COMPLETED and operation.undoable_steps()
+    return ctx.staged.is_empty and not (operation.on_end or may_roll_back)

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
 
+Table = tuple[list[str], list[tuple[Any, ...]]]  # columns' names, and rows
 _NAME = re.compile(r"(?<!:):(\w+)")
 
 
@@ -48,6 +49,14 @@ class Direct:
 
     def rows(self, statement: Prepared, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """What the statement returns; raises SQLAlchemy's DBAPIErrors, as a session does."""
+        return self._run(statement, values)[1]
+
+    def mappings(self, statement: Prepared, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The same by column names."""
+        names, rows = self._run(statement, values)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _run(self, statement: Prepared, values: Mapping[str, Any]) -> Table:
         lent = self._engine.raw_connection()
         try:
             return _rows(lent, statement, values)
@@ -74,9 +83,7 @@ class Direct:
         )
 
 
-def _rows(
-    lent: PoolProxiedConnection, statement: Prepared, values: Mapping[str, Any]
-) -> list[tuple[Any, ...]]:
+def _rows(lent: PoolProxiedConnection, statement: Prepared, values: Mapping[str, Any]) -> Table:
     connection: Connection = lent.dbapi_connection  # type: ignore[assignment]  # the driver is psycopg2
     connection.autocommit = True  # told to libpq's wrapper alone: no round trip
     try:
@@ -85,7 +92,7 @@ def _rows(
                 cursor.execute(statement.definition)
                 lent.info[statement.name] = True
             cursor.execute(statement.call, values)
-            return cursor.fetchall()
+            return [column.name for column in cursor.description or ()], cursor.fetchall()
     finally:
         if not connection.closed:
             connection.autocommit = False

@@ -35,7 +35,7 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        json_serializer=_to_json,
+        json_serializer=to_json,
         json_deserializer=orjson.loads,
         connect_args={
             "application_name": f"stellwerk-{role}",
@@ -94,5 +94,6 @@ def _has_heard(connection: Any) -> bool:
     return bool(waiting.poll(0))
 
 
-def _to_json(value: Any) -> str:
+def to_json(value: Any) -> str:
+    """JSON as it is stored; raises TypeError for what JSON cannot hold."""
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -20,10 +20,10 @@ from sqlalchemy.orm import Session
 from stellwerk.db.engine import may_pass
 from stellwerk.jobs import checkpoints, effects, lifecycle, waits
 from stellwerk.jobs.checkpoints import Checkpoint
+from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.effects import Effect
 from stellwerk.jobs.interruptions import HandedOver, Interruption
-from stellwerk.jobs.lifecycle import Claim
 from stellwerk.jobs.model import JobArtifact, JobLog
 from stellwerk.jobs.ports import Event
 from stellwerk.jobs.runtime import Runtime, Unit, unit
@@ -49,12 +49,12 @@ class JobContext:
         runtime: Runtime,
         claimed: Claim,
         *,
-        workdir: Path,
+        make_workdir: Callable[[], Path],
         is_draining: Callable[[], bool],
     ) -> None:
         self.runtime = runtime
         self.claimed = claimed
-        self.workdir = workdir  # private to this attempt, removed afterwards
+        self._make_workdir = make_workdir
         self._storage = runtime.providers.artifacts
         self._is_draining = is_draining
         self._stopped = ThreadEvent()
@@ -62,12 +62,13 @@ class JobContext:
         self.is_settling = False  # the handler is done; only its outcome is being written
         self._checkpoints: dict[tuple[str, str], Checkpoint] = {}
         self._occurrences: Counter[str] = Counter()
-        self._staged = Staged(claimed)
+        self.staged = Staged(claimed)
         self._step = ""
+        self._began_at = time.monotonic()
         self._told_at = 0.0
         self._version = claimed.version
         self._sequence = 0
-        self.lease_deadline = time.monotonic() + runtime.settings.job_lease_s
+        self.lease_deadline = claimed.asked_at + runtime.settings.job_lease_s
 
     # What it is
 
@@ -90,6 +91,16 @@ class JobContext:
     def attempt(self) -> int:
         """1 for the first."""
         return self.claimed.attempt
+
+    @property
+    def ran_s(self) -> float:
+        """For how long it has been running."""
+        return time.monotonic() - self._began_at
+
+    @property
+    def workdir(self) -> Path:
+        """A folder of this attempt alone, removed afterwards; raises OSError."""
+        return self._make_workdir()
 
     # Stopping
 
@@ -193,11 +204,11 @@ class JobContext:
 
     def flush(self, session: Session, *, artifacts: bool = True) -> None:
         """Put staged costs, and artifacts, into this transaction; `settled` once it committed."""
-        self._staged.flush(session, artifacts=artifacts)
+        self.staged.flush(session, artifacts=artifacts)
 
     def settled(self, *, artifacts: bool = True) -> None:
         """What was flushed is committed."""
-        self._staged.settle(artifacts=artifacts)
+        self.staged.settle(artifacts=artifacts)
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Tell how far the present step (or a job without steps) is: 0.0 to 1.0.
@@ -252,14 +263,14 @@ class JobContext:
 
     def cost(self, provider: str, unit_name: str, quantity: Decimal, unit_price: Decimal) -> None:
         """Stage a cost line (EUR); it is kept even when the attempt fails, and only once."""
-        self._staged.add_cost(
+        self.staged.add_cost(
             self._step, provider, unit_name, quantity=quantity, unit_price=unit_price
         )
 
     def artifact(self, name: str, path: Path, content_type: str) -> None:
         """Upload a file; it becomes visible with the next checkpoint or the outcome."""
         key = f"{self.job_id}/{self.attempt}/{name}"
-        self._staged.add_artifact(
+        self.staged.add_artifact(
             name, key, content_type, self._storage.put(key, path, content_type)
         )
 

@@ -20,9 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from stellwerk.db.engine import may_pass
 from stellwerk.errors import ErrorCode, JobFailed, ProviderRejected
 from stellwerk.jobs.checkpoints import Checkpoint
+from stellwerk.jobs.claims import FENCE
 from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.interruptions import HandedOver, Interruption, LeaseLost
-from stellwerk.jobs.lifecycle import FENCE
 from stellwerk.jobs.model import StepState
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The only writer of a job's state once it is accepted: claim, renew, finish, suspend, hand over.
+"""Every move of an accepted job but the two on the hot path: `claims.py` and `outcomes.py`.
 
 Every statement of a worker is fenced by id, attempt and lease token with `finished_at IS NULL`.
 (`status = 'running'` is left out on purpose: with it the planner walks the lease index.)
@@ -14,38 +14,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import ErrorCode
+from stellwerk.jobs.claims import FENCE, Claim
 from stellwerk.jobs.endings import HEARD, after_end
 from stellwerk.jobs.interruptions import Cancelled, LeaseLost
-from stellwerk.jobs.limits import admit
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation
-from stellwerk.jobs.ports import Wakeup
-from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.runtime import Runtime, Unit
 from stellwerk.jobs.states import JobStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One attempt's right to write: what was claimed, and the token that fences it."""
-
-    job_id: UUID
-    attempt: int
-    token: UUID
-    operation: Operation
-    operation_version: int
-    owner_id: int | None
-    payload: dict[str, Any]
-    failures: int
-    max_attempts: int
-    version: int
-    ending: dict[str, Any] | None
-    request_id: str | None
-    worker: str
-
-    @property
-    def fence(self) -> dict[str, Any]:
-        """The values every fenced statement compares."""
-        return {"id": self.job_id, "attempt": self.attempt, "token": self.token}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +32,6 @@ class Outcome:
     error: dict[str, Any] | None = None
 
 
-FENCE = "id = :id AND attempt = :attempt AND lease_token = :token AND finished_at IS NULL"
-
-
 def _statement(sql: str, *json_values: str) -> TextClause:
     """SQL whose named values are stored as JSON, None as NULL."""
     return text(sql).bindparams(
@@ -67,33 +39,15 @@ def _statement(sql: str, *json_values: str) -> TextClause:
     )
 
 
-_CLAIM = text("""
-    UPDATE jobs SET status = 'running', attempt = attempt + 1, version = version + 1,
-        lease_token = :token, lease_until = now() + :lease, worker = :worker, progress = 0,
-        started_at = coalesce(started_at, now()), published_at = NULL,
-        wait_signal = NULL, wait_until = NULL
-    WHERE id = :id AND attempt = :attempt AND status = 'queued' AND run_at <= now()
-        AND operation_version <= :known_version
-        AND NOT EXISTS (SELECT 1 FROM queue_states q
-                        WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL)
-    RETURNING id, attempt, operation_version, owner_id, payload, failures, max_attempts, version,
-        ending, request_id, worker
-""")
-_RELEASE = text("""
-    UPDATE jobs SET published_at = NULL, run_at = now() + interval '30 seconds'
-    WHERE id = :id AND attempt = :attempt AND status = 'queued' AND operation_version > :known
-""")
-_CLAIMED = text("""
-    SELECT id, attempt, operation_version, owner_id, payload, failures, max_attempts, version,
-        ending, request_id, worker
-    FROM jobs WHERE id = :id AND lease_token = :token AND finished_at IS NULL
-""")
 _LOCK = text(f"SELECT version FROM jobs WHERE {FENCE} FOR NO KEY UPDATE")
+# A rollback counts its own failures; afterwards those that led to it are shown again.
+_FAILURES = """CASE WHEN ending IS NULL THEN failures + CAST(:status = 'failed' AS int)
+    ELSE coalesce(CAST(ending ->> 'failures' AS int), failures) END"""
 _FINISH = _statement(
     f"""
     UPDATE jobs SET status = :status, result = :result, error = :error, ending = NULL,
         progress = CASE WHEN :status = 'completed' THEN 100 ELSE progress END,
-        failures = failures + :failed, version = version + 1, finished_at = now(),
+        failures = {_FAILURES}, version = version + 1, finished_at = now(),
         message = coalesce(CAST(:error AS jsonb) ->> 'message', ''),
         lease_until = NULL, lease_token = NULL, published_at = NULL, reserved_cost = 0
     WHERE {FENCE} RETURNING id, {HEARD} AS is_heard
@@ -128,8 +82,9 @@ _HAS_UNDOABLE = text("""
 """)
 _BEGIN_UNDO = _statement(
     """
-    UPDATE jobs SET status = 'queued', ending = :ending, version = version + 1, failures = 0,
-        crashes = 0, run_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
+    UPDATE jobs SET status = 'queued', version = version + 1, failures = 0,
+        ending = jsonb_set(:ending, '{failures}', to_jsonb(failures + :failed)), crashes = 0,
+        run_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
         wait_signal = NULL, wait_until = NULL, message = 'rolling back'
     WHERE id = :id AND finished_at IS NULL
 """,
@@ -139,6 +94,7 @@ _END = _statement(
     f"""
     UPDATE jobs SET status = :status, result = :result, error = :error, ending = NULL,
         message = coalesce(CAST(:error AS jsonb) ->> 'message', ''),
+        failures = coalesce(CAST(ending ->> 'failures' AS int), failures),
         version = version + 1, finished_at = now(), lease_until = NULL, lease_token = NULL,
         published_at = NULL, wait_signal = NULL, wait_until = NULL, reserved_cost = 0
     WHERE id = :id AND finished_at IS NULL RETURNING id, {HEARD} AS is_heard
@@ -146,35 +102,6 @@ _END = _statement(
     "result",
     "error",
 )
-
-
-def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim | None:
-    """Take the job for one more attempt, fenced by `token`; None where there is nothing to take.
-
-    Duplicates, cancelled, paused and limited jobs give None, and versions newer than this worker's
-    code, which are released for others. The same token again finds its claim again, so that an
-    answer that was lost can be asked for once more.
-    """
-    operation = runtime.registry.get(wakeup.operation)
-    values = {
-        "id": wakeup.job_id,
-        "attempt": wakeup.attempt,
-        "token": token,
-        "lease": timedelta(seconds=runtime.settings.job_lease_s),
-        "worker": worker,
-        "known_version": operation.version,
-    }
-    with unit(runtime) as work:
-        if not admit(work.session, runtime.settings, operation, wakeup):
-            return None
-        row = work.session.execute(_CLAIM, values).mappings().one_or_none()
-        row = row or work.session.execute(_CLAIMED, values).mappings().one_or_none()
-        if row is None:
-            work.session.execute(_RELEASE, {**values, "known": operation.version})
-            return None
-        work.changed.add(wakeup.job_id)
-    fields = {name: value for name, value in row.items() if name != "id"}
-    return Claim(job_id=row["id"], token=token, operation=operation, **fields)
 
 
 def lock(session: Session, claimed: Claim) -> int:
@@ -190,11 +117,10 @@ def finish(runtime: Runtime, work: Unit, claimed: Claim, outcome: Outcome) -> No
     lock(work.session, claimed)
     rolls_back = outcome.status is not JobStatus.COMPLETED and claimed.ending is None
     if rolls_back and _needs_undo(work.session, claimed.operation, claimed.job_id):
-        _begin_undo(work, claimed.job_id, outcome)
+        failed = int(outcome.status is JobStatus.FAILED)
+        _begin_undo(work, claimed.job_id, outcome, failed=failed)
         return
-    failed = int(outcome.status is JobStatus.FAILED and claimed.ending is None)
-    values = claimed.fence | _columns(outcome) | {"failed": failed}
-    ended = work.session.execute(_FINISH, values).first()
+    ended = work.session.execute(_FINISH, claimed.fence | _columns(outcome)).first()
     _one(ended)
     after_end(runtime, work, claimed.operation, ended)
 
@@ -230,7 +156,7 @@ def end(runtime: Runtime, work: Unit, job: Job, outcome: Outcome) -> None:
     """End a job that no worker holds (the caller locked its row), rolling back first if due."""
     operation = runtime.registry.get(job.operation) if job.operation in runtime.registry else None
     if operation and job.ending is None and _needs_undo(work.session, operation, job.id):
-        _begin_undo(work, job.id, outcome)
+        _begin_undo(work, job.id, outcome, failed=0)
         return
     ended = work.session.execute(_END, {"id": job.id} | _columns(outcome)).first()
     after_end(runtime, work, operation, ended)
@@ -277,9 +203,10 @@ def _needs_undo(session: Session, operation: Operation, job_id: UUID) -> bool:
     return bool(steps) and bool(session.scalar(_HAS_UNDOABLE, {"id": job_id, "steps": steps}))
 
 
-def _begin_undo(work: Unit, job_id: UUID, outcome: Outcome) -> None:
+def _begin_undo(work: Unit, job_id: UUID, outcome: Outcome, *, failed: int) -> None:
+    """Queue it once more, with a retry budget of its own; what had failed stays on show."""
     ending = {"status": outcome.status.value, "error": outcome.error}
-    work.session.execute(_BEGIN_UNDO, {"id": job_id, "ending": ending})
+    work.session.execute(_BEGIN_UNDO, {"id": job_id, "ending": ending, "failed": failed})
     work.changed.add(job_id)
 
 

@@ -18,8 +18,11 @@ from stellwerk.jobs.states import TERMINAL, JobStatus, PublicStatus, public_stat
 
 API = "/api/v1"
 
-_DOCUMENTS = """
-    SELECT j.*, j.run_at > clock_timestamp() AS is_ahead,
+# What a document is made of, of a relation `j` that has the columns of `jobs`. They are named: a
+# prepared statement must not return more from one day to the next when a migration adds one.
+DOCUMENT = f"""
+    {", ".join(f"j.{column.name}" for column in Job.__table__.columns)},
+    j.run_at > clock_timestamp() AS is_ahead,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', s.step, 'key', s.key,
             'state', s.state, 'started_at', s.started_at, 'finished_at', s.finished_at)
             ORDER BY s.started_at), '[]')
@@ -29,8 +32,8 @@ _DOCUMENTS = """
             ORDER BY a.created_at, a.name), '[]')
          FROM job_artifacts a WHERE a.job_id = j.id) AS artifact_rows,
         (SELECT coalesce(sum(c.amount), 0) FROM job_costs c WHERE c.job_id = j.id) AS cost
-    FROM jobs j
 """
+_DOCUMENTS = f"SELECT {DOCUMENT} FROM jobs j"
 _BY_IDS = text(_DOCUMENTS + " WHERE j.id = ANY(:ids)")
 
 Row = Mapping[str, Any] | RowMapping
@@ -106,7 +109,7 @@ def document(row: Row, registry: Registry) -> dict[str, Any]:
         "message": row["message"],
         "steps": _steps(row, registry),
         "attempt": row["attempt"],
-        "failures": row["failures"],
+        "failures": (row["ending"] or {}).get("failures", row["failures"]),
         "max_attempts": row["max_attempts"],
         "created_at": rfc3339(row["created_at"]),
         "run_at": rfc3339(row["run_at"]),

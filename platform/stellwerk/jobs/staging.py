@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stellwerk.jobs.lifecycle import Claim
+from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.model import JobArtifact, JobCost
 from stellwerk.providers.artifacts.protocol import StoredObject
 
@@ -53,6 +53,11 @@ class Staged:
                 sha256=stored.sha256,
             )
         )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to flush."""
+        return not (self._costs or self._artifacts)
 
     def flush(self, session: Session, *, artifacts: bool = True) -> None:
         """Write it in this transaction; sending a cost line again changes nothing."""

@@ -170,3 +170,24 @@ def test_an_artifact_made_by_one_attempt_is_fetched_by_the_next(platform: Platfo
     job = run.document(job_id)
     assert job["result"] == {"note": "attempt 1"}
     assert [(item["name"], item["size_bytes"]) for item in job["artifacts"]] == [("note.txt", 9)]
+
+
+def test_a_rollback_hides_no_failure_that_led_to_it(platform: Platform) -> None:
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        ctx.step("service", lambda: None)
+        raise ProviderUnavailable("no")
+
+    shown: list[int] = []
+
+    def undo(ctx: JobContext, _: Any) -> None:
+        shown.append(run.document(ctx.job_id)["failures"])
+
+    policy = RetryPolicy(max_attempts=2, base_s=0.0, max_s=0.0)
+    with trial(platform, handler, undo={"service": undo}, retry=policy) as run:
+        job_id = run.submit()
+        for _ in range(3):
+            run.attempt(job_id)
+
+    assert shown == [2]
+    assert run.document(job_id)["status"] == "failed"
+    assert run.document(job_id)["failures"] == 2

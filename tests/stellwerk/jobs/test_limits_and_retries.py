@@ -14,14 +14,14 @@ from sqlalchemy import update
 
 from engine import as_variables
 from stellwerk.bootstrap import Platform
+from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.context import JobContext
-from stellwerk.jobs.lifecycle import Claim
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation, RetryPolicy
 from stellwerk.live import keys
 from stellwerk.settings import environment
 from stellwerk_workers.reports import Came
-from stellwerk_workers.runner import backoff_s
+from stellwerk_workers.verdicts import backoff_s
 from trial import AnyPayload, trial
 
 ONCE = RetryPolicy(max_attempts=1)

@@ -24,9 +24,10 @@ from sqlalchemy import text
 
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict
-from stellwerk.jobs import control, dispatch, lifecycle
+from stellwerk.jobs import claims, control, dispatch, lifecycle
+from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.interruptions import Cancelled, LeaseLost
-from stellwerk.jobs.lifecycle import Claim, Outcome
+from stellwerk.jobs.lifecycle import Outcome
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.ports import Board, Change, Wakeup
 from stellwerk.jobs.runtime import Runtime, unit
@@ -264,7 +265,7 @@ class Engine(RuleBasedStateMachine):
             dispatch.publish_due(self.runtime, queue)
 
     def _claim(self, wakeup: Wakeup) -> Claim | None:
-        claimed = lifecycle.claim(self.runtime, wakeup, "worker", uuid4())
+        claimed = claims.claim(self.runtime, wakeup, "worker", uuid4())
         if claimed:
             self.claims.append(claimed)
         return claimed

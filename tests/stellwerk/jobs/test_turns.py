@@ -11,7 +11,7 @@ from outbox import Outbox
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.diagnostics.operations import ECHO, SLEEP
-from stellwerk.jobs import dispatch, lifecycle
+from stellwerk.jobs import claims, dispatch
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Registry
 from stellwerk.jobs.pace import Pace
@@ -261,6 +261,6 @@ def echo(runtime: Runtime, owner: int) -> UUID:
     return submit(runtime, Submission("diagnostics.echo", {}, owner_id=owner))
 
 
-def claim(runtime: Runtime, job_id: UUID, token: UUID | None = None) -> lifecycle.Claim | None:
+def claim(runtime: Runtime, job_id: UUID, token: UUID | None = None) -> claims.Claim | None:
     wakeup = Wakeup(job_id, 0, "diagnostics.echo", "short")
-    return lifecycle.claim(runtime, wakeup, "test", token or uuid4())
+    return claims.claim(runtime, wakeup, "test", token or uuid4())

@@ -8,7 +8,7 @@ import pytest
 from api import ApiUser
 from stellwerk.bootstrap import Platform
 from stellwerk.identity.model import User
-from stellwerk.jobs import lifecycle
+from stellwerk.jobs import claims, lifecycle
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import unit
@@ -120,7 +120,7 @@ def test_a_failed_generation_is_retried_and_a_live_one_is_not(
 def test_costs_are_shown_line_by_line_and_add_up(ada: ApiUser, platform: Platform) -> None:
     accepted = made(ada)
     claimed = claim(platform, accepted["job_id"])
-    ctx = JobContext(platform.runtime, claimed, workdir=Path(), is_draining=lambda: False)
+    ctx = JobContext(platform.runtime, claimed, make_workdir=Path, is_draining=lambda: False)
     ctx.cost("openai", "output_token", Decimal(1500), Decimal("0.000002"))
     ctx.cost("pillow", "image", Decimal(5), Decimal("0.0005"))
     ctx.step("script", lambda: None)
@@ -131,8 +131,8 @@ def test_costs_are_shown_line_by_line_and_add_up(ada: ApiUser, platform: Platfor
     assert ada.get("/channels/").get_json()["items"][0]["total_cost"] == 0.0055
 
 
-def claim(platform: Platform, job_id: str) -> lifecycle.Claim:
-    claimed = lifecycle.claim(
+def claim(platform: Platform, job_id: str) -> claims.Claim:
+    claimed = claims.claim(
         platform.runtime, Wakeup(UUID(job_id), 0, "videos.generate", "media"), "test", uuid4()
     )
     assert claimed

@@ -1,0 +1,184 @@
+"""Taking due jobs for one more attempt, in one statement each; what is taken fences its writers."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from stellwerk.db.direct import prepared
+from stellwerk.jobs.limits import Limits, admit
+from stellwerk.jobs.operation import Operation
+from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.queries import DOCUMENT, change_of
+from stellwerk.jobs.runtime import Runtime, announce
+
+FENCE = "id = :id AND attempt = :attempt AND lease_token = :token AND finished_at IS NULL"
+
+_TAKE = """
+    status = 'running', attempt = jobs.attempt + 1, version = jobs.version + 1,
+    lease_token = :token, lease_until = now() + :lease, worker = :worker, progress = 0,
+    started_at = coalesce(jobs.started_at, now()), published_at = NULL,
+    wait_signal = NULL, wait_until = NULL
+"""
+_IS_FREE = """
+    jobs.status = 'queued' AND jobs.run_at <= now() AND jobs.operation_version <= :known
+    AND NOT EXISTS (SELECT 1 FROM queue_states q
+                    WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL)
+"""
+_TYPES = {"token": "uuid", "lease": "interval", "worker": "text", "known": "int"}
+_CLAIM_ONE = f"""
+    WITH claimed AS (
+        UPDATE jobs SET {_TAKE} WHERE id = :id AND attempt = :attempt AND {_IS_FREE} RETURNING *)
+    SELECT {DOCUMENT} FROM claimed j
+"""
+_CLAIM = prepared("stellwerk_claim", _CLAIM_ONE, id="uuid", attempt="int", **_TYPES)
+# In the order of ids, so that two workers with the same jobs never wait for each other in a ring.
+_CLAIM_MANY = prepared(
+    "stellwerk_claim_many",
+    f"""
+    WITH free AS (
+        SELECT jobs.id FROM unnest(:ids, :attempts) AS wakeup (id, attempt)
+        JOIN jobs ON jobs.id = wakeup.id AND jobs.attempt = wakeup.attempt
+        WHERE {_IS_FREE} ORDER BY jobs.id FOR NO KEY UPDATE OF jobs),
+    claimed AS (UPDATE jobs SET {_TAKE} FROM free WHERE jobs.id = free.id RETURNING jobs.*)
+    SELECT {DOCUMENT} FROM claimed j ORDER BY j.id
+    """,
+    ids="uuid[]",
+    attempts="int[]",
+    **_TYPES,
+)
+_CLAIMED = prepared(
+    "stellwerk_claimed",
+    f"""
+    WITH claimed AS (
+        UPDATE jobs SET lease_until = now() + :lease
+        WHERE id = ANY(:ids) AND lease_token = :token AND finished_at IS NULL RETURNING *)
+    SELECT {DOCUMENT} FROM claimed j
+    """,
+    ids="uuid[]",
+    lease="interval",
+    token="uuid",  # noqa: S106  a type, and no password
+)
+_RELEASE = prepared(
+    "stellwerk_release",
+    """
+    UPDATE jobs SET published_at = NULL, run_at = now() + interval '30 seconds'
+    WHERE id = :id AND attempt = :attempt AND status = 'queued' AND operation_version > :known
+    RETURNING id
+    """,
+    id="uuid",
+    attempt="int",
+    known="int",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt's right to write: what was claimed, and the token that fences it."""
+
+    job_id: UUID
+    attempt: int
+    token: UUID
+    operation: Operation
+    operation_version: int
+    owner_id: int | None
+    payload: dict[str, Any]
+    failures: int
+    max_attempts: int
+    version: int
+    ending: dict[str, Any] | None
+    request_id: str | None
+    worker: str
+    # The lease counts from here
+    asked_at: float = field(default_factory=time.monotonic, compare=False)
+
+    @property
+    def fence(self) -> dict[str, Any]:
+        """The values every fenced statement compares."""
+        return {"id": self.job_id, "attempt": self.attempt, "token": self.token}
+
+
+_COPIED = (
+    "attempt",
+    "operation_version",
+    "owner_id",
+    "payload",
+    "failures",
+    "max_attempts",
+    "version",
+    "ending",
+    "request_id",
+    "worker",
+)
+
+
+def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim | None:
+    """Take the job for one more attempt, fenced by `token`; None where there is nothing to take.
+
+    Duplicates, cancelled, paused and limited jobs give None, and versions newer than this worker's
+    code, which are released for others. The same token again finds its claim again, so that an
+    answer that was lost can be asked for once more.
+    """
+    operation = runtime.registry.get(wakeup.operation)
+    asked_at = time.monotonic()
+    values = _values(runtime, operation, worker, token)
+    one = {"id": wakeup.job_id, "attempt": wakeup.attempt}
+    rows = _take(runtime, operation, wakeup, values | one)
+    rows = rows or runtime.direct.mappings(_CLAIMED, values | {"ids": [wakeup.job_id]})
+    if not rows:
+        runtime.direct.rows(_RELEASE, one | {"known": operation.version})
+        return None
+    announce(runtime, [change_of(row, runtime.registry) for row in rows], [])
+    return _of_row(rows[0], operation, asked_at)
+
+
+def claim_many(
+    runtime: Runtime, operation: Operation, wakeups: Sequence[Wakeup], worker: str, token: UUID
+) -> list[Claim]:
+    """Take those of an operation's jobs that are free, all fenced by the one token.
+
+    Nobody is told yet: most of them end before anybody could look. Of an operation with limits
+    nothing is taken in this way.
+    """
+    asked_at = time.monotonic()
+    ids = [wakeup.job_id for wakeup in wakeups]
+    many = {"ids": ids, "attempts": [wakeup.attempt for wakeup in wakeups]}
+    values = _values(runtime, operation, worker, token)
+    rows = runtime.direct.mappings(_CLAIM_MANY, values | many)
+    rows = rows or runtime.direct.mappings(_CLAIMED, values | {"ids": ids})
+    return [_of_row(row, operation, asked_at) for row in rows]
+
+
+def _take(
+    runtime: Runtime, operation: Operation, wakeup: Wakeup, values: dict[str, Any]
+) -> Sequence[Mapping[str, Any]]:
+    """One statement; where limits hold, a transaction in which they are looked at first."""
+    if not Limits.of(runtime.settings, operation, wakeup.queue):
+        return runtime.direct.mappings(_CLAIM, values)
+    with runtime.sessions.begin() as session:
+        if not admit(session, runtime.settings, operation, wakeup):
+            return []
+        return [dict(row) for row in session.execute(text(_CLAIM_ONE), values).mappings()]
+
+
+def _values(runtime: Runtime, operation: Operation, worker: str, token: UUID) -> dict[str, Any]:
+    return {
+        "token": token,
+        "lease": timedelta(seconds=runtime.settings.job_lease_s),
+        "worker": worker,
+        "known": operation.version,
+    }
+
+
+def _of_row(row: Mapping[str, Any], operation: Operation, asked_at: float) -> Claim:
+    return Claim(
+        job_id=row["id"],
+        token=row["lease_token"],
+        operation=operation,
+        asked_at=asked_at,
+        **{name: row[name] for name in _COPIED},
+    )

@@ -1,0 +1,42 @@
+"""What a handler's error means for its job: another attempt, or the end."""
+
+from typing import Any
+
+from stellwerk.errors import ErrorCode, ProviderUnavailable, StellwerkError, Unavailable
+from stellwerk.jobs import lifecycle
+from stellwerk.jobs.claims import Claim
+
+
+def is_retryable(exc: StellwerkError) -> bool:
+    """Whether another attempt may do better: outages and bugs may, refusals never."""
+    if isinstance(exc, ProviderUnavailable | Unavailable):
+        return True
+    return type(exc) is StellwerkError
+
+
+def backoff_s(claimed: Claim, retry_after_s: float | None) -> float:
+    """As the operation's policy says, but never before the provider's own Retry-After."""
+    return max(claimed.operation.retry.delay_s(claimed.failures), retry_after_s or 0.0)
+
+
+def error_of(exc: StellwerkError) -> dict[str, Any]:
+    """The error as the job's document shows it."""
+    fields = [{"field": error.field, "reason": error.reason} for error in exc.errors]
+    details = {**exc.details, "errors": fields} if fields else exc.details
+    return lifecycle.failure(exc.code, exc.message, retryable=is_retryable(exc), details=details)
+
+
+def final_error(claimed: Claim, error: dict[str, Any], message: str) -> dict[str, Any]:
+    """The same, or of a job whose rollback failed: why it was rolled back, and that."""
+    if not claimed.ending:
+        return error
+    first: dict[str, Any] = claimed.ending["error"]
+    return first | {"details": {**first["details"], "undo": message}}
+
+
+def over_limit(claimed: Claim) -> StellwerkError:
+    """The error of an attempt that was stopped at its operation's time limit."""
+    limit_s = claimed.operation.time_limit_s
+    return Unavailable(
+        f"The attempt took longer than {limit_s:g} s.", code=ErrorCode.TIME_LIMIT_EXCEEDED
+    )
