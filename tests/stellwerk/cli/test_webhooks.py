@@ -1,7 +1,6 @@
 """Webhook endpoints by the command line."""
 
 from command_line import CommandLine
-from embedded import wait_until
 from hooks import verified
 from receiver import receiving
 
@@ -19,11 +18,8 @@ def test_an_endpoint_is_made_tried_out_and_deleted(working: CommandLine) -> None
         )
         job_id = working.done("webhooks", "test", endpoint_id).strip()
         assert working.run("watch", job_id).code == 0
-        wait_until(lambda: receiver.requests)
         assert verified(receiver.requests[0], secret)["type"] == "ping"
     table = working.done("webhooks", "deliveries", endpoint_id)
     assert "delivered" in table
     assert "204" in table
-    assert working.done("webhooks", "rotate-secret", endpoint_id).strip() != secret
     working.done("webhooks", "delete", endpoint_id)
-    assert working.json("webhooks") == []
