@@ -35,6 +35,15 @@ _HISTORY = text(f"""
           FROM generate_series(1, :count) n) made
 """)
 _FINISHED = text("SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL")
+_IS_DRAINED = text("""
+    SELECT NOT EXISTS (SELECT 1 FROM jobs WHERE status IN ('queued', 'running', 'waiting'))
+""")
+_RATE = text("""
+    SELECT count(*) FILTER (WHERE finished_at > first)
+        / extract(epoch FROM max(finished_at) - max(first))::float8
+    FROM jobs, (SELECT percentile_disc(0.1) WITHIN GROUP (ORDER BY finished_at) AS first
+                FROM jobs) tenth
+""")
 
 
 def add_waiting(
@@ -67,6 +76,18 @@ def finished(stage: Stage) -> int:
     """How many jobs have ended."""
     with stage.platform.engine.connect() as connection:
         return int(connection.execute(_FINISHED).scalar_one())
+
+
+def is_drained(stage: Stage) -> bool:
+    """Whether all have ended; cheap enough to ask while they run."""
+    with stage.platform.engine.connect() as connection:
+        return bool(connection.execute(_IS_DRAINED).scalar_one())
+
+
+def rate(stage: Stage) -> float:
+    """Jobs ended per second from the first tenth to the last one, by Postgres's clock."""
+    with stage.platform.engine.connect() as connection:
+        return float(connection.execute(_RATE).scalar_one())
 
 
 def clear(stage: Stage) -> None:

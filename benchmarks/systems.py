@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import pathsep
 from pathlib import Path
 from typing import Protocol
@@ -183,6 +183,11 @@ CELERY = Rival(
     folder="flask_celery",
     worker=f"celery -A make_celery worker -l INFO -c {SLOTS}",
     worker_says=says(" ready."),
+)
+CELERY_THREADS = replace(
+    CELERY,
+    name="Flask + Celery (threads)",
+    worker=f"celery -A make_celery worker -l INFO -P threads -c {SLOTS}",
 )
 RIVALS = (
     CELERY,

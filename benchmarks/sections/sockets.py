@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.sizes import Sizes
 from benchmarks.stage import Stage
+from stellwerk.settings import environment
 
 SCRIPT = Path(__file__).resolve().parents[1] / "websockets.py"
 WITHIN_S = 300.0
@@ -19,7 +20,7 @@ def measure(stage: Stage, sizes: Sizes) -> dict[str, Any]:
     run = subprocess.run(  # noqa: S603  our own module
         [sys.executable, "-m", "benchmarks.websockets", "--clients", str(sizes.sockets)],
         cwd=SCRIPT.parents[1],
-        env=stage.environment,
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
