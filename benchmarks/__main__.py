@@ -25,11 +25,12 @@ def main() -> int:
     sizes = QUICK if options.quick else FULL
     if sizes.everybody and any(SECTIONS[name].has_rivals for name in options.only):
         prepare()
+    known = report.known()
     with running_stage() as stage:
         sections, failed = _measured(stage, options.only, sizes)
         found = {
             "machine": machine.described(stage),
-            "sections": {**report.known().get("sections", {}), **sections},
+            "sections": {**known, **sections},
         }
     report.write(found)
     plot.draw(found["sections"], report.plot)

@@ -35,8 +35,11 @@ class Report:
         return self.folder / "images" / "benchmarks.svg"
 
     def known(self) -> dict[str, Any]:
-        """Figures of earlier runs, by section."""
-        return dict(json.loads(self.raw.read_text())) if self.raw.exists() else {}
+        """Sections of earlier runs; those of another form than today's are left out."""
+        if not self.raw.exists():
+            return {}
+        sections = json.loads(self.raw.read_text())["sections"]
+        return {name: found for name, found in sections.items() if _is_readable(name, found)}
 
     def write(self, measured: Mapping[str, Any]) -> None:
         """Replace JSON and figures."""
@@ -63,6 +66,15 @@ def with_chaos(measured: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def goals(measured: Mapping[str, Any]) -> list[str]:
     """The goals' table."""
     return table({name: found["figures"] for name, found in measured["sections"].items()})
+
+
+def _is_readable(name: str, found: Mapping[str, Any]) -> bool:
+    try:
+        SECTIONS[name].lines(found["figures"])
+        goals({"sections": {name: found}})
+    except (KeyError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _lines(measured: Mapping[str, Any]) -> list[str]:

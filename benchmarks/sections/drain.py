@@ -113,4 +113,4 @@ def _rate(finished: Callable[[], int], count: int) -> float:
 
 def _ratio(rates: Rates, kind: str) -> float:
     turns = zip(rates[kind]["0"], *(rates[rival.name]["0"] for rival in BARE_CELERY), strict=True)
-    return round(median(ours / max(celery) for ours, *celery in turns), 3)
+    return round(float(median(ours / max(celery) for ours, *celery in turns)), 3)

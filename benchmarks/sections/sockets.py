@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).resolve().parents[1] / "websockets.py"
 WITHIN_S = 300.0
 
 
-def measure(stage: Stage, sizes: Sizes) -> dict[str, Any]:
+def measure(stage: Stage, sizes: Sizes) -> dict[str, Any]:  # noqa: ARG001  as every section
     """Memory and the time until everybody has an event, beside a bare broadcaster's."""
     run = subprocess.run(  # noqa: S603  our own module
         [sys.executable, "-m", "benchmarks.websockets", "--clients", str(sizes.sockets)],

@@ -64,6 +64,16 @@ def test_requests_that_pile_up_behind_a_stall_count_from_when_they_were_due(url:
     assert result.figures()["kinds"]["get"]["count"] == 20
 
 
+def test_a_server_that_falls_far_behind_is_spared_the_rest(url: str) -> None:
+    Answering.stalls.release()
+    user = repeat(Request("GET", "/", kind="get"))
+
+    result = paced(url, [user], per_s=50, seconds=0.4, patience_s=0.1)
+
+    assert 0 < result.failed["get not sent"] < 20
+    assert len(result.durations_s["get"]) == 20
+
+
 def test_refusals_are_counted_by_kind_and_status(url: str) -> None:
     users = [repeat(Request("GET", path, kind=path)) for path in ("/", "/missing")]
 

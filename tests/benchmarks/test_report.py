@@ -30,7 +30,7 @@ def test_what_people_wrote_around_the_figures_stays(tmp_path: Path) -> None:
     assert written.endswith("\n\nfindings\n")
     assert "old figures" not in written
     assert "16,000" in written
-    assert report.known() == MEASURED
+    assert report.known() == MEASURED["sections"]
 
 
 def test_a_goal_is_met_from_its_limit_on_and_unknown_without_figures() -> None:
@@ -61,3 +61,11 @@ def test_figures_of_a_whole_chaos_run_are_taken_over(
     rows = [line for line in document.splitlines() if "40 hard kills" in line]
     assert rows[0].endswith(f"| ≤ 0 |  | {lost} |")
     assert rows[1].endswith(f"| ≤ 0 |  | {twice or lost} |")
+
+
+def test_figures_of_another_form_than_todays_are_left_out(tmp_path: Path) -> None:
+    sections = {"bulk": BULK, "poll": {**BULK, "figures": {"rate": 1.0}}, "gone": BULK}
+    report = Report(tmp_path)
+    report.raw.write_text(json.dumps({**MEASURED, "sections": sections}))
+
+    assert report.known() == {"bulk": BULK}
