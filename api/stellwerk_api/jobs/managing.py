@@ -1,6 +1,7 @@
 """Cancel, retry, signal and resolve on behalf of a caller."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from stellwerk.jobs.model import JobSignal
 from stellwerk.jobs.resolution import Resolution, resolve
 from stellwerk.jobs.runtime import unit
 from stellwerk.jobs.states import PublicStatus
+from stellwerk.jobs.submission import chosen_queue
 from stellwerk.webhooks.service import refuse_callbacks
 from stellwerk_api.accepted import accepted, present_status, submit_for_caller, within
 from stellwerk_api.auth import caller
@@ -24,21 +26,19 @@ from stellwerk_api.jobs.reading import document, seen
 
 def submitted(body: Mapping[str, Any]) -> Response:
     """Submit what `SubmissionBody` describes."""
-    run_at = body["run_at"]
-    callbacks = {"callback_url": body["callback_url"]}
-    refuse_callbacks(platform().runtime, caller().user_id, callbacks)
+    runtime, wanted = platform().runtime, {**body, "tags": tuple(body["tags"])}
+    operation, payload = wanted.pop("operation"), wanted.pop("payload")
+    chosen_queue(runtime.registry.get(operation), body["queue"])
+    refuse_callbacks(runtime, caller().user_id, {"callback_url": body["callback_url"]})
     with within("payload"):
-        job_id = submit_for_caller(
-            body["operation"],
-            body["payload"],
-            run_at=run_at,
-            unique_key=body["unique_key"],
-            tags=tuple(body["tags"]),
-            callback_url=body["callback_url"],
-        )
+        job_id = submit_for_caller(operation, payload, **wanted)
+    return accepted(job_id, operation, status=first_status(body["run_at"]))
+
+
+def first_status(run_at: datetime | None) -> PublicStatus:
+    """The status of a job that was accepted just now."""
     is_ahead = run_at is not None and run_at > utc_now()
-    status = PublicStatus.SCHEDULED if is_ahead else PublicStatus.QUEUED
-    return accepted(job_id, body["operation"], status=status)
+    return PublicStatus.SCHEDULED if is_ahead else PublicStatus.QUEUED
 
 
 def cancelled(job_id: UUID) -> Response:

@@ -18,13 +18,17 @@ from stellwerk_api.documentation.parameters import (
     PREFER,
     RANGE,
 )
+from stellwerk_api.idempotency import REPLAYED
 from stellwerk_api.jobs import managing
 from stellwerk_api.jobs.artifacts import served
+from stellwerk_api.jobs.bulk import submitted_all
 from stellwerk_api.jobs.listing import listed, logged
 from stellwerk_api.jobs.reading import document, polled, seen
 from stellwerk_api.jobs.requeueing import RequeueAnswer, RequeueBody, requeued
 from stellwerk_api.jobs.schemas import (
+    AcceptedJobs,
     ArtifactList,
+    BulkBody,
     JobDocument,
     JobPage,
     JobQuery,
@@ -41,6 +45,12 @@ from stellwerk_api.json_answers import json_answer
 jobs = Blueprint("jobs", url_prefix=f"{API}/jobs", description="Submit, poll, control.")
 BLUEPRINTS = (jobs,)
 
+BULK = {
+    "jobs": [
+        {"operation": "diagnostics.echo", "payload": {"message": "first"}},
+        {"operation": "diagnostics.sleep", "payload": {"seconds": 1}, "queue": "long_low"},
+    ]
+}
 ECHO = {"operation": "diagnostics.echo", "payload": {"message": "hello"}}
 APPROVAL = {"name": "approved", "data": {"by": "ada"}}
 FINDING = {"effect": "dial", "happened": True, "output": {"call": 7}, "note": "They rang back."}
@@ -59,6 +69,21 @@ def submit(body: Mapping[str, Any]) -> Response:
     It is durable when this is answered. `GET /operations` lists what can be submitted.
     """
     return managing.submitted(body)
+
+
+@jobs.post("/bulk")
+@requires("jobs:submit", submits=True)
+@jobs.body(BulkBody, example=BULK)
+@jobs.answers(202, AcceptedJobs, headers=("Retry-After", REPLAYED))
+@jobs.once()
+@jobs.raises(402, 404, 429)
+def submit_many(body: Mapping[str, Any]) -> Response:
+    """Submit up to 1,000 jobs, all of them or none.
+
+    A refusal names each wrong entry: `jobs.17.payload.message`. The body may be 1 MiB long, so a
+    thousand jobs have about a kilobyte each.
+    """
+    return submitted_all(body["jobs"])
 
 
 @jobs.get("")

@@ -11,6 +11,7 @@ from stellwerk_api.pagination import PageQuery, page_schema
 
 _NAME = validate.Length(1, 80)
 BIGINT_MAX = 2**63 - 1
+BULK_MAX = 1000  # jobs
 
 
 class SubmissionBody(Schema):
@@ -24,6 +25,15 @@ class SubmissionBody(Schema):
     )
     run_at = fields.AwareDateTime(
         load_default=None, allow_none=True, metadata={"description": "Not before; null: now."}
+    )
+    queue = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, 40),
+        metadata={
+            "description": "The operation's own queue (null), or the same with `_low` behind it, "
+            "whose jobs start when nothing waits in the other."
+        },
     )
     unique_key = fields.String(
         load_default=None,
@@ -45,6 +55,29 @@ class SubmissionBody(Schema):
             "POST /webhook-endpoints/callback-secret."
         },
     )
+
+
+class BulkBody(Schema):
+    """Many requests, for any operations; the whole body has to stay below 1 MiB."""
+
+    jobs = fields.List(
+        fields.Nested(SubmissionBody), required=True, validate=validate.Length(1, BULK_MAX)
+    )
+
+
+class AcceptedEntry(Schema):
+    """One of many accepted jobs."""
+
+    job_id = fields.UUID(required=True)
+    operation = fields.String(required=True)
+    status = fields.Enum(PublicStatus, by_value=True, required=True)
+    status_url = fields.String(required=True)
+
+
+class AcceptedJobs(Schema):
+    """Jobs that are durable and will be carried out, in the order of the request."""
+
+    jobs = fields.List(fields.Nested(AcceptedEntry), required=True)
 
 
 class SeveralOf(DelimitedList):

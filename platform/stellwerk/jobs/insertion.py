@@ -19,7 +19,7 @@ from stellwerk.jobs.runtime import Runtime, announce
 
 Values = dict[str, Any]
 
-_COLUMNS = MappingProxyType(
+COLUMNS = MappingProxyType(
     {
         "id": "uuid",
         "operation": "text",
@@ -36,7 +36,7 @@ _COLUMNS = MappingProxyType(
     }
 )
 _TYPES = {
-    **_COLUMNS,
+    **COLUMNS,
     "run_at": "timestamptz",
     "window": "int",
     "ahead": "text[]",
@@ -89,8 +89,8 @@ def _tell(runtime: Runtime, values: Values, row: tuple[Any, ...]) -> None:
 
 @cache
 def _statement(condition: str, *, is_keyed: bool) -> Prepared:
-    columns = ", ".join(_COLUMNS)
-    places = ", ".join(f":{name}" for name in _COLUMNS)
+    columns = ", ".join(COLUMNS)
+    places = ", ".join(f":{name}" for name in COLUMNS)
     sql = f"""
         {f"WITH reserved AS ({idempotency.RESERVE})" if is_keyed else ""}
         INSERT INTO jobs ({columns}, run_at, published_at)

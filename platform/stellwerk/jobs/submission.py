@@ -18,6 +18,7 @@ from stellwerk.jobs.insertion import insert
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation, Payload
 from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.queues import choices
 from stellwerk.jobs.runtime import Runtime, Unit, leave_to_dispatcher, unit
 from stellwerk.jobs.window import may_publish, publication_values
 from stellwerk.tracing import carrier
@@ -33,6 +34,7 @@ class Submission:
     payload: Payload
     owner_id: int | None
     run_at: datetime | None = None  # None: now
+    queue: str | None = None  # None: the operation's
     unique_key: str | None = None
     tags: tuple[str, ...] = ()
     callback_url: str | None = None
@@ -126,6 +128,17 @@ def is_stored(runtime: Runtime, job_id: UUID) -> bool:
         raise Unavailable(message, retry_after_s=2) from exc
 
 
+def chosen_queue(operation: Operation, wanted: str | None) -> str:
+    """Where its job goes; raises InvalidInput naming the queues that it may go to."""
+    allowed = choices(operation.queue)
+    if wanted in (None, *allowed):
+        return wanted or operation.queue
+    reason = f"{operation.name} goes to one of: {', '.join(allowed)}."
+    raise InvalidInput(
+        "The queue is not one of the operation's.", errors=[FieldError("queue", reason)]
+    )
+
+
 def columns(operation: Operation, submission: Submission, payload: Payload) -> dict[str, Any]:
     """What a new job's row is given, but for its times."""
     key = submission.unique_key
@@ -136,7 +149,7 @@ def columns(operation: Operation, submission: Submission, payload: Payload) -> d
         "operation": operation.name,
         "operation_version": operation.version,
         "owner_id": submission.owner_id,
-        "queue": operation.queue,
+        "queue": chosen_queue(operation, submission.queue),
         "payload": payload,
         "max_attempts": operation.retry.max_attempts,
         "unique_key": key,
@@ -156,7 +169,7 @@ def _store(
             reserve(work.session, submission.once, [submission.job_id])
             accept(runtime, work, submission, payload)
         return
-    condition, values = _publication(runtime, operation, submission.owner_id)
+    condition, values = _publication(runtime, operation, submission)
     stored = columns(operation, submission, payload) | {"run_at": submission.run_at}
     insert(runtime, values | stored, condition, submission.once)
 
@@ -164,17 +177,17 @@ def _store(
 def _published_at(
     runtime: Runtime, session: Session, submission: Submission, operation: Operation
 ) -> datetime | None:
-    condition, values = _publication(runtime, operation, submission.owner_id)
+    condition, values = _publication(runtime, operation, submission)
     due = true() if submission.run_at is None else func.now() >= submission.run_at
     return session.scalar(select(case((due & text(condition), func.now()))), values)
 
 
 def _publication(
-    runtime: Runtime, operation: Operation, owner_id: int | None
+    runtime: Runtime, operation: Operation, submission: Submission
 ) -> tuple[str, dict[str, Any]]:
     """When a new job is published at once, as SQL and its values."""
-    settings, queue = runtime.settings, operation.queue
-    values = publication_values(settings, operation, queue) | {"owner_id": owner_id}
+    settings, queue = runtime.settings, chosen_queue(operation, submission.queue)
+    values = publication_values(settings, operation, queue) | {"owner_id": submission.owner_id}
     return may_publish(settings, operation, queue), values
 
 

@@ -2,13 +2,22 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from api import UNKNOWN_ID, ApiUser, error_of
+from api import UNKNOWN_ID, ApiUser, error_of, in_an_hour
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs import control, lifecycle
 from stellwerk.jobs.lifecycle import Outcome
 from stellwerk.jobs.model import JobLog, JobSignal, JobStep
 from stellwerk.jobs.runtime import unit
 from stellwerk.jobs.states import JobStatus
+
+
+def test_a_job_goes_to_the_low_queue_of_its_operation_and_to_no_other(ada: ApiUser) -> None:
+    later = {"operation": "diagnostics.sleep", "run_at": in_an_hour()}
+    accepted = ada.post("/jobs", {**later, "queue": "long_low"}).get_json()
+    assert ada.get(f"/jobs/{accepted['job_id']}").get_json()["queue"] == "long_low"
+    error = error_of(ada.post("/jobs", {**later, "queue": "short"}), 422)
+    assert error["details"]["field"] == "queue"
+    assert error["details"]["reason"] == "diagnostics.sleep goes to one of: long, long_low."
 
 
 def test_a_queued_job_is_cancelled_at_once(ada: ApiUser) -> None:

@@ -1,0 +1,233 @@
+"""Accepting many jobs at once: all of them or none, in one statement.
+
+They go to the ledger unpublished; a turn of each queue then publishes as many as its window has
+room for, as a dispatcher would, and the dispatchers do the rest. Nothing is shown of them yet:
+their first reader, or their worker, does that.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+
+from stellwerk.db.direct import prepared
+from stellwerk.errors import (
+    Conflict,
+    ErrorCode,
+    FieldError,
+    InvalidInput,
+    NotFound,
+    StellwerkError,
+)
+from stellwerk.jobs import idempotency
+from stellwerk.jobs.dispatch import publish_due
+from stellwerk.jobs.idempotency import Once, found, reserve
+from stellwerk.jobs.insertion import COLUMNS
+from stellwerk.jobs.model import Job
+from stellwerk.jobs.operation import Payload
+from stellwerk.jobs.runtime import Runtime, unit
+from stellwerk.jobs.states import JobStatus, PublicStatus, public_status
+from stellwerk.jobs.submission import (
+    Submission,
+    accept,
+    checked_payload,
+    chosen_queue,
+    columns,
+    is_duplicate,
+    is_stored,
+)
+
+log = structlog.get_logger()
+
+MAX_ERRORS = 100  # named in one refusal
+
+_NAMES = ", ".join(COLUMNS)
+_RECORD = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+_INSERT = f"""
+    INSERT INTO jobs ({_NAMES}, run_at)
+    SELECT {", ".join(f"given.{name}" for name in COLUMNS)}, coalesce(given.run_at, now())
+    FROM json_to_recordset(:jobs) AS given({_RECORD}, run_at timestamptz)
+"""
+_STORE = prepared(
+    "store_jobs",
+    f"WITH stored AS ({_INSERT} RETURNING 1) SELECT count(*) FROM stored",
+    jobs="json",
+)
+_STORE_ONCE = prepared(
+    "store_jobs_once",
+    f"""
+    WITH reserved AS ({idempotency.RESERVE}),
+    stored AS ({_INSERT} CROSS JOIN reserved RETURNING 1) SELECT count(*) FROM stored
+    """,
+    jobs="json",
+    **idempotency.TYPES,
+)
+
+Entry = tuple[Submission, Payload]
+
+
+def submit_all(
+    runtime: Runtime, submissions: Sequence[Submission], once: Once | None = None
+) -> None:
+    """Check and store every job, or none; their ids are durable when this returns.
+
+    Raises InvalidInput naming each wrong entry (`jobs.17.payload.message`), Conflict
+    (DUPLICATE_JOB) naming each whose unique key is taken, and what `submission.submit` raises.
+    """
+    entries = list(zip(submissions, _checked(runtime, submissions), strict=True))
+    try:
+        if any(runtime.registry.get(one.operation).on_accept for one in submissions):
+            _store_with_domains(runtime, entries, once)
+        else:
+            _store(runtime, entries, once)
+    except IntegrityError as exc:
+        if not is_duplicate(exc):
+            raise
+        raise _taken(runtime, entries) from exc
+    except DBAPIError as exc:
+        stored = exc.connection_invalidated and is_stored(runtime, submissions[0].job_id)
+        if not stored:
+            raise
+
+
+def present(session: Session, job_ids: Sequence[UUID]) -> dict[UUID, tuple[str, PublicStatus]]:
+    """Operation and public status of each job that the ledger has."""
+    is_ahead = Job.run_at > func.clock_timestamp()
+    query = select(Job.id, Job.operation, Job.status, is_ahead, Job.attempt > 0, Job.ending)
+    return {
+        job_id: (
+            operation,
+            public_status(
+                JobStatus(status),
+                is_ahead=ahead,
+                was_tried=tried,
+                is_undoing=ending is not None,
+            ),
+        )
+        for job_id, operation, status, ahead, tried, ending in session.execute(
+            query.where(Job.id.in_(job_ids))
+        )
+    }
+
+
+def _checked(runtime: Runtime, submissions: Sequence[Submission]) -> list[Payload]:
+    payloads, errors = [], []
+    for index, submission in enumerate(submissions):
+        try:
+            operation = runtime.registry.get(submission.operation)
+            chosen_queue(operation, submission.queue)
+        except NotFound as exc:
+            errors.append(FieldError(f"jobs.{index}.operation", exc.message))
+        except InvalidInput as exc:
+            errors += _moved(f"jobs.{index}", exc)
+        else:
+            try:
+                payloads.append(checked_payload(operation, submission.payload))
+            except InvalidInput as exc:
+                errors += _moved(f"jobs.{index}.payload", exc)
+    if errors:
+        raise _refusal(errors)
+    return payloads
+
+
+def _moved(place: str, exc: InvalidInput) -> list[FieldError]:
+    given = exc.errors or (FieldError("", exc.message),)
+    return [FieldError(f"{place}.{one.field}".rstrip("."), one.reason) for one in given]
+
+
+def _rows(runtime: Runtime, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    rows = [
+        columns(runtime.registry.get(one.operation), one, payload) | {"run_at": one.run_at}
+        for one, payload in entries
+    ]
+    errors = [
+        FieldError(f"jobs.{second}.unique_key", f"The same as that of jobs.{first}.")
+        for first, *others in _by_key(rows).values()
+        for second in others
+    ]
+    if errors:
+        raise _refusal(errors)
+    return rows
+
+
+def _by_key(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[int]]:
+    """The places of entries by their operation and unique key."""
+    places = defaultdict(list)
+    for index, row in enumerate(rows):
+        if row["unique_key"] is not None:
+            places[row["operation"], row["unique_key"]].append(index)
+    return places
+
+
+def _store(runtime: Runtime, entries: Sequence[Entry], once: Once | None) -> None:
+    rows = _rows(runtime, entries)
+    values = {"jobs": orjson.dumps(rows, option=orjson.OPT_NON_STR_KEYS).decode()}
+    statement = _STORE
+    if once:
+        statement = _STORE_ONCE
+        values |= once.values([row["id"] for row in rows])
+    ((stored,),) = runtime.direct.rows(statement, values)
+    if once and not stored:
+        with runtime.sessions() as session:
+            raise found(session, once)
+    _publish(runtime, {row["queue"] for row in rows})
+
+
+def _publish(runtime: Runtime, queues: set[str]) -> None:
+    """Whatever fails here, a dispatcher does a moment later."""
+    try:
+        for queue in sorted(queues):
+            if not runtime.publisher.is_paused():
+                publish_due(runtime, queue)
+    except DBAPIError as exc:
+        log.warning("jobs are left to the dispatcher", reason=str(exc.orig))
+
+
+def _store_with_domains(runtime: Runtime, entries: Sequence[Entry], once: Once | None) -> None:
+    _rows(runtime, entries)
+    with unit(runtime) as work:
+        reserve(work.session, once, [one.job_id for one, _ in entries])
+        for index, (submission, payload) in enumerate(entries):
+            with _naming(index):
+                accept(runtime, work, submission, payload)
+
+
+@contextmanager
+def _naming(index: int) -> Iterator[None]:
+    """A domain's refusal says of which entry."""
+    try:
+        yield
+    except InvalidInput as exc:
+        moved = _moved(f"jobs.{index}.payload", exc)
+        raise InvalidInput(exc.message, code=exc.code, errors=moved, details=exc.details) from exc
+    except StellwerkError as exc:
+        exc.errors = (FieldError(f"jobs.{index}", exc.message),)
+        raise
+
+
+def _taken(runtime: Runtime, entries: Sequence[Entry]) -> Conflict:
+    """Name the entries whose keys unfinished jobs have."""
+    places = _by_key(_rows(runtime, entries))
+    query = select(Job.operation, Job.unique_key, Job.id).where(
+        tuple_(Job.operation, Job.unique_key).in_(list(places)), Job.finished_at.is_(None)
+    )
+    with runtime.sessions() as session:
+        taken = {(name, str(key)): job_id for name, key, job_id in session.execute(query)}
+    errors = [
+        FieldError(f"jobs.{places[key][0]}.unique_key", f"Job {job_id} has it.")
+        for key, job_id in sorted(taken.items(), key=lambda item: places[item[0]])
+    ]
+    message = "Unfinished jobs have the unique keys of some entries. Nothing was accepted."
+    return Conflict(message, code=ErrorCode.DUPLICATE_JOB, errors=errors[:MAX_ERRORS])
+
+
+def _refusal(errors: Sequence[FieldError]) -> InvalidInput:
+    message = f"{len(errors)} field(s) are not valid. Nothing was accepted."
+    return InvalidInput(message, errors=errors[:MAX_ERRORS])
