@@ -39,6 +39,7 @@ from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.logs import configure_logs
 from stellwerk.settings import settings
+from stellwerk.tracing import start_tracing
 from stellwerk_workers import presence  # noqa: F401  its signal handlers
 from stellwerk_workers.beat import SCHEDULE, SUBMIT_TASK
 from stellwerk_workers.handlers import load_handlers
@@ -63,6 +64,7 @@ class JobEnded(Exception):
 @cache
 def platform() -> Platform:
     """This process's collaborators: one connection per slot and one for the heartbeat."""
+    start_tracing(settings(), "worker")
     return bootstrap(settings(), role="worker", pool_size=_pool["slots"] + 1)
 
 

@@ -36,6 +36,7 @@ from stellwerk.jobs.outcomes import Ended
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
+from stellwerk.tracing import Attributes, came_to, carried_on
 from stellwerk_workers.handlers import handler_of
 from stellwerk_workers.heartbeat import Heartbeat
 from stellwerk_workers.outages import PAUSE_S, through_outages
@@ -70,7 +71,17 @@ class Runner:
         with structlog.contextvars.bound_contextvars(
             job_id=str(claimed.job_id), attempt=claimed.attempt, request_id=claimed.request_id
         ):
-            return self._attempt(claimed)
+            return self._traced(claimed)
+
+    def _traced(self, claimed: Claim) -> Report:
+        attributes: Attributes = {
+            "stellwerk.job_id": str(claimed.job_id),
+            "stellwerk.attempt": claimed.attempt,
+        }
+        with carried_on(claimed.trace_context, claimed.operation.name, attributes):
+            report = self._attempt(claimed)
+            came_to(report.came, is_error=report.came is Came.FAILED)
+            return report
 
     def _claim(self, wakeup: Wakeup, worker: str) -> Claim | None:
         token = uuid4()

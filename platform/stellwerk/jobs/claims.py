@@ -92,6 +92,7 @@ class Claim:
     version: int
     ending: dict[str, Any] | None
     request_id: str | None
+    trace_context: dict[str, str] | None
     worker: str
     # The lease counts from here
     asked_at: float = field(default_factory=time.monotonic, compare=False)
@@ -112,6 +113,7 @@ _COPIED = (
     "version",
     "ending",
     "request_id",
+    "trace_context",
     "worker",
 )
 

@@ -28,6 +28,7 @@ from stellwerk.jobs.model import JobArtifact, JobLog
 from stellwerk.jobs.ports import Event
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.staging import Staged
+from stellwerk.tracing import span
 
 Output = TypeVar("Output")
 
@@ -176,7 +177,8 @@ class JobContext:
         self._between_steps()
         outer, self._step = self._step, name
         self.record(checkpoints.intent(self, name, key))
-        output = run()
+        with span(name):
+            output = run()
         self.record(checkpoints.done(self, name, key, output))
         reach(self.runtime.settings, CrashPoint.BETWEEN_STEPS, self.job_id)
         self._step = outer

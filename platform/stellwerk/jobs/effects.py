@@ -24,6 +24,7 @@ from stellwerk.jobs.claims import FENCE
 from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.interruptions import HandedOver, Interruption, LeaseLost
 from stellwerk.jobs.model import StepState
+from stellwerk.tracing import span
 
 if TYPE_CHECKING:
     from stellwerk.jobs.context import JobContext
@@ -96,7 +97,8 @@ def perform(ctx: "JobContext", effect: Effect) -> Any:
 def _call(ctx: "JobContext", effect: Effect) -> Any:
     intent = _intend(ctx, effect)
     try:
-        output = effect.call(effect.idempotency_key(ctx.job_id))
+        with span(effect.name):
+            output = effect.call(effect.idempotency_key(ctx.job_id))
     except ProviderRejected:  # certainly did not happen: a later attempt may try again
         _conclude(ctx, replace(intent, state=StepState.UNDONE))
         raise
