@@ -75,12 +75,13 @@ def accepted(
 ) -> Response:
     """The 202 of a submission: where to look, when, and the noun's own `names` for the job."""
     url = f"{API}/jobs/{job_id}"
+    status = present_status(job_id) if replayed() else status
     body = {
         "job_id": str(job_id),
         "operation": operation,
-        "status": present_status(job_id) if replayed() else status,
+        "status": status,
         "status_url": url,
-        "links": links(job_id),
+        "links": links(job_id, status=PublicStatus(status)),
         **names,
     }
     headers = {

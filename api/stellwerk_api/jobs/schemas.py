@@ -218,6 +218,11 @@ class JobDocument(Schema):
     run_at = fields.AwareDateTime(required=True)
     started_at = fields.AwareDateTime(required=True, allow_none=True)
     finished_at = fields.AwareDateTime(required=True, allow_none=True)
+    estimated_completion_at = fields.AwareDateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "By how long its like took lately; null: nobody can tell."},
+    )
     result = fields.Dict(required=True, allow_none=True)
     error = fields.Nested(JobErrorSchema, required=True, allow_none=True)
     cost = fields.Float(required=True)

@@ -19,8 +19,11 @@ _ESTIMATE = text("""
               ORDER BY j.id DESC LIMIT 50) lately),
     ahead AS (
         SELECT count(*) AS number FROM (
-            SELECT 1 FROM jobs j, this WHERE j.queue = this.queue AND j.id < this.id
-                AND j.status IN ('queued', 'running') LIMIT 1000) older)
+            (SELECT 1 FROM jobs j, this WHERE j.queue = this.queue AND j.status = 'queued'
+                AND j.run_at < this.run_at LIMIT 1000)
+            UNION ALL
+            (SELECT 1 FROM jobs j, this WHERE j.queue = this.queue AND j.status = 'running'
+                LIMIT 1000)) older)
     SELECT greatest(this.run_at, now())
         + make_interval(secs => typical.seconds * (1 + ahead.number / :slots))
     FROM this, typical, ahead

@@ -13,6 +13,7 @@ from marshmallow import Schema
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import ErrorCode, NotFound
+from stellwerk.jobs.history import History
 
 if TYPE_CHECKING:
     from stellwerk.jobs.model import Job
@@ -117,9 +118,10 @@ class Operation:
 
 
 class Registry:
-    """Every declared operation, by name."""
+    """Every declared operation, by name, and how long each took lately."""
 
     def __init__(self, operations: Iterator[Operation] | tuple[Operation, ...]) -> None:
+        self.history = History()
         self._operations: dict[str, Operation] = {}
         for operation in operations:
             if operation.name in self._operations:
@@ -129,6 +131,10 @@ class Registry:
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(sorted(self._operations.values(), key=lambda operation: operation.name))
+
+    def names(self) -> list[str]:
+        """The operations' names."""
+        return list(self._operations)
 
     def __contains__(self, name: object) -> bool:
         return name in self._operations

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, text
 from sqlalchemy.orm import Session
 
-from stellwerk.clock import rfc3339
+from stellwerk.clock import rfc3339, utc_now
 from stellwerk.errors import Gone, NotFound
 from stellwerk.jobs.lists import JobFilter, ids_of_page
 from stellwerk.jobs.model import Job, JobArtifact, JobCost, JobLog, JobTombstone
@@ -38,6 +38,7 @@ _BY_IDS = text(_DOCUMENTS + " WHERE j.id = ANY(:ids)")
 
 Row = Mapping[str, Any] | RowMapping
 
+_ENDED = frozenset(PublicStatus(status) for status in TERMINAL)
 _STEP_STATUS = {"intent": "running", "done": "completed", "undone": "undone"}
 
 
@@ -46,6 +47,7 @@ def changes(session: Session, registry: Registry, job_ids: Iterable[UUID]) -> li
     ids = list(job_ids)
     if not ids:
         return []
+    registry.history.refresh(session, registry.names())
     rows = session.execute(_BY_IDS, {"ids": ids}).mappings()
     return [change_of(row, registry) for row in rows]
 
@@ -70,6 +72,7 @@ def documents(session: Session, registry: Registry, wanted: JobFilter) -> list[d
     """Documents of the newest jobs that pass the filter."""
     ids, values = ids_of_page(wanted)
     statement = text(f"{_DOCUMENTS} WHERE j.id = ANY(ARRAY({ids})) ORDER BY j.id DESC")
+    registry.history.refresh(session, registry.names())
     rows = session.execute(statement, values).mappings()
     return [document(row, registry) for row in rows]
 
@@ -100,10 +103,12 @@ def document(row: Row, registry: Registry) -> dict[str, Any]:
 
     Its first four members stay where they are: polls read them without parsing the rest.
     """
+    status = _public(row)
+    expected_end = registry.history.expected_end(row, status, utc_now())
     return {
         "job_id": str(row["id"]),
         "operation": row["operation"],
-        "status": _public(row),
+        "status": status,
         "queue": row["queue"],
         "progress": row["progress"],
         "message": row["message"],
@@ -115,21 +120,29 @@ def document(row: Row, registry: Registry) -> dict[str, Any]:
         "run_at": rfc3339(row["run_at"]),
         "started_at": rfc3339(row["started_at"]),
         "finished_at": rfc3339(row["finished_at"]),
+        "estimated_completion_at": rfc3339(expected_end),
         "result": row["result"],
         "error": row["error"],
         "cost": round(float(row["cost"]), 6),
         "simulated": row["is_simulated"],
         "tags": row["tags"],
         "artifacts": [_artifact(row["id"], item) for item in row["artifact_rows"]],
-        "links": links(row["id"]),
+        "links": links(row["id"], status=status, parent_id=row["parent_id"]),
     }
 
 
-def links(job_id: UUID) -> dict[str, str]:
-    """Where to go from a job."""
+def links(
+    job_id: UUID, *, status: PublicStatus = PublicStatus.QUEUED, parent_id: UUID | None = None
+) -> dict[str, str]:
+    """Where to go from a job; what can be done to it, as far as it can be done now."""
     root = f"{API}/jobs/{job_id}"
-    names = ("events", "logs", "steps", "artifacts", "cancel", "retry")
-    return {"self": root} | {name: f"{root}/{name}" for name in names}
+    names = ["events", "logs", "steps", "children", "artifacts"]
+    if status in {PublicStatus.FAILED, PublicStatus.CANCELLED}:
+        names.append("retry")
+    if status not in _ENDED:
+        names.append("cancel")
+    found = {"self": root} | {name: f"{root}/{name}" for name in names}
+    return found | ({"parent": f"{API}/jobs/{parent_id}"} if parent_id else {})
 
 
 def change_of(row: Row, registry: Registry) -> Change:
