@@ -18,6 +18,7 @@ from stellwerk_api.auth import guard
 from stellwerk_api.bodies import READ_BYTES
 from stellwerk_api.credentials import Credentials
 from stellwerk_api.documentation import routes as documentation
+from stellwerk_api.documentation.examples import add_error_examples
 from stellwerk_api.documentation.openapi import api_of
 from stellwerk_api.errors import handle_errors
 from stellwerk_api.jobs.quick_polls import QuickPolls
@@ -86,7 +87,9 @@ def add_routes(app: Flask) -> None:
     api = api_of(app)
     for blueprint in _blueprints():
         api.register_blueprint(blueprint)
-    app.extensions[documentation.EXTENSION] = as_json(api.spec.to_dict())
+    document = api.spec.to_dict()
+    add_error_examples(document)
+    app.extensions[documentation.EXTENSION] = as_json(document)
 
 
 def _blueprints() -> Iterator[Any]:

@@ -77,6 +77,7 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
         description: str | None = None,
         content_type: str | None = None,
         headers: Sequence[str] = (),
+        example: Any = None,
     ) -> Decorator:
         """What success looks like; what the view returns is dumped, unless it is a Response."""
         documented = {name: {"schema": {"type": "string"}} for name in headers}
@@ -86,6 +87,7 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
             description=description,
             content_type=content_type,
             headers=documented or None,
+            example=example,
         )
         return wrapped
 

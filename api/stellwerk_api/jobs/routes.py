@@ -11,6 +11,7 @@ from stellwerk.jobs.queries import API
 from stellwerk_api.accepted import HEADERS, Accepted
 from stellwerk_api.auth import requires
 from stellwerk_api.blueprint import Blueprint
+from stellwerk_api.documentation.examples import JOB
 from stellwerk_api.documentation.parameters import (
     IF_NONE_MATCH,
     IF_RANGE,
@@ -107,7 +108,7 @@ def requeue(body: Mapping[str, Any]) -> Response:
 
 @jobs.get("/<uuid:job_id>")
 @requires("jobs:read")
-@jobs.answers(200, JobDocument, headers=("ETag", "Retry-After"))
+@jobs.answers(200, JobDocument, headers=("ETag", "Retry-After"), example=JOB)
 @jobs.also(304, "The version in If-None-Match is still the newest.", ("ETag", "Retry-After"))
 @jobs.reads(PREFER, IF_NONE_MATCH)
 @jobs.query(WaitQuery)
