@@ -62,10 +62,10 @@ class History:
         if not self.is_due() or not self._lock.acquire(blocking=False):
             return
         try:
+            self._measure_after = time.monotonic() + MEASURED_EVERY_S
             values = {"operations": list(operations), "lately": LATELY}
             found = {row.name: _usual(row) for row in session.execute(_MEASURE, values)}
             self._usual = {**self._usual, **found}  # a backlog hides what was completed before it
-            self._measure_after = time.monotonic() + MEASURED_EVERY_S
         finally:
             self._lock.release()
 

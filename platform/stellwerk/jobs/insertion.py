@@ -60,7 +60,6 @@ def insert(runtime: Runtime, values: Values, condition: str, once: Once | None) 
     `values` are those of the job's columns (`run_at` None: now) and of the condition. Raises
     what `idempotency.reserve` raises, and SQLAlchemy's errors.
     """
-    _measure(runtime)
     key = once.values([values["id"]]) if once else {}
     statement = _statement(condition, is_keyed=once is not None)
     rows = runtime.direct.rows(statement, {**values, **key, **_as_text(values)})
@@ -69,14 +68,6 @@ def insert(runtime: Runtime, values: Values, condition: str, once: Once | None) 
     elif once:
         with runtime.sessions() as session:
             raise found(session, once)
-
-
-def _measure(runtime: Runtime) -> None:
-    """While nothing is stored yet: what is told afterwards says when the job will be finished."""
-    registry = runtime.registry
-    if registry.history.is_due():
-        with runtime.sessions() as session:
-            registry.history.refresh(session, registry.names())
 
 
 def _as_text(values: Values) -> dict[str, str | None]:

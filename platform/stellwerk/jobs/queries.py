@@ -47,13 +47,13 @@ def changes(session: Session, registry: Registry, job_ids: Iterable[UUID]) -> li
     ids = list(job_ids)
     if not ids:
         return []
-    registry.history.refresh(session, registry.names())
     rows = session.execute(_BY_IDS, {"ids": ids}).mappings()
     return [change_of(row, registry) for row in rows]
 
 
 def change(session: Session, registry: Registry, job_id: UUID) -> Change:
     """One job's document; raises NotFound, or Gone where it was purged."""
+    registry.history.refresh(session, registry.names())
     found = changes(session, registry, [job_id])
     if found:
         return found[0]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from stellwerk.db.direct import Direct
@@ -72,9 +72,14 @@ def unit(runtime: Runtime) -> Iterator[Unit]:
 def announce(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:
     """Show changes and send wake-ups; those that cannot be sent are left to the dispatcher."""
     _after_commit(runtime, shown, wakeups)
-    if not wakeups:
+    if wakeups:
+        _send(runtime, shown, wakeups)
+    else:
         runtime.board.show(shown)
-        return
+    _measure(runtime)
+
+
+def _send(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:
     try:
         runtime.publisher.announce(shown, wakeups)
     except Unavailable as exc:
@@ -82,6 +87,18 @@ def announce(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup
         leave_to_dispatcher(runtime, [wakeup.job_id for wakeup in wakeups])
     for wakeup in wakeups:
         reach(runtime.settings, CrashPoint.AFTER_PUBLISH, wakeup.job_id)
+
+
+def _measure(runtime: Runtime) -> None:
+    """Now and then, how long jobs take: between transactions, so that none waits for it."""
+    registry = runtime.registry
+    if not registry.history.is_due():
+        return
+    try:
+        with runtime.sessions() as session:
+            registry.history.refresh(session, registry.names())
+    except SQLAlchemyError as exc:
+        log.warning("not measured how long jobs take", reason=str(exc).splitlines()[0])
 
 
 def _after_commit(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:
