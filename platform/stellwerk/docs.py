@@ -20,11 +20,12 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from stellwerk.bootstrap import registry
+from stellwerk.cli.client_settings import ClientSettings
 from stellwerk.errors import ErrorCode
 from stellwerk.field_comments import commented_fields
 from stellwerk.jobs.operation import Operation, RetryPolicy, Step
 from stellwerk.jobs.states import TRANSITIONS, JobStatus, public_status, state_diagram
-from stellwerk.settings import PREFIX, ClientSettings, Settings
+from stellwerk.settings import PREFIX, Settings
 from stellwerk.studio.states import AFTER_JOB
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,6 @@ This is the only module that looks at the environment. The ecosystem's usual nam
 import os
 from decimal import Decimal
 from difflib import get_close_matches
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,44 +24,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stellwerk.choices import ArtifactStore, ImageProvider, Mode, ScriptProvider, VoiceProvider
 from stellwerk.errors import ConfigurationError
 
 PREFIX = "STELLWERK_"
-
-
-class Mode(StrEnum):
-    """How strict the installation is about secrets, TLS and local stand-ins."""
-
-    DEVELOPMENT = "development"
-    PRODUCTION = "production"
-
-
-class ArtifactStore(StrEnum):
-    """Where files made by jobs live."""
-
-    LOCAL = "local"
-    S3 = "s3"
-
-
-class ScriptProvider(StrEnum):
-    """Who writes video scripts."""
-
-    TEMPLATE = "template"
-    OPENAI = "openai"
-
-
-class VoiceProvider(StrEnum):
-    """Who speaks the narration."""
-
-    LOCAL = "local"
-    ELEVENLABS = "elevenlabs"
-
-
-class ImageProvider(StrEnum):
-    """Who draws the scenes."""
-
-    PILLOW = "pillow"
-    OPENAI = "openai"
 
 
 def _named(name: str, default: Any, *aliases: str) -> Any:
@@ -261,18 +226,6 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """What links and callbacks start with, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
-
-
-class ClientSettings(BaseSettings):
-    """What the command line client reads from the environment."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
-    )
-
-    url: str = ""  # of the platform, such as https://stellwerk.example.com
-    token: SecretStr = SecretStr("")  # an access token or an API key
-    config: Path | None = None  # file that `stellwerk login` writes
 
 
 def _required(secret: SecretStr, name: str) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Response
 
+from stellwerk.choices import Mode
 from stellwerk.clock import rfc3339
 from stellwerk.identity import queries, service
 from stellwerk.identity.model import User
 from stellwerk.identity.service import LoginRules
-from stellwerk.settings import Mode
 from stellwerk_api.auth import caller, credentials
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import json_answer

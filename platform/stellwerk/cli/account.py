@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from stellwerk.cli.client_settings import ClientSettings
 from stellwerk.errors import ConfigurationError
-from stellwerk.settings import ClientSettings, load_settings
+from stellwerk.settings import load_settings
 from stellwerk.stack.home import Home
 from stellwerk.stack.report import read_report
 

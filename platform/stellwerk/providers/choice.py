@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from stellwerk.choices import ArtifactStore, ImageProvider, Mode, ScriptProvider, VoiceProvider
 from stellwerk.errors import ConfigurationError
 from stellwerk.providers.artifacts.local import LocalArtifacts
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
@@ -18,14 +19,7 @@ from stellwerk.providers.script.protocol import ScriptWriter
 from stellwerk.providers.script.template import TemplateWriter
 from stellwerk.providers.voice.local import LocalVoice
 from stellwerk.providers.voice.protocol import Voice
-from stellwerk.settings import (
-    ArtifactStore,
-    ImageProvider,
-    Mode,
-    ScriptProvider,
-    Settings,
-    VoiceProvider,
-)
+from stellwerk.settings import Settings
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -3,15 +3,9 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from stellwerk.choices import ArtifactStore, ImageProvider, Mode, ScriptProvider, VoiceProvider
 from stellwerk.errors import ConfigurationError
-from stellwerk.settings import (
-    ArtifactStore,
-    ImageProvider,
-    Mode,
-    ScriptProvider,
-    Settings,
-    VoiceProvider,
-)
+from stellwerk.settings import Settings
 
 SHORTEST_KEY_BYTES = 32  # RFC 7518, 3.2: HS256 needs a key as long as its hash
 LOCAL_IS_FINE = "or set STELLWERK_ALLOW_LOCAL_PROVIDERS=true"

@@ -9,8 +9,8 @@ import sysconfig
 from collections.abc import Iterator
 from importlib.util import find_spec
 
+from stellwerk.choices import ImageProvider, ScriptProvider, VoiceProvider
 from stellwerk.cli.checks.finding import Finding, Grade, Patient, verdict
-from stellwerk.settings import ImageProvider, ScriptProvider, VoiceProvider
 from stellwerk.stack.home import FREE_REFUSED_BYTES, FREE_WARNED_BYTES, MIB
 from stellwerk.stack.postgres_place import orphans
 from stellwerk.stack.postgres_programs import find_programs

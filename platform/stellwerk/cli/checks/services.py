@@ -10,10 +10,11 @@ from sqlalchemy.pool import NullPool
 
 from celeryconfig import QUEUES
 from stellwerk.broker.workers import workers_by_queue
+from stellwerk.choices import ArtifactStore
 from stellwerk.cli.checks.finding import Finding, Grade, Patient, verdict
 from stellwerk.db import migrate
 from stellwerk.providers.choice import choose_providers
-from stellwerk.settings import ArtifactStore, Settings
+from stellwerk.settings import Settings
 from stellwerk.stack.masking import masked
 from stellwerk.stack.report import read_report
 

@@ -14,12 +14,13 @@ import pytest
 import trustme
 
 from receiver import receiving
+from stellwerk.choices import Mode
 from stellwerk.errors import ErrorCode, ProviderRejected, ProviderUnavailable
 from stellwerk.providers.choice import choose_providers
 from stellwerk.providers.outbound.addresses import AddressRules
 from stellwerk.providers.outbound.client import Answer, OutboundClient
 from stellwerk.providers.outbound.targets import TargetRules
-from stellwerk.settings import Mode, Settings
+from stellwerk.settings import Settings
 
 HOME = AddressRules((ip_network("127.0.0.1/32"),))
 SOON_S = 10.0  # generous: what hangs, hangs for ever

@@ -1,0 +1,38 @@
+"""What can be chosen by settings, where there is more than one of it."""
+
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """How strict the installation is about secrets, TLS and local stand-ins."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class ArtifactStore(StrEnum):
+    """Where files made by jobs live."""
+
+    LOCAL = "local"
+    S3 = "s3"
+
+
+class ScriptProvider(StrEnum):
+    """Who writes video scripts."""
+
+    TEMPLATE = "template"
+    OPENAI = "openai"
+
+
+class VoiceProvider(StrEnum):
+    """Who speaks the narration."""
+
+    LOCAL = "local"
+    ELEVENLABS = "elevenlabs"
+
+
+class ImageProvider(StrEnum):
+    """Who draws the scenes."""
+
+    PILLOW = "pillow"
+    OPENAI = "openai"
