@@ -196,6 +196,11 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.Uuid(), nullable=True),
         sa.Column("parent_step", sa.String(length=80), nullable=True),
         sa.Column("parent_key", sa.String(length=255), nullable=True),
+        sa.Column("depth", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "awaits", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("cancels_children", sa.Boolean(), server_default="false", nullable=False),
         sa.Column(
             "tags", postgresql.ARRAY(sa.String(length=64)), server_default="{}", nullable=False
         ),
@@ -254,6 +259,20 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'cancelled'"),
     )
     op.create_index(
+        "ix_jobs_cancels_children",
+        "jobs",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("cancels_children"),
+    )
+    op.create_index(
+        "ix_jobs_children",
+        "jobs",
+        ["parent_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_jobs_due",
         "jobs",
         ["queue", "run_at"],
@@ -273,6 +292,13 @@ def upgrade() -> None:
         ["lease_until"],
         unique=False,
         postgresql_where=sa.text("status = 'running'"),
+    )
+    op.create_index(
+        "ix_jobs_live_children",
+        "jobs",
+        ["parent_id"],
+        unique=False,
+        postgresql_where=sa.text("parent_id IS NOT NULL AND finished_at IS NULL"),
     )
     op.create_index(
         "ix_jobs_operation", "jobs", ["operation", sa.literal_column("id DESC")], unique=False
@@ -931,12 +957,23 @@ def downgrade() -> None:
     )
     op.drop_index("ix_jobs_operation", table_name="jobs")
     op.drop_index(
+        "ix_jobs_live_children",
+        table_name="jobs",
+        postgresql_where=sa.text("parent_id IS NOT NULL AND finished_at IS NULL"),
+    )
+    op.drop_index(
         "ix_jobs_lease", table_name="jobs", postgresql_where=sa.text("status = 'running'")
     )
     op.drop_index(
         "ix_jobs_failed", table_name="jobs", postgresql_where=sa.text("status = 'failed'")
     )
     op.drop_index("ix_jobs_due", table_name="jobs", postgresql_where=sa.text("status = 'queued'"))
+    op.drop_index(
+        "ix_jobs_children", table_name="jobs", postgresql_where=sa.text("parent_id IS NOT NULL")
+    )
+    op.drop_index(
+        "ix_jobs_cancels_children", table_name="jobs", postgresql_where=sa.text("cancels_children")
+    )
     op.drop_index(
         "ix_jobs_cancelled", table_name="jobs", postgresql_where=sa.text("status = 'cancelled'")
     )

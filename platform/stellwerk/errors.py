@@ -62,6 +62,7 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_KEY_IN_USE = "IDEMPOTENCY_KEY_IN_USE"  # 409: the same request is under way
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"  # 422: the key came with another body before
     DUPLICATE_JOB = "DUPLICATE_JOB"  # 409: one with the same key is unfinished; see `details`
+    CHILD_LIMIT_REACHED = "CHILD_LIMIT_REACHED"  # 409: too many children, or nested too deep
     GONE = "GONE"  # 410: it existed and was removed for good
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"  # 413: the body is larger than 1 MiB
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"  # 415: the body is of another type
@@ -77,6 +78,7 @@ class ErrorCode(StrEnum):
     TARGET_NOT_ALLOWED = "TARGET_NOT_ALLOWED"  # 422: a URL that the platform does not call
     PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"  # 422: a provider or its key is not set
     JOB_FAILED = "JOB_FAILED"  # job: its handler ended it, without a retry
+    CHILD_FAILED = "CHILD_FAILED"  # job: a child it waited for failed; `details` names them
     JOB_CANCELLED = "JOB_CANCELLED"  # job: somebody cancelled it
     JOB_POISONED = "JOB_POISONED"  # job: workers died while running it, three times
     LEASE_LOST = "LEASE_LOST"  # job: another attempt took over

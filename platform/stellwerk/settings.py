@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     schedules_limit: int = Field(default=100, ge=0)  # schedules of one user
     idempotency_ttl_s: int = Field(default=86_400, ge=60)  # how long an Idempotency-Key is known
     job_events_kept: int = Field(default=1000, ge=10)  # per job
+    job_children_max: int = Field(default=10_000, ge=1)  # of one job
+    job_depth_max: int = Field(default=8, ge=1)  # jobs above a job: its parent, that one's ...
     job_signal_bytes: int = Field(default=65_536, ge=1)  # of a signal's data as JSON, at most
     retry_delays_s: dict[str, list[float]] = {}  # by operation, in place of its own retry policy
     crash_folder: Path | None = None  # for chaos tests: files in it kill processes

@@ -15,7 +15,7 @@ from stellwerk.broker.events import Announcer, Lost
 from stellwerk.broker.publisher import publishing_app
 from stellwerk.broker.redis_publisher import is_plain_redis
 from stellwerk.gate import Gate
-from stellwerk.jobs import dispatch
+from stellwerk.jobs import dispatch, families
 from stellwerk.jobs.depths import queue_depths
 from stellwerk.jobs.pace import Pace
 from stellwerk.live.client import LiveClient
@@ -81,6 +81,8 @@ class Dispatcher:
         self._sweep_after = time.monotonic() + SWEEP_EVERY_S
         dispatch.wake_overdue_waits(self._platform.runtime)
         fire_due(self._platform.runtime)
+        families.cancel_abandoned(self._platform.runtime)
+        families.tell_parents(self._platform.runtime)
         self._tell_depths()
         rescued = dispatch.rescue_expired(self._platform.runtime)
         if rescued:

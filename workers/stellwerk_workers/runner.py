@@ -36,6 +36,7 @@ from stellwerk.jobs.outcomes import Ended
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
+from stellwerk.jobs.suspension import suspend
 from stellwerk.tracing import Attributes, came_to, carried_on
 from stellwerk_workers.handlers import handler_of
 from stellwerk_workers.heartbeat import Heartbeat
@@ -152,11 +153,11 @@ class Runner:
                 return self._end(ctx, lifecycle.cancelled())
             case TimeLimitReached():
                 return self._failed(ctx, over_limit(ctx.claimed))
-            case Suspended(signal=name, until=until):
+            case Suspended():
                 return self._again(
                     ctx,
-                    lambda work: lifecycle.suspend(work, ctx.claimed, signal=name, until=until),
-                    f"waits for {name}",
+                    lambda work: suspend(work, ctx.claimed, interruption),
+                    f"waits for {interruption.signal}",
                 )
             case HandedOver(reason=reason, delay_s=delay_s):
                 return self._again(

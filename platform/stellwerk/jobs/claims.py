@@ -20,7 +20,8 @@ FENCE = "id = :id AND attempt = :attempt AND lease_token = :token AND finished_a
 
 _TAKE = """
     status = 'running', attempt = jobs.attempt + 1, version = jobs.version + 1,
-    lease_token = :token, lease_until = now() + :lease, worker = :worker, progress = 0,
+    lease_token = :token, lease_until = now() + :lease, worker = :worker,
+    progress = CASE WHEN jobs.wait_signal IS NULL THEN 0 ELSE jobs.progress END,
     started_at = coalesce(jobs.started_at, now()), published_at = NULL,
     wait_signal = NULL, wait_until = NULL
 """

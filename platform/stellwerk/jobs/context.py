@@ -6,12 +6,12 @@ outcome, checkpoints, cost lines and domain rows commit together or not at all.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from threading import Event as ThreadEvent
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,14 +20,16 @@ from sqlalchemy.orm import Session
 from stellwerk.db.engine import may_pass
 from stellwerk.jobs import checkpoints, effects, lifecycle, waits
 from stellwerk.jobs.checkpoints import Checkpoint
+from stellwerk.jobs.children import ChildEnd, ChildFailure, ChildJob, Children
 from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.effects import Effect
-from stellwerk.jobs.interruptions import HandedOver, Interruption
+from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.jobs.model import JobArtifact, JobLog
 from stellwerk.jobs.ports import Event
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.staging import Staged
+from stellwerk.jobs.stoppable import Stoppable
 from stellwerk.tracing import span
 
 Output = TypeVar("Output")
@@ -42,7 +44,7 @@ _PROGRESS = text("""
 _ASYNC_COMMIT = text("SET LOCAL synchronous_commit = off")
 
 
-class JobContext:
+class JobContext(Stoppable):
     """One attempt of one job, seen by its handler."""
 
     def __init__(
@@ -53,17 +55,16 @@ class JobContext:
         make_workdir: Callable[[], Path],
         is_draining: Callable[[], bool],
     ) -> None:
+        super().__init__(is_draining)
         self.runtime = runtime
         self.claimed = claimed
         self._make_workdir = make_workdir
         self._storage = runtime.providers.artifacts
-        self._is_draining = is_draining
-        self._stopped = ThreadEvent()
-        self._stop_reason: type[Interruption] | None = None
         self.is_settling = False  # the handler is done; only its outcome is being written
         self._checkpoints: dict[tuple[str, str], Checkpoint] = {}
         self._occurrences: Counter[str] = Counter()
         self.staged = Staged(claimed)
+        self._children = Children(self)
         self._step = ""
         self._began_at = time.monotonic()
         self._told_at = 0.0
@@ -103,54 +104,22 @@ class JobContext:
         """A folder of this attempt alone, removed afterwards; raises OSError."""
         return self._make_workdir()
 
-    # Stopping
-
     @property
-    def cancelled(self) -> bool:
-        """Whether the handler should stop, for whatever reason."""
-        return self._stopped.is_set()
-
-    @property
-    def draining(self) -> bool:
-        """Whether the worker wants to stop and hand the job over."""
-        return self._is_draining()
-
-    def stop(self, reason: type[Interruption]) -> None:
-        """Called by the heartbeat thread: the next `check` raises this."""
-        if self._stop_reason is None:
-            self._stop_reason = reason
-        self._stopped.set()
-
-    @property
-    def stop_reason(self) -> type[Interruption] | None:
-        """Why it was told to stop: LeaseLost, Cancelled, TimeLimitReached or HandedOver."""
-        return self._stop_reason
-
-    def check(self) -> None:
-        """Raise the interruption that is due, if any; long loops call this."""
-        if self._stop_reason is not None:
-            raise self._stop_reason
-
-    def should_stop(self) -> bool:
-        """`check` for code that asks; it never answers True, since it raises instead."""
-        self.check()
-        return False
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep, but wake up to be interrupted."""
-        self._stopped.wait(seconds)
-        self.check()
+    def step_name(self) -> str:
+        """The step that runs now; empty between steps."""
+        return self._step
 
     # Recording
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A transaction that only commits while this attempt stands; raises LeaseLost."""
-        with self._fenced() as work:
+        with self.fenced() as work:
             yield work.session
 
     @contextmanager
-    def _fenced(self) -> Iterator[Unit]:
+    def fenced(self) -> Iterator[Unit]:
+        """The same, for those who change jobs in it."""
         with unit(self.runtime) as work:
             self._version = lifecycle.lock(work.session, self.claimed)
             yield work
@@ -191,7 +160,7 @@ class JobContext:
 
     def record(self, checkpoint: Checkpoint) -> None:
         """Store a checkpoint, with the artifacts and costs that belong to it."""
-        with self._fenced() as work:
+        with self.fenced() as work:
             self.flush(work.session)
             checkpoints.store(work.session, self.job_id, checkpoint)
             whole = checkpoint.kind == "checkpoint" and not checkpoint.key
@@ -221,7 +190,7 @@ class JobContext:
         self.check()
         if time.monotonic() - self._told_at < PROGRESS_EVERY_S:
             return
-        with self._unless_outage(), self._fenced() as work:
+        with self._unless_outage(), self.fenced() as work:
             self._advance(work, min(max(fraction, 0.0), 1.0), message or self._step)
 
     @contextmanager
@@ -298,3 +267,21 @@ class JobContext:
     def wait_for(self, signal: str, *, timeout_s: float | None = None, key: str = "") -> Any:
         """The data of the next signal of that name; see `waits.wait_for`."""
         return waits.wait_for(self, signal, timeout_s=timeout_s, key=key)
+
+    def submit_child(self, operation: str, payload: dict[str, Any], *, key: str = "") -> UUID:
+        """Make a job of its own for a part of this one; see `children.Children`."""
+        return self.submit_children([ChildJob(operation, payload, key)])[0]
+
+    def submit_children(self, wanted: Sequence[ChildJob]) -> list[UUID]:
+        """The same for many at once."""
+        return self._children.submit(wanted)
+
+    def wait_children(
+        self,
+        keys: Iterable[str] | None = None,
+        *,
+        step: str | None = None,
+        failure: ChildFailure = ChildFailure.FAIL_FAST,
+    ) -> list[ChildEnd]:
+        """How children ended, in order; the worker is given back meanwhile."""
+        return self._children.wait(keys, step=step, failure=failure)

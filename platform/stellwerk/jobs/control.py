@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from stellwerk.errors import Conflict, ErrorCode, FieldError, Gone, InvalidInput, NotFound
 from stellwerk.jobs import lifecycle
+from stellwerk.jobs.endings import abandon_children
 from stellwerk.jobs.idempotency import Once, reserve
 from stellwerk.jobs.model import Job, JobSignal, JobTombstone
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import LIVE, TERMINAL, JobStatus
+from stellwerk.jobs.waking import wake
 from stellwerk.settings import Settings
 
 _REQUEST_CANCEL = text("""
@@ -24,23 +26,29 @@ _REQUEST_CANCEL = text("""
 QUEUE_AGAIN = text("""
     UPDATE jobs SET status = 'queued', failures = 0, crashes = 0, version = version + 1,
         run_at = now(), published_at = NULL, finished_at = NULL, cancel_requested_at = NULL,
-        result = NULL, error = NULL, message = ''
+        result = NULL, error = NULL, message = '', cancels_children = false
     WHERE id = ANY(:ids)
+""")
+# Deepest first, as families are locked. Others than these are nobody's to run again.
+_FALLEN_CHILDREN = text("""
+    WITH RECURSIVE fallen AS (
+        SELECT id, status, error, depth FROM jobs WHERE id = :id
+        UNION ALL
+        SELECT c.id, c.status, c.error, c.depth FROM fallen p JOIN jobs c ON c.parent_id = p.id
+        WHERE c.status IN ('failed', 'cancelled')
+            AND (p.status = 'cancelled' OR p.error ->> 'code' = 'CHILD_FAILED'))
+    SELECT id FROM fallen WHERE id <> :id ORDER BY depth DESC, id
 """)
 FORGET_TIMEOUTS = text("""
     DELETE FROM job_steps WHERE job_id = ANY(:ids) AND kind = 'wait' AND output ? 'timed_out'
-""")
-_WAKE = text("""
-    UPDATE jobs SET status = 'queued', run_at = now(), version = version + 1,
-        published_at = NULL, wait_signal = NULL, wait_until = NULL
-    WHERE id = :id
 """)
 
 
 def cancel(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
     """Cancel a job: at once where no worker holds it, else its worker is told within a second.
 
-    Raises NotFound, Gone, Conflict (JOB_NOT_CANCELLABLE) for a job that already ended.
+    Its children that have not ended follow. Raises NotFound, Gone, Conflict (JOB_NOT_CANCELLABLE)
+    for a job that already ended.
     """
     with unit(runtime) as work:
         reserve(work.session, once, [job_id])
@@ -49,6 +57,7 @@ def cancel(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
             message = f"The job is already {job.status}."
             raise Conflict(message, code=ErrorCode.JOB_NOT_CANCELLABLE)
         work.session.execute(_REQUEST_CANCEL, {"id": job_id})
+        abandon_children(work, job_id)
         if job.status != JobStatus.RUNNING and job.ending is None:
             lifecycle.end(runtime, work, job, lifecycle.cancelled())
         work.changed.add(job_id)
@@ -57,11 +66,14 @@ def cancel(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
 def retry(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
     """Queue a failed or cancelled job again; steps that were done are not run again.
 
-    Waits that had run out wait again. Raises NotFound, Gone, Conflict (JOB_NOT_RETRYABLE, or
-    DUPLICATE_JOB where another job with its unique key is active).
+    Waits that had run out wait again. Where it was cancelled, or failed because of children, those
+    of its children that failed or were cancelled are queued again with it. Raises NotFound, Gone,
+    Conflict (JOB_NOT_RETRYABLE, or DUPLICATE_JOB where another job with its unique key is active).
     """
     with unit(runtime) as work:
         reserve(work.session, once, [job_id])
+        for child_id in work.session.scalars(_FALLEN_CHILDREN, {"id": job_id}).all():
+            requeue(runtime, work, locked(work.session, child_id))
         job = locked(work.session, job_id)
         if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
             message = f"Only failed and cancelled jobs can be retried; this one is {job.status}."
@@ -121,8 +133,7 @@ def send_signal(work: Unit, job: Job, message: JobSignal) -> None:
         return
     work.session.add(message)
     if job.status == JobStatus.WAITING and job.wait_signal == message.name:
-        work.session.execute(_WAKE, {"id": job.id})
-        work.changed.add(job.id)
+        wake(work, job.id)
 
 
 def locked(session: Session, job_id: UUID) -> Job:

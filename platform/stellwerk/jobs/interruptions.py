@@ -7,10 +7,12 @@
     ├── Cancelled          somebody cancelled the job
     ├── TimeLimitReached   it ran longer than its operation allows
     ├── HandedOver         its worker stops, or it has to wait a while: back to the queue
-    └── Suspended          it waits for a signal: its worker is free
+    └── Suspended          it waits for a signal or for children: its worker is free
 """
 
 from datetime import datetime
+
+from stellwerk.jobs.awaited import Awaited
 
 
 class Interruption(BaseException):
@@ -39,9 +41,10 @@ class HandedOver(Interruption):
 
 
 class Suspended(Interruption):
-    """The job waits for `signal` until `until` (None: for ever)."""
+    """The job waits for `signal` until `until` (None: for ever), or for children."""
 
-    def __init__(self, signal: str, until: datetime | None) -> None:
+    def __init__(self, signal: str, until: datetime | None, awaited: Awaited | None = None) -> None:
         super().__init__(signal)
         self.signal = signal
         self.until = until
+        self.awaited = awaited

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.errors import ErrorCode
 from stellwerk.jobs.claims import FENCE, Claim
-from stellwerk.jobs.endings import HEARD, after_end
+from stellwerk.jobs.endings import ENDED, abandon_children, after_end
 from stellwerk.jobs.interruptions import Cancelled, LeaseLost
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation
@@ -50,7 +50,7 @@ _FINISH = _statement(
         failures = {_FAILURES}, version = version + 1, finished_at = now(),
         message = coalesce(CAST(:error AS jsonb) ->> 'message', ''),
         lease_until = NULL, lease_token = NULL, published_at = NULL, reserved_cost = 0
-    WHERE {FENCE} RETURNING id, {HEARD} AS is_heard
+    WHERE {FENCE} RETURNING {ENDED}
 """,
     "result",
     "error",
@@ -64,17 +64,8 @@ _REQUEUE = _statement(
 """,
     "error",
 )
-_SUSPEND = text(f"""
-    UPDATE jobs SET status = 'waiting', version = version + 1, wait_signal = :signal,
-        wait_until = :until, lease_until = NULL, lease_token = NULL, message = :message
-    WHERE {FENCE} RETURNING id
-""")
 _IS_CANCELLED = text(f"""
     SELECT cancel_requested_at IS NOT NULL AND ending IS NULL FROM jobs WHERE {FENCE}
-""")
-_HAS_SIGNAL = text("""
-    SELECT EXISTS (SELECT 1 FROM job_signals
-        WHERE job_id = :id AND name = :signal AND consumed_at IS NULL)
 """)
 _HAS_UNDOABLE = text("""
     SELECT EXISTS (SELECT 1 FROM job_steps
@@ -97,7 +88,7 @@ _END = _statement(
         failures = coalesce(CAST(ending ->> 'failures' AS int), failures),
         version = version + 1, finished_at = now(), lease_until = NULL, lease_token = NULL,
         published_at = NULL, wait_signal = NULL, wait_until = NULL, reserved_cost = 0
-    WHERE id = :id AND finished_at IS NULL RETURNING id, {HEARD} AS is_heard
+    WHERE id = :id AND finished_at IS NULL RETURNING {ENDED}
 """,
     "result",
     "error",
@@ -137,19 +128,10 @@ def hand_over(work: Unit, claimed: Claim, *, reason: str, delay_s: float = 0.0) 
     _requeue(work, claimed, values | {"message": reason})
 
 
-def suspend(work: Unit, claimed: Claim, *, signal: str, until: Any) -> None:
-    """Store that the job waits; its worker is free. `until`: timestamp or None for ever.
-
-    A signal that came in meanwhile is seen here, under the row's lock, and sends it on at once.
-    """
-    lock(work.session, claimed)
-    _heed_cancel(work, claimed)
-    if work.session.scalar(_HAS_SIGNAL, {"id": claimed.job_id, "signal": signal}):
-        hand_over(work, claimed, reason=f"{signal} has come")
-        return
-    values = {"signal": signal, "until": until, "message": f"waiting for {signal}"}
-    _one(work.session.execute(_SUSPEND, claimed.fence | values).first())
-    work.changed.add(claimed.job_id)
+def heed_cancel(work: Unit, claimed: Claim) -> None:
+    """A cancel that was accepted meanwhile must not be forgotten by going back to the queue."""
+    if work.session.scalar(_IS_CANCELLED, claimed.fence):
+        raise Cancelled
 
 
 def end(runtime: Runtime, work: Unit, job: Job, outcome: Outcome) -> None:
@@ -185,15 +167,9 @@ def storable(message: str) -> str:
     return message.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _heed_cancel(work: Unit, claimed: Claim) -> None:
-    """A cancel that was accepted meanwhile must not be forgotten by going back to the queue."""
-    if work.session.scalar(_IS_CANCELLED, claimed.fence):
-        raise Cancelled
-
-
 def _requeue(work: Unit, claimed: Claim, values: dict[str, Any]) -> None:
     lock(work.session, claimed)
-    _heed_cancel(work, claimed)
+    heed_cancel(work, claimed)
     _one(work.session.execute(_REQUEUE, claimed.fence | values).first())
     work.changed.add(claimed.job_id)
 
@@ -207,6 +183,7 @@ def _begin_undo(work: Unit, job_id: UUID, outcome: Outcome, *, failed: int) -> N
     """Queue it once more, with a retry budget of its own; what had failed stays on show."""
     ending = {"status": outcome.status.value, "error": outcome.error}
     work.session.execute(_BEGIN_UNDO, {"id": job_id, "ending": ending, "failed": failed})
+    abandon_children(work, job_id)
     work.changed.add(job_id)
 
 

@@ -20,50 +20,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from stellwerk.db.base import Base, BigId, CreatedAt, Json, Money, Timestamp, Uuid
+from stellwerk.jobs.indices import ACTIVE, FAMILIES, LISTED
 from stellwerk.jobs.states import JobStatus
 
 _STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
-_ACTIVE = "status IN ('queued', 'running', 'waiting')"
-
-
-# For lists, newest first, of one owner's jobs or of everybody's (lists.py). Most jobs are
-# completed, so finding those needs no index of its own.
-_LISTED = (
-    Index("ix_jobs_owner_id", "owner_id", text("id DESC")),
-    Index("ix_jobs_operation", "operation", text("id DESC")),
-    Index("ix_jobs_owner_operation", "owner_id", "operation", text("id DESC")),
-    Index(
-        "ix_jobs_active",
-        "status",
-        text("id DESC"),
-        postgresql_include=["queue"],  # for metrics
-        postgresql_where=text(_ACTIVE),
-    ),
-    Index(
-        "ix_jobs_owner_active",
-        "owner_id",
-        "status",
-        text("id DESC"),
-        postgresql_where=text(_ACTIVE),
-    ),
-    Index("ix_jobs_ahead", "run_at", postgresql_where=text("status = 'queued'")),
-    Index("ix_jobs_undoing", text("id DESC"), postgresql_where=text("ending IS NOT NULL")),
-    Index("ix_jobs_failed", text("id DESC"), postgresql_where=text("status = 'failed'")),
-    Index(
-        "ix_jobs_owner_failed",
-        "owner_id",
-        text("id DESC"),
-        postgresql_where=text("status = 'failed'"),
-    ),
-    Index("ix_jobs_cancelled", text("id DESC"), postgresql_where=text("status = 'cancelled'")),
-    Index(
-        "ix_jobs_owner_cancelled",
-        "owner_id",
-        text("id DESC"),
-        postgresql_where=text("status = 'cancelled'"),
-    ),
-    Index("ix_jobs_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
-)
 
 
 class Job(Base):
@@ -71,13 +31,13 @@ class Job(Base):
 
     `version` is raised by every change; `failures` is the retry budget used; `crashes` counts
     workers that died while running it alone; `ending` holds the outcome of a job that is being
-    rolled back before it ends.
+    rolled back before it ends; `awaits` are the children it waits for (awaited.py).
     """
 
     __tablename__ = "jobs"
     __table_args__ = (
         CheckConstraint(f"status IN ({_STATUSES})", name="status"),
-        CheckConstraint("(finished_at IS NULL) = (" + _ACTIVE + ")", name="finished"),
+        CheckConstraint("(finished_at IS NULL) = (" + ACTIVE + ")", name="finished"),
         Index("ix_jobs_due", "queue", "run_at", postgresql_where=text("status = 'queued'")),
         Index(
             "ix_jobs_turns",  # see turns.py
@@ -96,22 +56,15 @@ class Job(Base):
         ),
         Index("ix_jobs_lease", "lease_until", postgresql_where=text("status = 'running'")),
         Index("ix_jobs_wait", "wait_until", postgresql_where=text("status = 'waiting'")),
-        *_LISTED,
+        *LISTED,
         Index(
             "uq_jobs_unique_key",
             "operation",
             "unique_key",
             unique=True,
-            postgresql_where=text(f"unique_key IS NOT NULL AND {_ACTIVE}"),
+            postgresql_where=text(f"unique_key IS NOT NULL AND {ACTIVE}"),
         ),
-        Index(
-            "uq_jobs_child",
-            "parent_id",
-            "parent_step",
-            "parent_key",
-            unique=True,
-            postgresql_where=text("parent_id IS NOT NULL"),
-        ),
+        *FAMILIES,
         {"postgresql_with": {"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
 
@@ -147,6 +100,9 @@ class Job(Base):
     parent_id: Mapped[Uuid | None] = mapped_column(ForeignKey("jobs.id"))
     parent_step: Mapped[str | None] = mapped_column(String(80))
     parent_key: Mapped[str | None] = mapped_column(String(255))
+    depth: Mapped[int] = mapped_column(server_default="0")  # parents above it
+    awaits: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    cancels_children: Mapped[bool] = mapped_column(server_default="false")  # those still live
     tags: Mapped[list[str]] = mapped_column(ARRAY(String(64)), server_default="{}")
     callback_url: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(String(128))

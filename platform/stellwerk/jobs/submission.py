@@ -15,6 +15,7 @@ from stellwerk.clock import new_id
 from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput, Unavailable
 from stellwerk.jobs.idempotency import Once, reserve
 from stellwerk.jobs.insertion import insert
+from stellwerk.jobs.lineage import Parent, adopted, inherited
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation, Payload
 from stellwerk.jobs.ports import Wakeup
@@ -41,6 +42,7 @@ class Submission:
     request_id: str | None = None
     once: Once | None = None
     trace_context: dict[str, str] | None = field(default_factory=carrier)
+    parent: Parent | None = None  # whose owner, tags and request it takes over
     job_id: UUID = field(default_factory=new_id)
 
 
@@ -67,9 +69,16 @@ def submit(runtime: Runtime, submission: Submission) -> UUID:
 
 
 def accept(runtime: Runtime, work: Unit, submission: Submission, payload: Payload) -> Job:
-    """Insert the job and its domain rows within a transaction of the caller."""
+    """Insert the job and its domain rows within a transaction of the caller.
+
+    Raises what `lineage.inherited` does where the job has a parent, which it locks.
+    """
     operation = runtime.registry.get(submission.operation)
-    job = Job(**columns(operation, submission, payload), run_at=submission.run_at or func.now())
+    values = columns(operation, submission, payload)
+    if submission.parent:
+        family = inherited(work.session, runtime.settings, submission.parent)
+        values = adopted(values, family, submission.parent)
+    job = Job(**values, run_at=submission.run_at or func.now())
     job.published_at = _published_at(runtime, work.session, submission, operation)
     work.session.add(job)
     work.session.flush()
@@ -163,8 +172,8 @@ def columns(operation: Operation, submission: Submission, payload: Payload) -> d
 def _store(
     runtime: Runtime, operation: Operation, submission: Submission, payload: Payload
 ) -> None:
-    """In one statement, unless the operation's domain has a say."""
-    if operation.on_accept:
+    """In one statement, unless the operation's domain or a parent has a say."""
+    if operation.on_accept or submission.parent:
         with unit(runtime) as work:
             reserve(work.session, submission.once, [submission.job_id])
             accept(runtime, work, submission, payload)

@@ -24,9 +24,9 @@ from sqlalchemy import text
 
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict
-from stellwerk.jobs import claims, control, dispatch, lifecycle
+from stellwerk.jobs import claims, control, dispatch, lifecycle, suspension
 from stellwerk.jobs.claims import Claim
-from stellwerk.jobs.interruptions import Cancelled, LeaseLost
+from stellwerk.jobs.interruptions import Cancelled, LeaseLost, Suspended
 from stellwerk.jobs.lifecycle import Outcome
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.ports import Board, Change, Wakeup
@@ -164,9 +164,8 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick)
     def suspend(self, which: int) -> None:
         claimed = self._held(which)
-        self._write(
-            claimed, lambda work: lifecycle.suspend(work, claimed, signal=SIGNAL, until=None)
-        )
+        wait = Suspended(SIGNAL, None)
+        self._write(claimed, lambda work: suspension.suspend(work, claimed, wait))
 
     @precondition(lambda self: self.claims)
     @rule(which=pick)

@@ -1,0 +1,100 @@
+"""What dispatchers do for families of jobs: cancels go down the tree, progress comes up.
+
+Each job is changed in a transaction of its own, so nobody holds a parent while locking a child.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from stellwerk.errors import Conflict
+from stellwerk.jobs import checkpoints, control
+from stellwerk.jobs.runtime import Runtime, unit
+
+log = structlog.get_logger()
+
+BATCH = 200
+
+_ABANDONED = text("""
+    SELECT c.id FROM jobs p JOIN jobs c ON c.parent_id = p.id
+    WHERE p.cancels_children AND c.finished_at IS NULL AND c.cancel_requested_at IS NULL
+    LIMIT :batch
+""")
+_FORGET = text("""
+    UPDATE jobs SET cancels_children = false
+    WHERE id IN (
+        SELECT id FROM jobs p WHERE p.cancels_children AND NOT EXISTS (
+            SELECT 1 FROM jobs c WHERE c.parent_id = p.id AND c.finished_at IS NULL
+                AND c.cancel_requested_at IS NULL)
+        LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
+""")
+# Only above jobs that run can anything have moved: as many as there are slots, however many wait.
+_MOVED = text("""
+    WITH RECURSIVE above AS (
+        SELECT parent_id AS id FROM jobs WHERE status = 'running' AND parent_id IS NOT NULL
+        UNION
+        SELECT p.parent_id FROM above JOIN jobs p ON p.id = above.id
+        WHERE p.parent_id IS NOT NULL)
+    SELECT p.id, p.operation, p.progress, p.awaits ->> 'step' AS step, seen.*
+    FROM above JOIN jobs p ON p.id = above.id,
+        LATERAL (
+            SELECT avg(CASE WHEN c.finished_at IS NULL THEN c.progress ELSE 100 END) / 100.0
+                    AS fraction,
+                count(*) FILTER (WHERE c.finished_at IS NOT NULL) AS ended, count(*) AS children
+            FROM jobs c WHERE c.parent_id = p.id AND (
+                p.awaits -> 'child_ids' = 'null' OR p.awaits -> 'child_ids' ? c.id::text)) seen
+    WHERE p.status = 'waiting' AND p.awaits IS NOT NULL AND seen.children > 0
+""")
+_TELL = text("""
+    UPDATE jobs SET progress = :progress, message = :message, version = version + 1
+    WHERE id = :id AND status = 'waiting' AND progress < :progress
+    RETURNING id
+""")
+
+
+def cancel_abandoned(runtime: Runtime) -> int:
+    """Cancel children whose parent was cancelled or failed; returns how many.
+
+    A child's own children follow in the next turn, by the mark that its cancel leaves.
+    """
+    with runtime.sessions() as session:
+        ids = session.scalars(_ABANDONED, {"batch": BATCH}).all()
+    for child_id in ids:
+        _cancel(runtime, child_id)
+    with runtime.sessions.begin() as session:
+        session.execute(_FORGET, {"batch": BATCH})
+    return len(ids)
+
+
+def tell_parents(runtime: Runtime) -> int:
+    """Show waiting parents how far their children are; returns how many moved."""
+    with runtime.sessions() as session:
+        rows = session.execute(_MOVED).mappings().all()
+    return sum(_tell(runtime, row) for row in rows if row["operation"] in runtime.registry)
+
+
+def _cancel(runtime: Runtime, child_id: UUID) -> None:
+    try:
+        control.cancel(runtime, child_id)
+    except Conflict:
+        return  # it has just ended by itself
+    except DBAPIError:
+        raise
+    except Exception:  # a domain's hook, at the edge of the dispatcher
+        log.exception("child not cancelled, it is tried again", job_id=str(child_id))
+
+
+def _tell(runtime: Runtime, row: Any) -> int:
+    operation = runtime.registry.get(row["operation"])
+    progress = checkpoints.percent(operation, row["step"], float(row["fraction"]))
+    if progress <= row["progress"]:
+        return 0
+    message = f"{row['ended']} of {row['children']} children have ended"
+    values = {"id": row["id"], "progress": progress, "message": message}
+    with unit(runtime) as work:
+        told = work.session.execute(_TELL, values).scalars().all()
+        work.changed |= set(told)
+    return len(told)

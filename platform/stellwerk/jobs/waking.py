@@ -1,0 +1,43 @@
+"""Sends waiting jobs on: their signal came, or the children they wait for have ended.
+
+Whoever locks several jobs of a family locks a child before its parent.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import text
+
+from stellwerk.jobs.awaited import Awaited
+from stellwerk.jobs.runtime import Unit
+from stellwerk.jobs.states import JobStatus
+
+# `wait_signal` stays until the claim, which by it keeps the progress.
+_WAKE = text("""
+    UPDATE jobs SET status = 'queued', run_at = now(), version = version + 1,
+        published_at = NULL, wait_until = NULL
+    WHERE id = :id
+""")
+# Locked whatever its state is: one about to wait then sees this end, or is seen waiting here.
+_LOCK_PARENT = text("SELECT status, awaits FROM jobs WHERE id = :id FOR NO KEY UPDATE")
+
+
+def wake(work: Unit, job_id: UUID) -> None:
+    """Queue a waiting job that the caller locked."""
+    work.session.execute(_WAKE, {"id": job_id})
+    work.changed.add(job_id)
+
+
+def wake_parent(work: Unit, parent_id: UUID, child_id: UUID, ended: JobStatus) -> None:
+    """In the transaction that ends a child: wake its parent if it waited for this end only.
+
+    Its siblings' ends come one after another through the lock, so the last one sees all others.
+    """
+    parent = work.session.execute(_LOCK_PARENT, {"id": parent_id}).one_or_none()
+    if parent is None or parent.status != JobStatus.WAITING or parent.awaits is None:
+        return
+    awaited = Awaited.of(parent.awaits)
+    if not awaited.covers(child_id):
+        return
+    has_fallen = awaited.fails_fast and ended is not JobStatus.COMPLETED
+    if has_fallen or not awaited.any_live(work.session, parent_id):
+        wake(work, parent_id)
