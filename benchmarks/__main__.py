@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,7 +52,7 @@ def _measured(
             figures = section.measure(stage, sizes)
         except Exception as exc:  # noqa: BLE001  the other sections' figures are worth having
             failed[name] = exc
-            print(f"  failed: {exc!r}", file=sys.stderr, flush=True)
+            traceback.print_exc()
             continue
         seconds = time.monotonic() - began_s
         when = datetime.now(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")

@@ -31,6 +31,10 @@ class Sender:
             raise RuntimeError(f"{request.method} {request.path}: {response.status} {body[:500]!r}")
         return Answer(response.status, body)
 
+    def reconnect(self) -> None:
+        """After a long pause: the server will have hung up."""
+        self._connection.close()  # it opens again by itself
+
     def timed(self, request: Request) -> float:
         """Send it; how long it took, in seconds."""
         self.send(request)

@@ -92,7 +92,7 @@ def _level(large: "Samples", empty: "Samples", sizes: Sizes) -> dict[str, Any]:
     }
     for side in sides.values():
         ledger.settle(side.stage)
-        side.take()  # plans and connections
+        side.warm_up()
     for _ in range(sizes.growth_samples):
         for name, side in sides.items():
             for action, took_s in side.take().items():
@@ -116,6 +116,11 @@ class Samples:
         self._runtime = stage.platform.runtime
         self._client = client
         self._http = http
+
+    def warm_up(self) -> None:
+        """Connect anew, and let plans be made."""
+        self._http.reconnect()
+        self.take()
 
     def take(self) -> dict[str, float]:
         """One sample of every action."""
