@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import LimitedStream
 
-from stellwerk.clock import new_id
+from stellwerk.clock import new_id_text
 from stellwerk_api.bodies import READ_BYTES
 from stellwerk_api.metrics import observe_request
 
@@ -76,7 +76,7 @@ def request_id() -> str:
 
 def well_formed_id(given: str) -> str:
     """The id that a client gave, or a new one."""
-    return given if _WELL_FORMED.fullmatch(given) else str(new_id())
+    return given if _WELL_FORMED.fullmatch(given) else new_id_text()
 
 
 def _begin() -> None:

@@ -20,6 +20,11 @@ def new_id() -> UUID:
     return UUID(bytes=uuid_utils.uuid7().bytes)
 
 
+def new_id_text() -> str:
+    """The same as text, at a fifth of the price."""
+    return str(uuid_utils.uuid7())
+
+
 def age_s(made: UUID) -> float:
     """Seconds since an id of `new_id` was made."""
     return time.time() - (made.int >> _TIME_SHIFT) / 1000

@@ -14,6 +14,7 @@ be believed, and Postgres has to be asked.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from stellwerk.live.client import LiveClient
 SWEPT_FOR_S = 2
 KEY_COPY_S = 60  # how long the copy of an API key, or its mark, is kept
 ENDED = b"-"
+COPIES_READ = 10_000  # are remembered parsed, by their text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +47,25 @@ class Copy:
     @property
     def standing(self) -> Standing | None:
         """The copy of a session."""
-        if self.held is None or self.held == ENDED:
-            return None
-        return Standing(*orjson.loads(self.held))
+        return None if self.held is None else _standing(self.held)
 
     @property
     def key_standing(self) -> KeyStanding | None:
         """The copy of an API key."""
-        if self.held is None or self.held == ENDED:
-            return None
-        user_id, role, key_id, scopes, expires_at = orjson.loads(self.held)
-        return KeyStanding(user_id, role, key_id, tuple(scopes), expires_at)
+        return None if self.held is None else _key_standing(self.held)
+
+
+@lru_cache(COPIES_READ)
+def _standing(held: bytes) -> Standing | None:
+    return None if held == ENDED else Standing(*orjson.loads(held))
+
+
+@lru_cache(COPIES_READ)
+def _key_standing(held: bytes) -> KeyStanding | None:
+    if held == ENDED:
+        return None
+    user_id, role, key_id, scopes, expires_at = orjson.loads(held)
+    return KeyStanding(user_id, role, key_id, tuple(scopes), expires_at)
 
 
 _NO_ANSWER = Copy(is_reachable=False)
