@@ -14,6 +14,7 @@ from stellwerk.jobs.effects import Effect, Probed, Repeat
 from stellwerk_workers.handlers import handles
 
 TICK_S = 0.2
+HANG_S = 3600.0  # far beyond every limit
 
 
 @handles("diagnostics.echo")
@@ -42,6 +43,8 @@ def fail(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     if ctx.attempt == payload["succeed_on_attempt"]:
         return {"attempt": ctx.attempt}
     kind, message = payload["kind"], payload["message"]
+    if kind is ErrorKind.HANG:
+        time.sleep(HANG_S)
     if kind is ErrorKind.CRASH:
         _crash()
     raise {

@@ -42,6 +42,8 @@ class Dispatcher:
         self._paces = {queue: Pace(platform.settings, queue) for queue in QUEUES}
         self._stopping = Event()
         self._sweep_after = 0.0  # monotonic
+        self._rescue_after = 0.0  # monotonic
+        self._spare_leases()
         event.listen(platform.engine, "connect", self._spare_leases)
 
     def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:  # noqa: ARG002  a signal handler
@@ -84,6 +86,10 @@ class Dispatcher:
         families.cancel_abandoned(self._platform.runtime)
         families.tell_parents(self._platform.runtime)
         self._tell_depths()
+        if time.monotonic() >= self._rescue_after:
+            self._rescue()
+
+    def _rescue(self) -> None:
         rescued = dispatch.rescue_expired(self._platform.runtime)
         if rescued:
             log.warning("leases expired, jobs start again", count=len(rescued))
@@ -96,9 +102,12 @@ class Dispatcher:
         QueueDepths(self._platform.live_client).show(depths)
 
     def _spare_leases(self, *_: object) -> None:
-        """With every new connection: workers could not renew either, give them two heartbeats."""
+        """At the start and with every new connection: workers could not renew their leases either.
+
+        They are given two heartbeats first.
+        """
         spare_s = 2 * self._platform.settings.job_heartbeat_s
-        self._sweep_after = time.monotonic() + spare_s
+        self._rescue_after = time.monotonic() + spare_s
 
 
 def broker_client(platform: Platform) -> LiveClient | None:

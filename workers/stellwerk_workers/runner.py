@@ -26,6 +26,7 @@ from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.interruptions import (
     Cancelled,
     HandedOver,
+    HowStopped,
     Interruption,
     LeaseLost,
     Suspended,
@@ -150,7 +151,7 @@ class Runner:
     def _interrupted(self, ctx: JobContext, interruption: Interruption) -> Report:
         match interruption:
             case Cancelled():
-                return self._end(ctx, lifecycle.cancelled())
+                return self._end(ctx, lifecycle.cancelled(HowStopped.BY_ITSELF))
             case TimeLimitReached():
                 return self._failed(ctx, over_limit(ctx.claimed))
             case Suspended():
@@ -186,7 +187,7 @@ class Runner:
         try:
             self._write(ctx, change, reason)
         except Cancelled:
-            return self._end(ctx, lifecycle.cancelled())
+            return self._end(ctx, lifecycle.cancelled(HowStopped.BY_ITSELF))
         return Report(Came.AGAIN, reason)
 
     def _end(self, ctx: JobContext, outcome: Outcome) -> Report:
@@ -243,7 +244,7 @@ class Runner:
         log.error("handler ignores its stop, killing the process", job_id=str(ctx.job_id))
         try:
             if ctx.stop_reason is Cancelled:
-                self._end(ctx, lifecycle.cancelled())
+                self._end(ctx, lifecycle.cancelled(HowStopped.KILLED))
             elif ctx.stop_reason is TimeLimitReached:
                 self._failed(ctx, over_limit(ctx.claimed))
         finally:

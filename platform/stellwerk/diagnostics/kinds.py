@@ -10,6 +10,7 @@ class ErrorKind(StrEnum):
     REJECTED = "rejected"  # ProviderRejected
     FINAL = "final"  # JobFailed
     BUG = "bug"  # an exception nobody expected
+    HANG = "hang"  # it goes on and hears nothing, until its process is killed
     CRASH = "crash"  # the worker process kills itself
 
 

@@ -12,7 +12,8 @@ from stellwerk.errors import Conflict, ErrorCode, FieldError, Gone, InvalidInput
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.endings import abandon_children
 from stellwerk.jobs.idempotency import Once, reserve
-from stellwerk.jobs.model import Job, JobSignal, JobTombstone
+from stellwerk.jobs.interruptions import HowStopped
+from stellwerk.jobs.model import Job, JobLog, JobSignal, JobTombstone
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import LIVE, TERMINAL, JobStatus
 from stellwerk.jobs.waking import wake
@@ -60,6 +61,7 @@ def cancel(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
         abandon_children(work, job_id)
         if job.status != JobStatus.RUNNING and job.ending is None:
             lifecycle.end(runtime, work, job, lifecycle.cancelled())
+            work.session.add(_told(job, f"cancelled {HowStopped.BEFORE_START.told}"))
         work.changed.add(job_id)
 
 
@@ -144,6 +146,10 @@ def locked(session: Session, job_id: UUID) -> Job:
     if session.get(JobTombstone, job_id):
         raise Gone(f"Job {job_id} was removed at the end of its retention.")
     raise NotFound(f"There is no job {job_id}.")
+
+
+def _told(job: Job, line: str) -> JobLog:
+    return JobLog(job_id=job.id, attempt=job.attempt, level="info", message=line)
 
 
 def _is_repeated(session: Session, message: JobSignal) -> bool:

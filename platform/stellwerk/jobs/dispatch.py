@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from stellwerk.errors import ErrorCode
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.control import locked
+from stellwerk.jobs.interruptions import HowStopped
 from stellwerk.jobs.model import Job, JobLog
 from stellwerk.jobs.pace import Pace
 from stellwerk.jobs.ports import Wakeup
@@ -122,7 +123,7 @@ def _rescue(runtime: Runtime, work: Unit, job_id: UUID) -> list[tuple[Wakeup, Jo
     lost = Wakeup(job.id, job.attempt - 1, job.operation, job.queue)
     ran_alone = not shares_process(job.queue)
     if job.cancel_requested_at and job.ending is None:
-        lifecycle.end(runtime, work, job, lifecycle.cancelled())
+        lifecycle.end(runtime, work, job, lifecycle.cancelled(HowStopped.KILLED))
     elif ran_alone and job.crashes + 1 >= POISON_CRASHES:
         lifecycle.end(runtime, work, job, _poisoned(job))
     else:

@@ -11,6 +11,24 @@
 """
 
 from datetime import datetime
+from enum import StrEnum
+
+
+class HowStopped(StrEnum):
+    """What became of a cancelled job's work: `error.details.stopped`."""
+
+    BEFORE_START = "before_start"  # no worker had it: queued, scheduled, retrying or waiting
+    BY_ITSELF = "by_itself"  # its handler heard of it and unwound
+    KILLED = "killed"  # its process was killed, or was gone already
+
+    @property
+    def told(self) -> str:
+        """The end of "The job was cancelled ..."."""
+        return {
+            HowStopped.BEFORE_START: "while no worker had it",
+            HowStopped.BY_ITSELF: "and stopped by itself",
+            HowStopped.KILLED: "and its process was killed",
+        }[self]
 
 from stellwerk.jobs.awaited import Awaited
 

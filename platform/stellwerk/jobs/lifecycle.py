@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from stellwerk.errors import ErrorCode
 from stellwerk.jobs.claims import FENCE, Claim
 from stellwerk.jobs.endings import ENDED, abandon_children, after_end
-from stellwerk.jobs.interruptions import Cancelled, LeaseLost
+from stellwerk.jobs.interruptions import Cancelled, HowStopped, LeaseLost
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.runtime import Runtime, Unit
@@ -144,9 +144,10 @@ def end(runtime: Runtime, work: Unit, job: Job, outcome: Outcome) -> None:
     after_end(runtime, work, operation, ended)
 
 
-def cancelled() -> Outcome:
+def cancelled(how: HowStopped = HowStopped.BEFORE_START) -> Outcome:
     """The outcome of a job that somebody cancelled."""
-    error = failure(ErrorCode.JOB_CANCELLED, "The job was cancelled.", retryable=False)
+    message, details = f"The job was cancelled {how.told}.", {"stopped": how.value}
+    error = failure(ErrorCode.JOB_CANCELLED, message, retryable=False, details=details)
     return Outcome(JobStatus.CANCELLED, error=error)
 
 

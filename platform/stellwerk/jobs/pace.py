@@ -7,7 +7,7 @@ that whoever comes next waits about a second; and by that it knows when a wake-u
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import quantiles
 from uuid import UUID
@@ -41,11 +41,12 @@ class Pace:
     queue: str
     last_owner: int = -1
     window: int = 0  # wake-ups
+    clock: Callable[[], float] = time.monotonic
     _may_go_on: bool = False  # the last turn left something to do
     _waits_s: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    _watched: dict[UUID, tuple[int, float]] = field(default_factory=dict)  # attempt, monotonic
-    _claimed_sent_at: float = 0.0  # monotonic: when the last of those claimed was sent
-    _look_at: float = 0.0  # monotonic
+    _watched: dict[UUID, tuple[int, float]] = field(default_factory=dict)  # attempt, clock
+    _claimed_sent_at: float = 0.0  # when the last of those claimed was sent
+    _look_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.window = window(self.settings, self.queue)
@@ -69,13 +70,13 @@ class Pace:
     def note(self, turn: Turn) -> None:
         """Watch some of what a turn sent."""
         self.last_owner, self._may_go_on = turn.last_owner, turn.may_go_on
-        now = time.monotonic()
+        now = self.clock()
         for wakeup in _spread(turn.wakeups, WATCHED - len(self._watched)):
             self._watched.setdefault(wakeup.job_id, (wakeup.attempt, now))
 
     def look(self, session: Session) -> None:
         """See which watched wake-ups were claimed; a few times a second at most."""
-        now = time.monotonic()
+        now = self.clock()
         if now < self._look_at:
             return
         self._look_at = now + self.settings.job_dispatch_interval_s
@@ -103,7 +104,7 @@ class Pace:
 
     def _is_lost(self, sent_at: float) -> bool:
         """Whether one sent later was claimed, and long enough ago."""
-        is_overdue = time.monotonic() - sent_at > self.republish_after_s
+        is_overdue = self.clock() - sent_at > self.republish_after_s
         return is_overdue and sent_at < self._claimed_sent_at
 
     def _adapt(self, claimed_s: Sequence[float], waiting_s: Sequence[float]) -> None:
