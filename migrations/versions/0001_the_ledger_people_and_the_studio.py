@@ -15,11 +15,20 @@ def upgrade() -> None:
         "job_tombstones",
         sa.Column("job_id", sa.Uuid(), nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=True),
+        sa.Column("storage_keys", postgresql.ARRAY(sa.Text()), nullable=True),
         sa.Column(
             "purged_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_job_tombstones")),
     )
+    op.create_index(
+        "ix_job_tombstones_files",
+        "job_tombstones",
+        ["job_id"],
+        unique=False,
+        postgresql_where=sa.text("storage_keys IS NOT NULL"),
+    )
+    op.create_index("ix_job_tombstones_purged", "job_tombstones", ["purged_at"], unique=False)
     op.create_table(
         "queue_states",
         sa.Column("name", sa.String(length=40), nullable=False),
@@ -147,6 +156,34 @@ def upgrade() -> None:
     )
     op.create_index("ix_idempotency_keys_expiry", "idempotency_keys", ["expires_at"], unique=False)
     op.create_table(
+        "job_costs",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=True),
+        sa.Column("step", sa.String(length=80), nullable=False),
+        sa.Column("provider", sa.String(length=40), nullable=False),
+        sa.Column("unit", sa.String(length=40), nullable=False),
+        sa.Column("quantity", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.Column("unit_price", sa.Numeric(precision=18, scale=12), nullable=False),
+        sa.Column("amount", sa.Numeric(precision=14, scale=6), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["users.id"], name=op.f("fk_job_costs_owner_id_users")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job_costs")),
+        sa.UniqueConstraint(
+            "job_id", "attempt", "sequence", name=op.f("uq_job_costs_job_id_attempt_sequence")
+        ),
+    )
+    op.create_index("ix_job_costs_owner", "job_costs", ["owner_id", "created_at"], unique=False)
+    op.create_table(
         "job_watchers",
         sa.Column("user_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.ForeignKeyConstraint(
@@ -232,7 +269,9 @@ def upgrade() -> None:
             name=op.f("ck_jobs_status"),
         ),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_jobs_owner_id_users")),
-        sa.ForeignKeyConstraint(["parent_id"], ["jobs.id"], name=op.f("fk_jobs_parent_id_jobs")),
+        sa.ForeignKeyConstraint(
+            ["parent_id"], ["jobs.id"], name=op.f("fk_jobs_parent_id_jobs"), ondelete="SET NULL"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         postgresql_with={"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.02"},
     )
@@ -525,37 +564,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_id", "name", name=op.f("pk_job_artifacts")),
     )
-    op.create_table(
-        "job_costs",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("job_id", sa.Uuid(), nullable=False),
-        sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("sequence", sa.Integer(), nullable=False),
-        sa.Column("owner_id", sa.Integer(), nullable=True),
-        sa.Column("step", sa.String(length=80), nullable=False),
-        sa.Column("provider", sa.String(length=40), nullable=False),
-        sa.Column("unit", sa.String(length=40), nullable=False),
-        sa.Column("quantity", sa.Numeric(precision=18, scale=6), nullable=False),
-        sa.Column("unit_price", sa.Numeric(precision=18, scale=12), nullable=False),
-        sa.Column("amount", sa.Numeric(precision=14, scale=6), nullable=False),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.id"], name=op.f("fk_job_costs_job_id_jobs"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["users.id"], name=op.f("fk_job_costs_owner_id_users")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_job_costs")),
-        sa.UniqueConstraint(
-            "job_id", "attempt", "sequence", name=op.f("uq_job_costs_job_id_attempt_sequence")
-        ),
-    )
-    op.create_index("ix_job_costs_owner", "job_costs", ["owner_id", "created_at"], unique=False)
     op.create_table(
         "job_logs",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -896,8 +904,6 @@ def downgrade() -> None:
     op.drop_table("job_signals")
     op.drop_index("ix_job_logs_job", table_name="job_logs")
     op.drop_table("job_logs")
-    op.drop_index("ix_job_costs_owner", table_name="job_costs")
-    op.drop_table("job_costs")
     op.drop_table("job_artifacts")
     op.drop_index("ix_webhook_endpoints_owner", table_name="webhook_endpoints")
     op.drop_table("webhook_endpoints")
@@ -986,6 +992,8 @@ def downgrade() -> None:
     )
     op.drop_table("jobs")
     op.drop_table("job_watchers")
+    op.drop_index("ix_job_costs_owner", table_name="job_costs")
+    op.drop_table("job_costs")
     op.drop_index("ix_idempotency_keys_expiry", table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
     op.drop_index("ix_channels_user", table_name="channels")
@@ -1002,4 +1010,10 @@ def downgrade() -> None:
     op.drop_index("ix_users_updated", table_name="users")
     op.drop_table("users")
     op.drop_table("queue_states")
+    op.drop_index("ix_job_tombstones_purged", table_name="job_tombstones")
+    op.drop_index(
+        "ix_job_tombstones_files",
+        table_name="job_tombstones",
+        postgresql_where=sa.text("storage_keys IS NOT NULL"),
+    )
     op.drop_table("job_tombstones")

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     job_dispatch_interval_s: float = Field(default=0.25, gt=0)  # between turns of the dispatcher
     job_window_factor: int = Field(default=4, ge=1)  # wake-ups outstanding per short slot; else 1
     job_window_factor_max: int = Field(default=64, ge=1)  # per slot, while a backlog runs quickly
+    keep_completed_days: int = Field(default=30, ge=1)  # completed and cancelled jobs
+    keep_failed_days: int = Field(default=90, ge=1)  # failed jobs
+    keep_tombstones_days: int = Field(default=365, ge=1)  # so long a purged job answers 410
     owner_max_running: dict[str, int] = {}  # jobs of one owner at once, by queue: {"media": 2}
     job_kill_grace_s: float = Field(default=10.0, gt=0)  # how long a handler may ignore its stop
     job_status_ttl_s: int = Field(default=30, ge=5)  # of an unfinished job in Redis

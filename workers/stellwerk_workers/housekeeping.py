@@ -1,12 +1,17 @@
 """Handlers of the platform's own upkeep."""
 
+import time
 from typing import Any
 
 from sqlalchemy import CursorResult, text
 
+from stellwerk.jobs import purging
 from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.purging import Retention
 from stellwerk.webhooks import retention
 from stellwerk_workers.handlers import handles
+
+PURGES_FOR_S = 120.0  # then the next run goes on
 
 _EXPIRED = {
     "idempotency_keys": text("DELETE FROM idempotency_keys WHERE expires_at < now()"),
@@ -20,11 +25,46 @@ _EXPIRED = {
 
 @handles("housekeeping.purge")
 def purge(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001  empty
-    """Remove what has expired."""
+    """Remove what has expired, and jobs that ended long ago with their files."""
     removed = {}
     with ctx.transaction() as session:
         for name, statement in _EXPIRED.items():
             result = session.execute(statement)
             removed[name] = result.rowcount if isinstance(result, CursorResult) else 0
         removed |= retention.purge(session, ctx.runtime.settings)
+        removed["tombstones"] = purging.forget_tombstones(session, ctx.runtime.settings)
+    until = time.monotonic() + PURGES_FOR_S
+    removed["jobs"] = sum(
+        _purge_jobs(ctx, kept, until) for kept in purging.retentions(ctx.runtime.settings)
+    )
+    removed["files"] = _remove_files(ctx, until)
     return {"removed": removed}
+
+
+def _purge_jobs(ctx: JobContext, kept: Retention, until: float) -> int:
+    number, last = 0, purging.FIRST
+    while time.monotonic() < until:
+        ctx.check()
+        with ctx.transaction() as session:
+            gone = purging.purge(session, kept, last)
+        if not gone:
+            break
+        number, last = number + len(gone), gone[-1]
+    return number
+
+
+def _remove_files(ctx: JobContext, until: float) -> int:
+    """Files of jobs that are gone already, in this run or in one that was cut short."""
+    number, storage = 0, ctx.runtime.providers.artifacts
+    while time.monotonic() < until:
+        with ctx.transaction() as session:
+            batch = purging.files_to_remove(session)
+        if not batch:
+            break
+        for key in (key for keys in batch.values() for key in keys):
+            ctx.check()
+            storage.delete(key)
+            number += 1
+        with ctx.transaction() as session:
+            purging.files_removed(session, list(batch))
+    return number

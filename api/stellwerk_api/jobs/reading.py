@@ -12,8 +12,8 @@ from stellwerk.bootstrap import Platform
 from stellwerk.clock import age_s
 from stellwerk.errors import Gone, NotFound
 from stellwerk.jobs import queries
-from stellwerk.jobs.model import JobTombstone
 from stellwerk.jobs.operation import Scope
+from stellwerk.jobs.remains import JobTombstone
 from stellwerk.jobs.states import TERMINAL, JobStatus
 from stellwerk.live.depths import QueueDepths
 from stellwerk.live.status import Head, Shown

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from stellwerk.identity.model import User
-from stellwerk.jobs.model import JobCost
+from stellwerk.jobs.remains import JobCost
 from stellwerk.settings import Settings
 
 

@@ -13,7 +13,8 @@ from stellwerk.jobs import lifecycle
 from stellwerk.jobs.endings import abandon_children
 from stellwerk.jobs.idempotency import Once, reserve
 from stellwerk.jobs.interruptions import HowStopped
-from stellwerk.jobs.model import Job, JobLog, JobSignal, JobTombstone
+from stellwerk.jobs.model import Job, JobLog, JobSignal
+from stellwerk.jobs.remains import JobTombstone
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import LIVE, TERMINAL, JobStatus
 from stellwerk.jobs.waking import wake

@@ -1,6 +1,5 @@
 """The ledger: jobs and everything recorded about them. All times are Postgres's."""
 
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -9,10 +8,8 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
-    Numeric,
     String,
     Text,
-    UniqueConstraint,
     func,
     text,
 )
@@ -20,6 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from stellwerk.db.base import Base, BigId, CreatedAt, Json, Money, Timestamp, Uuid
+from stellwerk.jobs import remains  # noqa: F401  tables that belong to these
 from stellwerk.jobs.indices import ACTIVE, FAMILIES, LISTED
 from stellwerk.jobs.states import JobStatus
 
@@ -97,7 +95,7 @@ class Job(Base):
     wait_until: Mapped[Timestamp | None]
 
     unique_key: Mapped[str | None] = mapped_column(String(255))
-    parent_id: Mapped[Uuid | None] = mapped_column(ForeignKey("jobs.id"))
+    parent_id: Mapped[Uuid | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
     parent_step: Mapped[str | None] = mapped_column(String(80))
     parent_key: Mapped[str | None] = mapped_column(String(255))
     depth: Mapped[int] = mapped_column(server_default="0")  # parents above it
@@ -195,32 +193,6 @@ class JobArtifact(Base):
     created_at: Mapped[CreatedAt]
 
 
-class JobCost(Base):
-    """One paid call: EUR, exact. Totals are always sums of these lines.
-
-    `sequence` counts within an attempt, so that a line is kept once, however often it is sent.
-    """
-
-    __tablename__ = "job_costs"
-    __table_args__ = (
-        UniqueConstraint("job_id", "attempt", "sequence"),
-        Index("ix_job_costs_owner", "owner_id", "created_at"),
-    )
-
-    id: Mapped[BigId]
-    job_id: Mapped[Uuid] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
-    attempt: Mapped[int]
-    sequence: Mapped[int]
-    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    step: Mapped[str] = mapped_column(String(80))
-    provider: Mapped[str] = mapped_column(String(40))
-    unit: Mapped[str] = mapped_column(String(40))
-    quantity: Mapped[Decimal] = mapped_column(Numeric(18, 6))
-    unit_price: Mapped[Decimal] = mapped_column(Numeric(18, 12))
-    amount: Mapped[Money]
-    created_at: Mapped[CreatedAt]
-
-
 class JobWatcher(Base):
     """A user of whose jobs' ends somebody wants to be told; kept by whoever listens."""
 
@@ -254,13 +226,3 @@ class QueueState(Base):
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     paused_at: Mapped[Timestamp | None]
     paused_by: Mapped[int | None]
-
-
-class JobTombstone(Base):
-    """What remains of a purged job, so that its id answers 410 and not 404."""
-
-    __tablename__ = "job_tombstones"
-
-    job_id: Mapped[Uuid] = mapped_column(primary_key=True)
-    owner_id: Mapped[int | None]
-    purged_at: Mapped[CreatedAt]

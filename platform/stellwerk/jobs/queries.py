@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from stellwerk.clock import rfc3339, utc_now
 from stellwerk.errors import Gone, NotFound
 from stellwerk.jobs.lists import JobFilter, ids_of_page
-from stellwerk.jobs.model import Job, JobArtifact, JobCost, JobLog, JobTombstone
+from stellwerk.jobs.model import Job, JobArtifact, JobLog
 from stellwerk.jobs.operation import Registry, Step
 from stellwerk.jobs.ports import Change
+from stellwerk.jobs.remains import JobCost, JobTombstone
 from stellwerk.jobs.states import TERMINAL, JobStatus, PublicStatus, public_status
 
 API = "/api/v1"

@@ -7,7 +7,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stellwerk.jobs.claims import Claim
-from stellwerk.jobs.model import JobArtifact, JobCost
+from stellwerk.jobs.model import JobArtifact
+from stellwerk.jobs.remains import JobCost
 from stellwerk.providers.artifacts.protocol import StoredObject
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import NotFound
-from stellwerk.jobs.model import Job, JobCost
+from stellwerk.jobs.model import Job
+from stellwerk.jobs.remains import JobCost
 from stellwerk.studio.model import Channel, Video
 from stellwerk.studio.states import VideoStatus
 

@@ -14,7 +14,8 @@ from stellwerk.errors import Conflict, ErrorCode, ProviderRejected, ProviderUnav
 from stellwerk.jobs import control, dispatch
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.interruptions import HandedOver
-from stellwerk.jobs.model import Job, JobCost
+from stellwerk.jobs.model import Job
+from stellwerk.jobs.remains import JobCost
 from stellwerk_workers.reports import Came
 from trial import Trial, trial
 

@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from api import UNKNOWN_ID, ApiUser, error_of, in_an_hour
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.jobs import control
-from stellwerk.jobs.model import Job, JobTombstone
+from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Registry, Scope
+from stellwerk.jobs.remains import JobTombstone
 from stellwerk.live import keys
 from stellwerk.live.depths import QueueDepths
 from stellwerk.settings import Settings
