@@ -13,6 +13,8 @@
 from datetime import datetime
 from enum import StrEnum
 
+from stellwerk.jobs.awaited import Awaited
+
 
 class HowStopped(StrEnum):
     """What became of a cancelled job's work: `error.details.stopped`."""
@@ -29,8 +31,6 @@ class HowStopped(StrEnum):
             HowStopped.BY_ITSELF: "and stopped by itself",
             HowStopped.KILLED: "and its process was killed",
         }[self]
-
-from stellwerk.jobs.awaited import Awaited
 
 
 class Interruption(BaseException):

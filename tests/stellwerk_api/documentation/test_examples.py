@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from api import UNKNOWN_ID, ApiUser, error_of
 from stellwerk.bootstrap import Platform
-from stellwerk.jobs.model import JobTombstone
+from stellwerk.jobs.remains import JobTombstone
 from stellwerk_api.jobs.schemas import JobDocument
 
 POLL = "/api/v1/jobs/{job_id}"
