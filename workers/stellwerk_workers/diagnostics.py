@@ -9,8 +9,10 @@ from typing import Any
 from stellwerk.diagnostics.kinds import CrashAt, ErrorKind
 from stellwerk.diagnostics.recorder import Recorder, recorder
 from stellwerk.errors import JobFailed, ProviderRejected, ProviderUnavailable
+from stellwerk.jobs.children import ChildJob
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.effects import Effect, Probed, Repeat
+from stellwerk.jobs.states import JobStatus
 from stellwerk_workers.handlers import handles
 
 TICK_S = 0.2
@@ -52,6 +54,18 @@ def fail(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
         ErrorKind.REJECTED: ProviderRejected(message),
         ErrorKind.FINAL: JobFailed(message),
     }.get(kind, RuntimeError(message))
+
+
+@handles("diagnostics.fan_out")
+def fan_out(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
+    """Make the children, and count how they ended."""
+    sound = payload["children"] - payload["failing"]
+    echoes = [ChildJob("diagnostics.echo", {"wait_ms": payload["wait_ms"]}) for _ in range(sound)]
+    fails = [ChildJob("diagnostics.fail", {"kind": "final"}) for _ in range(payload["failing"])]
+    ctx.submit_children([*echoes, *fails])
+    ends = ctx.wait_children(failure=payload["failure"])
+    completed = sum(end.status is JobStatus.COMPLETED for end in ends)
+    return {"completed": completed, "failed": len(ends) - completed}
 
 
 @handles("diagnostics.effect")

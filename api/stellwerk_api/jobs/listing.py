@@ -34,6 +34,20 @@ def listed(query: Mapping[str, Any]) -> dict[str, Any]:
     return page(found, query["limit"], "job_id")
 
 
+def born(job_id: UUID, query: Mapping[str, Any]) -> dict[str, Any]:
+    """A page of a job's children."""
+    wanted = JobFilter(
+        parent_id=job_id,
+        statuses=query["status"],
+        after=uuid_cursor(query["cursor"]),
+        limit=query["limit"] + 1,
+    )
+    runtime = platform().runtime
+    with runtime.sessions() as session:
+        found = queries.documents(session, runtime.registry, wanted)
+    return page(found, query["limit"], "job_id")
+
+
 def logged(job_id: UUID, query: Mapping[str, Any]) -> dict[str, Any]:
     """Lines of a job's log after the one with the id `after`."""
     with platform().runtime.sessions() as session:

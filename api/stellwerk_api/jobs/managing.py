@@ -7,10 +7,11 @@ from uuid import UUID
 
 from flask import Response
 
-from stellwerk.clock import utc_now
+from stellwerk.clock import new_id, utc_now
 from stellwerk.errors import NotPermitted
 from stellwerk.jobs import control
 from stellwerk.jobs.idempotency import reserve
+from stellwerk.jobs.lineage import Parent
 from stellwerk.jobs.model import JobSignal
 from stellwerk.jobs.resolution import Resolution, resolve
 from stellwerk.jobs.runtime import unit
@@ -28,11 +29,21 @@ def submitted(body: Mapping[str, Any]) -> Response:
     """Submit what `SubmissionBody` describes."""
     runtime, wanted = platform().runtime, {**body, "tags": tuple(body["tags"])}
     operation, payload = wanted.pop("operation"), wanted.pop("payload")
+    wanted["parent"] = _parent(wanted.pop("parent"), wanted.pop("parent_key"))
     chosen_queue(runtime.registry.get(operation), body["queue"])
     refuse_callbacks(runtime, caller().user_id, {"callback_url": body["callback_url"]})
     with within("payload"):
         job_id = submit_for_caller(operation, payload, **wanted)
     return accepted(job_id, operation, status=first_status(body["run_at"]))
+
+
+def _parent(job_id: UUID | None, key: str | None) -> Parent | None:
+    """A job of the caller's own; without a key its children are told apart by chance."""
+    if job_id is None:
+        return None
+    if seen(job_id).owner_id != caller().user_id:
+        raise NotPermitted("The parent is shared with you to read, not to add to.")
+    return Parent(job_id, key or str(new_id()))
 
 
 def first_status(run_at: datetime | None) -> PublicStatus:

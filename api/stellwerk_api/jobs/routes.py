@@ -23,7 +23,7 @@ from stellwerk_api.idempotency import REPLAYED
 from stellwerk_api.jobs import managing
 from stellwerk_api.jobs.artifacts import served
 from stellwerk_api.jobs.bulk import submitted_all
-from stellwerk_api.jobs.listing import listed, logged
+from stellwerk_api.jobs.listing import born, listed, logged
 from stellwerk_api.jobs.reading import document, polled, seen
 from stellwerk_api.jobs.requeueing import RequeueAnswer, RequeueBody, requeued
 from stellwerk_api.jobs.schemas import (
@@ -37,8 +37,9 @@ from stellwerk_api.jobs.schemas import (
     LogSchema,
     ResolutionBody,
     SignalBody,
+    SingleBody,
+    StatusQuery,
     StepList,
-    SubmissionBody,
     WaitQuery,
 )
 from stellwerk_api.json_answers import json_answer
@@ -59,7 +60,7 @@ FINDING = {"effect": "dial", "happened": True, "output": {"call": 7}, "note": "T
 
 @jobs.post("")
 @requires("jobs:submit", submits=True)
-@jobs.body(SubmissionBody, example=ECHO)
+@jobs.body(SingleBody, example=ECHO)
 @jobs.answers(202, Accepted, headers=HEADERS)
 @jobs.once()
 @jobs.waits(JobDocument)
@@ -67,7 +68,8 @@ FINDING = {"effect": "dial", "happened": True, "output": {"call": 7}, "note": "T
 def submit(body: Mapping[str, Any]) -> Response:
     """Submit a job for any operation.
 
-    It is durable when this is answered. `GET /operations` lists what can be submitted.
+    It is durable when this is answered. `GET /operations` lists what can be submitted. With
+    `parent` it becomes a child of that job.
     """
     return managing.submitted(body)
 
@@ -202,6 +204,17 @@ def logs(query: Mapping[str, Any], job_id: UUID) -> Response:
 def steps(job_id: UUID) -> Response:
     """List the job's steps."""
     return json_answer({"items": document(seen(job_id))["steps"]})
+
+
+@jobs.get("/<uuid:job_id>/children")
+@requires("jobs:read")
+@jobs.query(StatusQuery)
+@jobs.answers(200, JobPage)
+@jobs.raises(404, 410)
+def children(query: Mapping[str, Any], job_id: UUID) -> Response:
+    """List the jobs that were made for this one, newest first."""
+    seen(job_id)
+    return json_answer(born(job_id, query))
 
 
 @jobs.get("/<uuid:job_id>/artifacts")

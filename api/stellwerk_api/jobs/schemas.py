@@ -57,6 +57,25 @@ class SubmissionBody(Schema):
     )
 
 
+class SingleBody(SubmissionBody):
+    """A request for any operation, or for a child of a job that has not ended."""
+
+    parent = fields.UUID(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "A job of yours that has not ended: it is cancelled with it, and "
+            "takes over its tags."
+        },
+    )
+    parent_key = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, 255),
+        metadata={"description": "Refused with 409 where the parent has a child of that key."},
+    )
+
+
 class BulkBody(Schema):
     """Many requests, for any operations; the whole body has to stay below 1 MiB."""
 
@@ -90,14 +109,19 @@ class SeveralOf(DelimitedList):
         return super()._deserialize(joined, attr, data, **options)  # type: ignore[no-untyped-call]  # webargs types it not
 
 
-class JobQuery(PageQuery):
-    """Which jobs."""
+class StatusQuery(PageQuery):
+    """Jobs in which state."""
 
     status = SeveralOf(
         fields.Enum(PublicStatus, by_value=True),
         load_default=list,
         metadata={"description": "Any of these: separated by commas, or as several parameters."},
     )
+
+
+class JobQuery(StatusQuery):
+    """Which jobs."""
+
     operation = fields.String(load_default=None, validate=_NAME)
     tag = fields.String(load_default=None, validate=validate.Length(1, 64))
     error_code = fields.String(

@@ -33,7 +33,22 @@ def jobs(context: click.Context, /, *, limit: int, as_json: bool, **wanted: str 
     if context.invoked_subcommand is not None:
         return
     with connect() as api:
-        found = list(_listed(api, limit, **wanted))
+        found = list(_listed(api, "/jobs", limit, **wanted))
+    if as_json:
+        emit_json(found)
+    else:
+        emit_table(found, COLUMNS)
+
+
+@jobs.command()
+@job_argument
+@click.option("--status", type=click.Choice([status.value for status in PublicStatus]))
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@json_option
+def children(job_id: str, *, status: str | None, limit: int, as_json: bool) -> None:
+    """List the jobs that were made for a job, newest first."""
+    with connect() as api:
+        found = list(_listed(api, f"/jobs/{job_id}/children", limit, status=status))
     if as_json:
         emit_json(found)
     else:
@@ -92,10 +107,10 @@ def logs(job_id: str, *, is_following: bool, as_json: bool) -> None:
                 click.echo(f"{entry['at']} {entry['level']:<7} {entry['message']}")
 
 
-def _listed(api: Api, limit: int, **wanted: Any) -> Iterator[dict[str, Any]]:
+def _listed(api: Api, path: str, limit: int, **wanted: Any) -> Iterator[dict[str, Any]]:
     cursor = None
     while limit > 0:
-        page = api.get("/jobs", **wanted, limit=min(limit, PAGE), cursor=cursor)
+        page = api.get(path, **wanted, limit=min(limit, PAGE), cursor=cursor)
         yield from page["items"]
         limit -= len(page["items"])
         cursor = page["next_cursor"]

@@ -7,6 +7,8 @@ from stellwerk.diagnostics.schemas import (
     EffectResult,
     FailPayload,
     FailResult,
+    FanOutPayload,
+    FanOutResult,
     SleepPayload,
     SleepResult,
 )
@@ -51,4 +53,14 @@ EFFECT = Operation(
     retry=RetryPolicy(max_attempts=3, base_s=0.5, max_s=5),
 )
 
-OPERATIONS = (ECHO, SLEEP, FAIL, EFFECT)
+FAN_OUT = Operation(
+    name="diagnostics.fan_out",
+    summary="Make children and wait for them, without holding a worker",
+    payload=FanOutPayload,
+    result=FanOutResult,
+    queue="short",
+    permission="diagnostics:run",
+    time_limit_s=60,
+)
+
+OPERATIONS = (ECHO, SLEEP, FAIL, EFFECT, FAN_OUT)

@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from stellwerk.diagnostics.kinds import CrashAt, ErrorKind
+from stellwerk.jobs.children import ChildFailure
 from stellwerk.jobs.effects import Repeat
 
 
@@ -90,3 +91,34 @@ class EffectResult(Schema):
     """The idempotency keys under which the recorder knows the effects."""
 
     keys = fields.List(fields.String())
+
+
+class FanOutPayload(Schema):
+    """How many children, and what becomes of them."""
+
+    children = fields.Integer(load_default=3, strict=True, validate=validate.Range(1, 1000))
+    wait_ms = fields.Integer(
+        load_default=0,
+        strict=True,
+        validate=validate.Range(0, 1000),
+        metadata={"description": "Milliseconds that each child takes."},
+    )
+    failing = fields.Integer(
+        load_default=0,
+        strict=True,
+        validate=validate.Range(0, 1000),
+        metadata={"description": "How many of them fail; the last ones."},
+    )
+    failure = fields.Enum(
+        ChildFailure,
+        by_value=True,
+        load_default=ChildFailure.FAIL_FAST,
+        metadata={"description": "What a failed child means for this job."},
+    )
+
+
+class FanOutResult(Schema):
+    """How the children ended."""
+
+    completed = fields.Integer()
+    failed = fields.Integer()

@@ -55,12 +55,12 @@ class ChildJob:
 
 @dataclass(frozen=True, slots=True)
 class ChildEnd:
-    """How a child ended."""
+    """How a child ended; `result` is empty where there is none."""
 
     job_id: UUID
     key: str
     status: JobStatus
-    result: dict[str, Any] | None
+    result: dict[str, Any]
     error: dict[str, Any] | None
 
 
@@ -215,7 +215,7 @@ def _ends(session: Session, parent_id: UUID, awaited: Awaited) -> list[ChildEnd]
         query = query.where(Job.id.in_(awaited.child_ids))
     rows = session.execute(query.order_by(Job.id)).all()
     ends = {
-        row.id: ChildEnd(row.id, row.parent_key, JobStatus(row.status), row.result, row.error)
+        row.id: ChildEnd(row.id, row.parent_key, JobStatus(row.status), row.result or {}, row.error)
         for row in rows
     }
     wanted = ends if awaited.child_ids is None else awaited.child_ids

@@ -31,6 +31,17 @@ _BY_STATUS: Mapping[PublicStatus, Sequence[str]] = {
     ),
 }
 
+_NAMED = (
+    "owner_id",
+    "parent_id",
+    "operation",
+    "tag",
+    "error_code",
+    "created_from",
+    "created_to",
+    "after",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
@@ -38,6 +49,7 @@ class JobFilter:
 
     owner_id: int | None = None  # None: everybody's
     statuses: Sequence[PublicStatus] = ()
+    parent_id: UUID | None = None
     operation: str | None = None
     tag: str | None = None
     error_code: str | None = None  # of failed jobs
@@ -69,6 +81,7 @@ def _states(wanted: JobFilter) -> Iterator[str]:
 def _conditions(wanted: JobFilter) -> list[str]:
     conditions = {
         "j.owner_id = :owner_id": wanted.owner_id,
+        "j.parent_id = :parent_id": wanted.parent_id,
         "j.operation = :operation": wanted.operation,
         "j.tags @> ARRAY[:tag]::varchar[] AND j.tags <> '{}'": wanted.tag,
         "j.status = 'failed' AND j.error ->> 'code' = :error_code": wanted.error_code,
@@ -82,8 +95,7 @@ def _conditions(wanted: JobFilter) -> list[str]:
 
 def _values(wanted: JobFilter) -> dict[str, Any]:
     """Of every parameter that may stand in the statement; those that do not are ignored."""
-    named = ("owner_id", "operation", "tag", "error_code", "created_from", "created_to", "after")
-    values = {name: getattr(wanted, name) for name in named}
+    values = {name: getattr(wanted, name) for name in _NAMED}
     bounds = {
         "lowest": (wanted.created_from, -CLOCKS_APART_S),
         "highest": (wanted.created_to, CLOCKS_APART_S),

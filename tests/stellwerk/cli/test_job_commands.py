@@ -106,6 +106,14 @@ def test_a_submission_that_is_sent_again_with_its_key_is_the_same_job(
     assert job["status"] == "scheduled"
 
 
+def test_the_children_of_a_job_are_listed(working: CommandLine) -> None:
+    parent = working.submit("diagnostics.fan_out", "children=3")
+    assert working.run("watch", parent).code == 0
+    born = working.json("jobs", "children", parent, "--status", "completed")
+    assert len(born) == 3
+    assert born[0]["job_id"] in working.done("jobs", "children", parent)
+
+
 def test_a_refused_payload_names_each_field(signed_in: CommandLine) -> None:
     ran = signed_in.run("submit", "diagnostics.sleep", "--set", "seconds=long", "--set", "x=1")
     assert ran.code == 4

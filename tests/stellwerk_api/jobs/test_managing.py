@@ -88,6 +88,29 @@ def leave_uncertain(platform: Platform, job_id: UUID) -> None:
         lifecycle.end(platform.runtime, work, control.locked(work.session, job_id), ended)
 
 
+def test_a_job_can_be_made_a_child_of_ones_own_live_job(ada: ApiUser, bob: ApiUser) -> None:
+    parent = ada.submit(tags=["family"])
+    first = ada.submit(parent=parent, parent_key="a", tags=["own"])
+    second = ada.submit(parent=parent)
+    child = {"operation": "diagnostics.echo", "parent": parent}
+
+    document = ada.get(f"/jobs/{first}").get_json()
+    assert document["links"]["parent"] == f"/api/v1/jobs/{parent}"
+    assert document["tags"] == ["family", "own"]
+    twin = error_of(ada.post("/jobs", {**child, "parent_key": "a"}), 409)
+    assert (twin["code"], twin["details"]) == ("DUPLICATE_JOB", {"job_id": first})
+    error_of(bob.post("/jobs", child), 404)
+
+    page = ada.get(f"/jobs/{parent}/children?limit=1").get_json()
+    rest = ada.get(f"/jobs/{parent}/children?cursor={page['next_cursor']}").get_json()
+    assert [job["job_id"] for job in page["items"] + rest["items"]] == [second, first]
+    assert ada.get(f"/jobs/{parent}/children?status=failed").get_json()["items"] == []
+    error_of(bob.get(f"/jobs/{parent}/children"), 404)
+
+    ada.post(f"/jobs/{parent}/cancel")
+    assert error_of(ada.post("/jobs", child), 409)["code"] == "CONFLICT"
+
+
 def test_a_second_job_with_the_same_unique_key_names_the_first(ada: ApiUser) -> None:
     first = ada.submit(unique_key="nightly")
     body = {"operation": "diagnostics.echo", "unique_key": "nightly"}
