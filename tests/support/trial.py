@@ -39,10 +39,10 @@ class Trial:
     runner: Runner
     draining: bool = False
 
-    def submit(self, **fields: Any) -> UUID:
+    def submit(self, *, value: Any = 1, **fields: Any) -> UUID:
         """Submit a job of the operation."""
         values = {"owner_id": None, **fields}
-        return submit(self.runtime, Submission(NAME, {"value": 1}, **values))
+        return submit(self.runtime, Submission(NAME, {"value": value}, **values))
 
     def attempt(self, job_id: UUID) -> Report:
         """Let the worker take the job once, as it stands now."""

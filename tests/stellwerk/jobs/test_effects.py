@@ -1,6 +1,8 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import update
@@ -10,7 +12,9 @@ from stellwerk.errors import ProviderRejected
 from stellwerk.jobs import dispatch
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.effects import Effect, Probed, Repeat
+from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.jobs.model import Job, JobStep
+from stellwerk.jobs.ports import Change, Event
 from stellwerk_workers.reports import Came
 from trial import Trial, trial
 
@@ -106,6 +110,66 @@ def test_a_probed_effect_happens_once_or_is_uncertain(
 
     assert job["status"] == status
     assert outside.done == 1
+
+
+def test_an_attempt_that_is_stopped_before_its_call_leaves_no_doubt_behind(
+    platform: Platform,
+) -> None:
+    """Its stop comes while the intent is being shown, that is after it was stored."""
+    outside = Outside()
+
+    def handler(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
+        board.ctx = ctx if ctx.attempt == 1 else None
+        return dialling(outside, Repeat.BLIND, crash="never")(ctx, payload)
+
+    board = StoppingBoard()
+    stopping = replace(platform, runtime=replace(platform.runtime, board=board))
+    with trial(stopping, handler) as run:
+        job_id = run.submit()
+        assert run.attempt(job_id).came is Came.AGAIN
+        assert (outside.done, run.document(job_id)["steps"][0]["status"]) == (0, "undone")
+        assert run.attempt(job_id).came is Came.COMPLETED
+    assert outside.done == 1
+
+
+def test_calls_and_probes_are_given_one_key_in_every_attempt(platform: Platform) -> None:
+    seen = []
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        def call(key: str) -> None:
+            seen.append(key)
+            if ctx.attempt == 1:
+                raise Vanished
+
+        def probe(key: str) -> tuple[Probed, Any]:
+            seen.append(key)
+            return Probed.NOT_HAPPENED, None
+
+        ctx.effect(Effect("dial", call, Repeat.PROBE, call_timeout_s=1, key="a", probe=probe))
+
+    with trial(platform, handler) as run:
+        job = crash_then_run_again(run)
+    assert len(seen) == 3
+    assert set(seen) == {seen[0]}
+    assert seen[0].startswith(job["job_id"])
+
+
+@dataclass(slots=True)
+class StoppingBoard:
+    """Tells an attempt to stop as soon as anything of it is shown."""
+
+    ctx: JobContext | None = None
+
+    def show(self, changes: Sequence[Change]) -> bool:
+        if self.ctx and changes:
+            self.ctx.stop(HandedOver)
+        return True
+
+    def emit(self, event: Event, owner_id: int | None) -> None:
+        pass
+
+    def keep(self, job_ids: Sequence[UUID]) -> None:
+        pass
 
 
 def test_a_refused_effect_leaves_no_doubt_behind(platform: Platform) -> None:

@@ -70,6 +70,20 @@ def test_a_repeated_signal_with_the_same_key_counts_once(platform: Platform) -> 
         assert run.document(job_id)["status"] == "waiting"
 
 
+def test_waits_of_one_name_take_one_signal_each_in_order(platform: Platform) -> None:
+    def thrice(ctx: JobContext, _: dict[str, Any]) -> dict[str, Any]:
+        return {"ticks": [ctx.wait_for("tick", timeout_s=60) for _ in range(3)]}
+
+    with trial(platform, thrice) as run:
+        job_id = run.submit()
+        for tick in (1, 2):
+            control.signal(run.runtime, job_id, "tick", data=tick)
+        assert run.attempt(job_id).came is Came.AGAIN
+        control.signal(run.runtime, job_id, "tick", data=3)
+        assert run.attempt(job_id).came is Came.COMPLETED
+    assert run.document(job_id)["result"] == {"ticks": [1, 2, 3]}
+
+
 def test_a_wait_that_runs_out_fails_the_job_and_is_not_prolonged_by_attempts(
     platform: Platform,
 ) -> None:
