@@ -1,6 +1,6 @@
 """Submitting a job for a caller, and the 202 that every submitting route answers with."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -74,8 +74,16 @@ def accepted(
     job_id: UUID, operation: str, *, status: str = PublicStatus.QUEUED, **names: Any
 ) -> Response:
     """The 202 of a submission: where to look, when, and the noun's own `names` for the job."""
-    url = f"{API}/jobs/{job_id}"
     status = present_status(job_id) if replayed() else status
+    body, headers = acceptance(job_id, operation, status, names)
+    return json_answer(body, 202, headers=headers | replay_header())
+
+
+def acceptance(
+    job_id: UUID, operation: str, status: str, names: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Body and headers of the 202."""
+    url = f"{API}/jobs/{job_id}"
     body = {
         "job_id": str(job_id),
         "operation": operation,
@@ -89,7 +97,7 @@ def accepted(
         "Retry-After": str(FIRST_LOOK_S),
         "Link": f'<{url}/events>; rel="monitor"',
     }
-    return json_answer(body, 202, headers=headers | replay_header())
+    return body, headers
 
 
 def present_status(job_id: UUID) -> str:

@@ -22,6 +22,7 @@ from stellwerk_api.documentation.examples import add_error_examples
 from stellwerk_api.documentation.openapi import api_of
 from stellwerk_api.errors import handle_errors
 from stellwerk_api.jobs.quick_polls import QuickPolls
+from stellwerk_api.jobs.quick_submissions import QuickSubmissions
 from stellwerk_api.json_answers import ApiResponse, OrjsonProvider, as_json
 from stellwerk_api.observation import observe
 from stellwerk_api.operations import routes as operations
@@ -55,8 +56,9 @@ def create_app(platform: Platform | None = None) -> Flask:
     observe(app)
     guard(app, Credentials(platform))
     handle_errors(app)
-    if not is_traced:  # else Flask answers all polls, each a span
-        app.wsgi_app = QuickPolls(app, platform)  # type: ignore[assignment, method-assign]  # Flask's documented way
+    if not is_traced:  # else Flask answers everything, each a span
+        for quick in (QuickPolls, QuickSubmissions):
+            app.wsgi_app = quick(app, platform)  # type: ignore[assignment, method-assign]  # Flask's documented way
     return app
 
 

@@ -7,7 +7,8 @@ from stellwerk.broker.messages import encode, queue_key
 from stellwerk.errors import Unavailable
 from stellwerk.jobs.ports import Change, Wakeup
 from stellwerk.live.client import LiveClient
-from stellwerk.live.pipeline import Command, send
+from stellwerk.live.lines import Command
+from stellwerk.live.pipeline import send
 from stellwerk.live.status import LiveStatus
 
 _SCHEMES = frozenset({"redis", "rediss"})
@@ -32,7 +33,9 @@ class RedisPublisher:
 
     def publish(self, wakeups: Sequence[Wakeup]) -> None:
         """See `Publisher.publish`."""
-        failed = self._client.ask(lambda redis: send(redis, commands(wakeups)), otherwise=True)
+        failed = self._client.ask(
+            lambda _: send(self._client.lines, commands(wakeups)), otherwise=True
+        )
         if failed:
             raise Unavailable("The broker does not answer.")
 

@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError, RedisError  # noqa: A004  redis-py
 from redis.retry import Retry
 
 from stellwerk.gate import Gate
+from stellwerk.live.lines import Lines
 
 Answer = TypeVar("Answer")
 log = structlog.get_logger()
@@ -29,6 +30,7 @@ class LiveClient:
             max_connections=pool_size,
             protocol=2,
         )
+        self.lines = Lines(self.redis)
         self._gate = gate
 
     def ask(self, question: Callable[[Redis], Answer], *, otherwise: Answer) -> Answer:

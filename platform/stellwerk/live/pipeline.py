@@ -2,23 +2,19 @@
 
 from collections.abc import Sequence
 
-from redis import Redis
-from redis.exceptions import NoScriptError
+import hiredis
+from redis.exceptions import ResponseError
 
-Command = tuple[bytes | str | int, ...]  # a Redis command's name and arguments
+from stellwerk.live.lines import Command, Lines
 
 
-def send(redis: Redis, commands: Sequence[Command]) -> bool:
+def send(lines: Lines, commands: Sequence[Command]) -> bool:
     """Send them in order; True where the server does not know a script that one of them names.
 
     Any other error is raised once all of them were sent.
     """
-    with redis.pipeline(transaction=False) as pipe:
-        for command in commands:
-            pipe.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py has no hints here
-        answers = pipe.execute(raise_on_error=False)
-    errors = [answer for answer in answers if isinstance(answer, Exception)]
+    errors = [reply for reply in lines.ask(commands) if isinstance(reply, hiredis.ReplyError)]
     for error in errors:
-        if not isinstance(error, NoScriptError):
-            raise error
+        if not str(error).startswith("NOSCRIPT"):
+            raise ResponseError(str(error))
     return bool(errors)

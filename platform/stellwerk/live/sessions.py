@@ -15,7 +15,6 @@ be believed, and Postgres has to be asked.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -24,11 +23,15 @@ from redis import Redis
 from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.live import keys
 from stellwerk.live.client import LiveClient
+from stellwerk.live.scripts import Script
 
 SWEPT_FOR_S = 2
 KEY_COPY_S = 60  # how long the copy of an API key, or its mark, is kept
 ENDED = b"-"
 COPIES_READ = 10_000  # are remembered parsed, by their text
+
+# KEYS session or API key, swept
+_COPIES = "return redis.call('MGET', KEYS[1], KEYS[2])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +79,21 @@ class LiveSessions:
 
     def __init__(self, client: LiveClient, *, ttl_s: int) -> None:
         self._client = client
+        self._copies = Script(client, _COPIES)
         self._ttl_s = ttl_s
 
     def read(self, session_id: UUID) -> Copy:
         """The copy of a session, in one round trip."""
-        return self._read(keys.session(session_id))
+        return self.copy(keys.session(session_id))
 
     def read_key(self, key_hash: str) -> Copy:
         """The copy of an API key, in one round trip."""
-        return self._read(keys.api_key(key_hash))
+        return self.copy(keys.api_key(key_hash))
+
+    def copy(self, key: str) -> Copy:
+        """What stands at the key of a session or an API key."""
+        both = self._copies.call((key, keys.SESSIONS_SWEPT))
+        return _NO_ANSWER if both is None else Copy(both[0], is_swept=both[1] is not None)
 
     def fill(self, session_id: UUID, standing: Standing) -> None:
         """Put a session's copy where nothing is."""
@@ -106,12 +115,6 @@ class LiveSessions:
     def sweep(self, ended: Sequence[UUID], changed_keys: Sequence[str]) -> None:
         """The same for all that Postgres knows to be ended; copies are believed again."""
         self._mark(ended, changed_keys, swept=True)
-
-    def _read(self, key: str) -> Copy:
-        both: Any = self._client.ask(
-            lambda redis: redis.mget(key, keys.SESSIONS_SWEPT), otherwise=None
-        )
-        return _NO_ANSWER if both is None else Copy(both[0], is_swept=both[1] is not None)
 
     def _fill(self, key: str, value: list[object], ttl_s: int) -> None:
         text = orjson.dumps(value)

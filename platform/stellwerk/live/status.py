@@ -13,8 +13,9 @@ from redis import Redis
 from stellwerk.jobs.ports import Change, Event
 from stellwerk.live import keys
 from stellwerk.live.client import LiveClient
+from stellwerk.live.lines import Command
 from stellwerk.live.owed import Argument, Call, Owed
-from stellwerk.live.pipeline import Command, send
+from stellwerk.live.pipeline import send
 
 EVENTS_TTL_S = 3600
 
@@ -161,10 +162,10 @@ class LiveStatus:
         shows = [_command(*call) for call in calls]
 
         def run(redis: Redis) -> bool:
-            unknown = send(redis, [*shows, *also])
+            unknown = send(self._client.lines, [*shows, *also])
             if unknown:
                 redis.script_load(_SHOW)
-                send(redis, shows)
+                send(self._client.lines, shows)
             return True
 
         return self._client.ask(run, otherwise=False)
