@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 SWEEP_EVERY_S = 1.0
 OUTAGE_PAUSE_S = 1.0
-BUSY_PAUSE_S = 0.02  # between turns while windows fill up
+BUSY_PAUSE_S = 0.05  # between turns while windows fill up
 
 
 class Dispatcher:

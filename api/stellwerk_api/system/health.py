@@ -18,7 +18,8 @@ _REVISION = text("SELECT version_num FROM alembic_version")
 _NEGLECTED = text("""
     SELECT queue, extract(epoch FROM now() - min(run_at)) AS waits_s FROM jobs j
     WHERE status = 'queued' AND run_at < now() - :patience
-        AND NOT EXISTS (SELECT 1 FROM jobs r WHERE r.status = 'running' AND r.queue = j.queue)
+        AND NOT EXISTS (SELECT 1 FROM jobs r WHERE r.status = 'running'
+            AND r.queue IN (j.queue, regexp_replace(j.queue, '_low$', '')))
         AND NOT EXISTS (SELECT 1 FROM queue_states q
                         WHERE q.name = j.queue AND q.paused_at IS NOT NULL)
     GROUP BY queue

@@ -19,6 +19,9 @@ from stellwerk_api.app import create_app
 SCRAPE_TOKEN = "only-for-tests-scrape"  # noqa: S105  of a throw-away platform
 
 # Due for long, and of a version that no worker knows yet.
+_RUNNING = text("""
+    UPDATE jobs SET status = 'running', lease_until = now() + interval '1 minute' WHERE id = :id
+""")
 _LEFT_ALONE = text("UPDATE jobs SET run_at = now() - interval '2 minutes', operation_version = 99")
 
 _COMPLETED_AFTER_8_S = text("""
@@ -67,6 +70,19 @@ def test_due_jobs_that_nobody_takes_are_a_degraded_part(
     answer = nobody.get("/health/ready")
     assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
     assert parts_of(answer)["workers"] == "degraded"
+
+
+def test_a_low_queue_that_waits_for_the_other_is_no_degraded_part(
+    platform: Platform, ada: ApiUser, nobody: ApiUser
+) -> None:
+    ada.submit(queue="short_low")
+    with platform.engine.begin() as connection:
+        connection.execute(_LEFT_ALONE)
+    assert parts_of(nobody.get("/health/ready"))["workers"] == "degraded"
+    running = ada.submit()
+    with platform.engine.begin() as connection:
+        connection.execute(_RUNNING, {"id": running})
+    assert parts_of(nobody.get("/health/ready"))["workers"] == "ok"
 
 
 def test_an_older_schema_is_not_ready(platform: Platform, nobody: ApiUser) -> None:
