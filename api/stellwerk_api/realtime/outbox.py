@@ -1,4 +1,4 @@
-"""What one socket's client was not sent yet: bounded, and sent by a task that lives no longer."""
+"""What one client was not sent yet: bounded, and sent at once where the client keeps up."""
 
 import asyncio
 import time
@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from starlette.types import Send
 
+from stellwerk_api.realtime.eager import begun
 from stellwerk_api.realtime.metrics import observe_delivery
 
 MESSAGES_MAX = 256
@@ -17,8 +18,8 @@ CLOSE_LIMIT_S = 5.0  # a client that takes nothing for so long is not told why i
 class Outbox:
     """Messages in their order; `overflowed` is called when one finds no room.
 
-    Telling many clients of one event is only appending here. While the client keeps up, a task
-    for each burst sends it; a task for each client would cost memory all day.
+    A task exists only while the client's socket takes no more: one for each client would cost
+    memory all day, and one for each message a third of the time it takes to tell everybody.
     """
 
     __slots__ = (
@@ -49,11 +50,12 @@ class Outbox:
         if len(self._texts) >= MESSAGES_MAX or (self._letters > LETTERS_MAX and self._texts):
             self._overflowed()
             return
+        if self._sending is None:
+            self._begin(text, heard_at)
+            return
         self._texts.append(text)
         self._letters += len(text)
         self._oldest_at = self._oldest_at or heard_at
-        if self._sending is None:
-            self._sending = asyncio.create_task(self._flush())
 
     async def emptied(self) -> None:
         """Wait until everything is handed to the socket, or nothing will be."""
@@ -76,8 +78,16 @@ class Outbox:
         if self._sending:
             self._sending.cancel()
 
-    async def _flush(self) -> None:
+    def _begin(self, text: str, heard_at: float) -> None:
+        self._oldest_at = heard_at
+        rest = begun(self._flush(text))
+        if rest is not None:
+            self.stuck_since = time.monotonic()
+            self._sending = asyncio.create_task(rest)
+
+    async def _flush(self, text: str) -> None:
         try:
+            await self._send({"type": "websocket.send", "text": text})
             while self._texts:
                 text = self._texts.pop(0)
                 self._letters -= len(text)
@@ -88,9 +98,6 @@ class Outbox:
         finally:
             self._sending = None
             self.stuck_since = 0.0
-            self._observe()
-
-    def _observe(self) -> None:
-        if self._oldest_at and not self._is_over:
+        if self._oldest_at:
             observe_delivery(time.monotonic() - self._oldest_at)
-        self._oldest_at = 0.0
+            self._oldest_at = 0.0

@@ -61,6 +61,7 @@ class Peer:
         "_connection",
         "_guest",
         "_house",
+        "_is_asking",
         "_malformed",
         "_opened_at",
         "_receive",
@@ -76,6 +77,7 @@ class Peer:
         self._receive = receive
         self._opened_at = time.monotonic()
         self._malformed = 0
+        self._is_asking = False  # web whose socket it is: that may take a while
         self._guest: Guest | None = None
         self._subscriptions: dict[str, Subscription] = {}
         self._serving: asyncio.Task[object] | None = asyncio.current_task()
@@ -128,7 +130,8 @@ class Peer:
 
     def sweep(self, now: float) -> None:
         """Close it where its time is over; `now` is monotonic."""
-        if self._guest is None and now - self._opened_at > AUTH_WITHIN_S:
+        is_late = now - self._opened_at > AUTH_WITHIN_S
+        if self._guest is None and is_late and not self._is_asking:
             self.close(CloseCode.NOT_AUTHENTICATED, ErrorCode.NOT_AUTHENTICATED)
         if self.outbox.stuck_since and now - self.outbox.stuck_since > SEND_LIMIT_S:
             self.overflow()
@@ -177,6 +180,7 @@ class Peer:
 
     async def _authenticate(self, token: str) -> None:
         asker = caller_of(self._connection, token=token)
+        self._is_asking = True
         try:
             standing = Standing.of(await self.upstream.standing(asker))
         except ApiRefused as exc:
@@ -184,6 +188,8 @@ class Peer:
             code = CloseCode.NOT_PERMITTED if is_known else CloseCode.NOT_AUTHENTICATED
             self.close(code, exc.code)
             raise
+        finally:
+            self._is_asking = False
         self._enter(standing)
         self.asker = asker
         until = standing.expires_at and rfc3339(datetime.fromtimestamp(standing.expires_at, UTC))

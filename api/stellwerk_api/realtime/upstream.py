@@ -16,8 +16,9 @@ from stellwerk.jobs.states import TERMINAL
 from stellwerk.live.events import EventId, JobEvent
 from stellwerk_api.realtime.wishes import Wish
 
-CONNECTIONS = 64
-QUESTIONS = 48  # of our own at once; more wait here, and some connections are left for requests
+CONNECTIONS = 64  # for requests that are handed on
+QUESTIONS = 12  # of listeners at once; more wait here, since web has few threads for them
+SPARE = 4  # connections that are left for questions of our own
 CONNECT_RETRIES = 4  # over 3.5 s: a web process that is being restarted fails no request
 TIMEOUTS = httpx.Timeout(30.0, connect=2.0, pool=10.0)
 
@@ -65,14 +66,9 @@ class Upstream:
         self._token = token
         self._questions = asyncio.Semaphore(QUESTIONS)
         self._base = httpx.URL(f"http://{address}")
-        self._client = httpx.AsyncClient(
-            timeout=TIMEOUTS,
-            transport=httpx.AsyncHTTPTransport(
-                limits=httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=20),
-                retries=CONNECT_RETRIES,
-            ),
-            trust_env=False,
-        )
+        self._client = _client(CONNECTIONS)
+        # Apart, since each request costs httpcore time for every connection in its pool.
+        self._asking = _client(QUESTIONS + SPARE)
 
     async def forward(
         self, request: Request, wish: Wish, *, without: frozenset[bytes] = frozenset()
@@ -94,7 +90,7 @@ class Upstream:
 
     async def job(self, asker: Headers, job_id: str) -> JobAnswer:
         """Ask for a job in a caller's name; raises Unavailable."""
-        return _job_answer(await self._asked("GET", f"/api/v1/jobs/{job_id}", asker))
+        return _job_answer(await self._asked(f"/api/v1/jobs/{job_id}", asker))
 
     async def seen_job(self, asker: Headers, job_id: str) -> JobAnswer:
         """The same for those who cannot hand a refusal on: raises ApiRefused, too."""
@@ -104,11 +100,11 @@ class Upstream:
 
     async def own_jobs(self, asker: Headers) -> bytes:
         """The caller's newest jobs as JSON; raises ApiRefused and Unavailable."""
-        return _require_ok(await self._asked("GET", "/api/v1/jobs", asker))
+        return _require_ok(await self._asked("/api/v1/jobs", asker))
 
     async def standing(self, asker: Headers) -> Any:
         """Whose the credentials are (`StandingSchema`); raises ApiRefused and Unavailable."""
-        answer = await self._asked("GET", "/api/v1/listeners/me", asker)
+        answer = await self._asked("/api/v1/listeners/me", asker)
         return orjson.loads(_require_ok(answer))
 
     async def compared(self, jobs: Mapping[str, int], credentials: Collection[str]) -> Any:
@@ -118,21 +114,25 @@ class Upstream:
             (b"content-type", b"application/json"),
         ]
         body = orjson.dumps({"jobs": dict(jobs), "credentials": sorted(credentials)})
-        answer = await self._asked("POST", "/api/v1/listeners/compare", asker, body)
+        answer = await self._answer("POST", "/api/v1/listeners/compare", asker, body)
         return orjson.loads(_require_ok(answer))
 
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.aclose()
+        await self._asking.aclose()
 
-    async def _asked(
-        self, method: str, path: str, headers: Headers, body: bytes | None = None
+    async def _asked(self, path: str, asker: Headers) -> httpx.Response:
+        async with self._questions:
+            return await self._answer("GET", path, asker, None)
+
+    async def _answer(
+        self, method: str, path: str, headers: Headers, body: bytes | None
     ) -> httpx.Response:
         headers = [*headers, (b"accept", b"application/json")]
         question = self._question(method, path.encode(), headers, body)
-        async with self._questions:
-            with _clear_failures():
-                return await self._client.send(question)
+        with _clear_failures():
+            return await self._asking.send(question)
 
     def _question(self, method: str, path: bytes, headers: Headers, body: Any) -> httpx.Request:
         try:
@@ -141,6 +141,17 @@ class Upstream:
             raise MalformedRequest("The request's address cannot be read.") from exc
         headers = [*headers, (b"accept-encoding", b"identity")]
         return self._client.build_request(method, url, headers=headers, content=body)
+
+
+def _client(connections: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        timeout=TIMEOUTS,
+        transport=httpx.AsyncHTTPTransport(
+            limits=httpx.Limits(max_connections=connections, keepalive_expiry=20),
+            retries=CONNECT_RETRIES,
+        ),
+        trust_env=False,
+    )
 
 
 async def read_whole(response: httpx.Response) -> None:
