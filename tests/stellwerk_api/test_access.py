@@ -55,6 +55,7 @@ ANOTHERS: dict[str, tuple[int, Any]] = {
 # Routes that point at nobody's things: what an ordinary user gets.
 OWN: dict[str, tuple[int, Any]] = {
     "jobs.browse": (200, None),
+    "jobs.own_events": (406, None),
     "jobs.submit": (202, {"operation": "diagnostics.echo"}),
     "api_keys.browse": (200, None),
     "api_keys.create": (201, {"name": "mine"}),

@@ -31,10 +31,19 @@ def events(
     client: Client, job_id: str, *, last_id: str = "", timeout_s: float = 20
 ) -> Iterator[tuple[requests.Response, Iterator[ServerEvent]]]:
     """An open stream: its answer and its events."""
+    with opened(client, f"/jobs/{job_id}/events", last_id=last_id, timeout_s=timeout_s) as found:
+        yield found
+
+
+@contextmanager
+def opened(
+    client: Client, path: str, *, last_id: str = "", timeout_s: float = 20
+) -> Iterator[tuple[requests.Response, Iterator[ServerEvent]]]:
+    """The same, of any address below /api/v1."""
     headers: dict[str, Any] = {"Accept": EVENT_STREAM}
     if last_id:
         headers["Last-Event-ID"] = last_id
-    path = f"{client.url}/api/v1/jobs/{job_id}/events"
+    path = f"{client.url}/api/v1{path}"
     with client.session.get(path, headers=headers, stream=True, timeout=timeout_s) as answer:
         yield answer, parse_events(answer.iter_lines(chunk_size=None, decode_unicode=True))
 

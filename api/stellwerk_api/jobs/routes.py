@@ -54,6 +54,7 @@ BULK = {
     ]
 }
 ECHO = {"operation": "diagnostics.echo", "payload": {"message": "hello"}}
+STREAM_ALONE = "Events are a stream: ask the platform's public port with Accept: text/event-stream."
 APPROVAL = {"name": "approved", "data": {"by": "ada"}}
 FINDING = {"effect": "dial", "happened": True, "output": {"call": 7}, "note": "They rang back."}
 
@@ -174,16 +175,26 @@ def resolve(body: Mapping[str, Any], job_id: UUID) -> Response:
 @requires("jobs:read")
 @jobs.answers(200, {"type": "string"}, content_type="text/event-stream")
 @jobs.reads(LAST_EVENT_ID)
-@jobs.raises(404, 406, 410)
+@jobs.raises(404, 406, 410, 429)
 def events(job_id: UUID) -> Response:
     """Follow a job as server-sent events.
 
     Send `Accept: text/event-stream`. Resume with `Last-Event-ID`.
     """
     seen(job_id)
-    raise NotAcceptable(
-        "Events are a stream: ask the platform's public port with Accept: text/event-stream."
-    )
+    raise NotAcceptable(STREAM_ALONE)
+
+
+@jobs.get("/events")
+@requires("jobs:read")
+@jobs.answers(200, {"type": "string"}, content_type="text/event-stream")
+@jobs.raises(406, 429)
+def own_events() -> Response:
+    """Follow all of one's own jobs as server-sent events.
+
+    Send `Accept: text/event-stream`. Each connection begins with the newest jobs.
+    """
+    raise NotAcceptable(STREAM_ALONE)
 
 
 @jobs.get("/<uuid:job_id>/logs")

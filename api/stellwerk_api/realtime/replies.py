@@ -1,5 +1,6 @@
 """Answers: Flask's, handed on, and the error envelope for what Flask could not answer."""
 
+import http
 import re
 import uuid
 from typing import Any
@@ -62,17 +63,24 @@ async def error_reply(request: Request, error: Exception) -> Response:
     if not isinstance(error, StellwerkError):
         error = StellwerkError("The platform failed. Quote the request_id when you report this.")
     count_error(error.code)
+    headers = own_headers(request)
+    if error.retry_after_s:
+        headers["Retry-After"] = str(round(error.retry_after_s))
+    status = _status(error)
+    if status == http.HTTPStatus.UNAUTHORIZED:  # RFC 9110, 11.6.1
+        headers["WWW-Authenticate"] = "Bearer"
+    content = {"error": _envelope(error, headers["X-Request-ID"])}
+    return JSONResponse(content, status_code=status, headers=headers)
+
+
+def own_headers(request: Request) -> dict[str, str]:
+    """What every answer has that is not Flask's."""
     given_id = request.headers.get("x-request-id", "")
-    request_id = given_id if _REQUEST_ID.fullmatch(given_id) else str(uuid.uuid4())
-    headers = {
-        "X-Request-ID": request_id,
+    return {
+        "X-Request-ID": given_id if _REQUEST_ID.fullmatch(given_id) else str(uuid.uuid4()),
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
     }
-    if error.retry_after_s:
-        headers["Retry-After"] = str(round(error.retry_after_s))
-    content = {"error": _envelope(error, request_id)}
-    return JSONResponse(content, status_code=_status(error), headers=headers)
 
 
 def _envelope(error: StellwerkError, request_id: str) -> dict[str, Any]:

@@ -103,16 +103,11 @@ class _JobStream:
                 yield chunk
 
     def _next(self, item: Item | None) -> str:
-        if item is None:
-            return HEARTBEAT
         if isinstance(item, JobEvent):
             return self._chunk(item) if item.is_news_after(self._sent) else ""
-        if isinstance(item, Dismissed):
-            return self._dropped(item.code)
-        if item is Notice.OVERFLOW:
-            return self._dropped(ErrorCode.SLOW_READER)
-        self._is_over |= item is Notice.CLOSED
-        return ""
+        last = farewell(item)
+        self._is_over |= last is not None
+        return last or ("" if item else HEARTBEAT)
 
     def _chunk(self, event: JobEvent) -> str:
         self._sent = event.id
@@ -120,10 +115,19 @@ class _JobStream:
         observe_delivery(time.monotonic() - event.heard_at)
         return event.written("sse", sse_text)
 
-    def _dropped(self, code: str) -> str:
-        self._is_over = True
-        count_dropped(code)
-        return _text("dropped", orjson.dumps({"code": code}))
+
+def farewell(item: Item | None) -> str | None:
+    """The last chunk of a stream that is to end; None where it goes on."""
+    if item is Notice.CLOSED:
+        return ""
+    if isinstance(item, Dismissed):
+        return _dropped(item.code)
+    return _dropped(ErrorCode.SLOW_READER) if item is Notice.OVERFLOW else None
+
+
+def _dropped(code: str) -> str:
+    count_dropped(code)
+    return event_text("dropped", orjson.dumps({"code": code}))
 
 
 class EventStream(StreamingResponse):
@@ -149,11 +153,12 @@ class EventStream(StreamingResponse):
 
 
 def sse_text(event: JobEvent) -> str:
+    """An event of a job on the wire."""
+    return event_text(event.type, event.data, event_id=str(event.id))
+
+
+def event_text(kind: str, data: bytes, *, event_id: str = "") -> str:
     """One event on the wire."""
-    return _text(event.type, event.data, event_id=str(event.id))
-
-
-def _text(kind: str, data: bytes, *, event_id: str = "") -> str:
     head = f"id: {event_id}\nevent: {kind}\n" if event_id else f"event: {kind}\n"
     lines = data.strip().splitlines()  # of bytes: text would be split at more than line ends
     return head + "".join(f"data: {line.decode()}\n" for line in lines) + "\n"

@@ -15,6 +15,7 @@ LONGEST_WAIT_S = 30
 
 JOB = re.compile(r"/api/v1/jobs/[0-9a-fA-F-]{36}/?")
 JOB_EVENTS = re.compile(r"/api/v1/jobs/(?P<job_id>[0-9a-fA-F-]{36})/events/?")
+OWN_EVENTS = re.compile(r"/api/v1/jobs/events/?")
 # The first nine digits tell whether a number is longer than the longest wait.
 _SECONDS = r"0*(?P<seconds>[0-9]{1,9})[0-9]*"
 _WAIT = re.compile(rf'\s*wait\s*=\s*"?{_SECONDS}"?\s*(;.*)?', re.IGNORECASE)
@@ -44,10 +45,17 @@ def read_wish(request: Request) -> Wish:
 def watched_job(request: Request) -> str | None:
     """The id of the job whose events are asked for as a stream."""
     found = JOB_EVENTS.fullmatch(request.url.path)
-    wants_stream = "text/event-stream" in request.headers.get("accept", "").lower()
-    if found and wants_stream and request.method == "GET":
-        return found["job_id"].lower()
-    return None
+    return found["job_id"].lower() if found and _wants_stream(request) else None
+
+
+def watches_own_jobs(request: Request) -> bool:
+    """Whether the events of all of the caller's jobs are asked for as a stream."""
+    return bool(OWN_EVENTS.fullmatch(request.url.path)) and _wants_stream(request)
+
+
+def _wants_stream(request: Request) -> bool:
+    accepts = "text/event-stream" in request.headers.get("accept", "").lower()
+    return accepts and request.method == "GET"
 
 
 def _of_prefer(values: list[str]) -> tuple[int, str]:

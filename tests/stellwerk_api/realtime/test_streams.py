@@ -7,7 +7,7 @@ from uuid import UUID
 from engine import Engine
 from front import Front
 from full_stack import Client
-from jobs_over_http import cancel, events, kinds, submit_for_later
+from jobs_over_http import cancel, events, kinds, opened, submit_for_later
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs.ports import Event
 from stellwerk.live import keys
@@ -105,6 +105,35 @@ def test_tokens_of_a_job_arrive_in_between(client: Client, platform: Platform) -
             platform.live.emit(event, None)
         found = [next(stream), next(stream)]
     assert [json.loads(event.data)["text"] for event in found] == ["Guten", "Tag\n"]
+
+
+def test_all_of_ones_own_jobs_can_be_followed_in_one_stream(client: Client, front: Front) -> None:
+    known = submit_for_later(client)
+    stranger = Client(front.url).sign_up()
+    with opened(client, "/jobs/events") as (answer, found):
+        assert answer.headers["X-Request-ID"]
+        listed = next(found)
+        assert listed.type == "snapshot"
+        assert [job["job_id"] for job in json.loads(listed.data)["items"]] == [known]
+        submit_for_later(stranger)
+        fresh = submit_for_later(client)
+        cancel(client, known)
+        told = [next(found), next(found)]
+    assert kinds(told) == ["status", "end"]
+    assert [json.loads(event.data)["job_id"] for event in told] == [fresh, known]
+    with opened(Client(front.url), "/jobs/events") as (answer, _):
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "NOT_AUTHENTICATED"
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_stream_ends_with_its_session(client: Client) -> None:
+    job_id = submit_for_later(client)
+    with events(client, job_id) as (_, found):
+        next(found)
+        assert Client(client.url, client.session).request("POST", "/auth/logout").ok
+        last = list(found)[-1]
+    assert (last.type, json.loads(last.data)) == ("dropped", {"code": "NOT_AUTHENTICATED"})
 
 
 def test_a_reader_that_does_not_keep_up_is_dropped_with_a_code(
