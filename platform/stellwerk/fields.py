@@ -10,6 +10,8 @@ from marshmallow import ValidationError, fields, validate
 from stellwerk.clock import rfc3339
 
 POSTGRES_INT_MAX = 2**31 - 1
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 CRON_FIELDS = 5
 
 
@@ -30,7 +32,20 @@ class Identifier(fields.Integer):
         super().__init__(strict=True, validate=validate.Range(1, POSTGRES_INT_MAX), **kwargs)
 
 
-class Moment(fields.AwareDateTime):
+class Instant(fields.AwareDateTime):
+    """A point in time that a client chooses, with its offset from UTC, from 1970 to 2999.
+
+    At the ends of what Postgres and Python can hold each has years that the other cannot read.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        instant: datetime = super()._deserialize(value, attr, data, **kwargs)
+        if not EARLIEST <= instant < LATEST:
+            raise ValidationError("Not in the years from 1970 to 2999.")
+        return instant
+
+
+class Moment(Instant):
     """A point in time: RFC 3339 in, taken as UTC where it has no offset; UTC with `Z` out."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -56,6 +56,27 @@ INVALID: dict[str, tuple[bytes, str]] = {
 }
 
 
+TOO_FAR = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59Z")
+
+
+@pytest.mark.parametrize("moment", TOO_FAR)
+def test_a_time_that_only_some_can_read_is_422_and_stored_nowhere(
+    ada: ApiUser, moment: str
+) -> None:
+    job = {"operation": "diagnostics.echo", "run_at": moment}
+    assert error_of(ada.post("/jobs", job), 422)["details"]["field"] == "run_at"
+    bulk = error_of(ada.post("/jobs/bulk", {"jobs": [job]}), 422)
+    assert bulk["details"]["field"] == "jobs.0.run_at"
+    schedule = {"name": "far", "operation": "diagnostics.echo", "starts_at": moment}
+    for timing in ({"interval_s": 60}, {"cron": "* * * * *"}):
+        refused = error_of(ada.post("/schedules", {**schedule, **timing}), 422)
+        assert refused["details"]["field"] == "starts_at"
+    error_of(ada.post("/api-keys", {"name": "far", "expires_at": moment}), 422)
+    for name in ("from", "to"):
+        error_of(ada.get("/jobs", query_string={name: moment}), 422)
+    assert ada.get("/jobs").get_json()["items"] == []
+
+
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
 def test_a_body_that_cannot_be_read_is_400(ada: ApiUser, body: bytes) -> None:
     error = error_of(ada.post("/jobs", data=body, **JSON), 400)

@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from stellwerk.clock import utc_now
+from stellwerk.fields import Instant
 from stellwerk_api.pagination import page_schema
 
 _SCOPE = validate.Regexp(
@@ -23,7 +24,7 @@ class KeyBody(Schema):
         load_default=list,
         validate=validate.Length(max=50),
     )
-    expires_at = fields.AwareDateTime(load_default=None, allow_none=True)
+    expires_at = Instant(load_default=None, allow_none=True)
 
     @validates("expires_at")
     def _in_future(self, value: datetime | None, **_: Any) -> None:

@@ -7,6 +7,7 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from celeryconfig import QUEUES
+from stellwerk.fields import Instant
 from stellwerk.jobs.requeue import EndedJobs, find, requeue
 from stellwerk.jobs.states import JobStatus
 from stellwerk_api.auth import caller
@@ -37,8 +38,8 @@ class RequeueBody(Schema):
         load_default=None, allow_none=True, strict=True, validate=validate.Range(1, INT_MAX)
     )
     queue = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(QUEUES))
-    ended_from = fields.AwareDateTime(data_key="from", load_default=None, allow_none=True)
-    ended_to = fields.AwareDateTime(data_key="to", load_default=None, allow_none=True)
+    ended_from = Instant(data_key="from", load_default=None, allow_none=True)
+    ended_to = Instant(data_key="to", load_default=None, allow_none=True)
     tags = fields.List(
         fields.String(validate=validate.Length(1, 64)),
         load_default=list,

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 from webargs.fields import DelimitedList
 
+from stellwerk.fields import Instant
 from stellwerk.jobs.states import PublicStatus
 from stellwerk.providers.outbound.targets import LONGEST_URL
 from stellwerk_api.pagination import PageQuery, page_schema
@@ -23,7 +24,7 @@ class SubmissionBody(Schema):
         load_default=dict,
         metadata={"description": "By the operation's own schema: GET /operations/{name}."},
     )
-    run_at = fields.AwareDateTime(
+    run_at = Instant(
         load_default=None, allow_none=True, metadata={"description": "Not before; null: now."}
     )
     queue = fields.String(
@@ -133,8 +134,8 @@ class JobQuery(StatusQuery):
         load_default=False,
         metadata={"description": "Only failed jobs that used up their attempts."},
     )
-    created_from = fields.AwareDateTime(data_key="from", load_default=None)
-    created_to = fields.AwareDateTime(data_key="to", load_default=None)
+    created_from = Instant(data_key="from", load_default=None)
+    created_to = Instant(data_key="to", load_default=None)
     everybodys = fields.Boolean(
         data_key="all",
         load_default=False,

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from stellwerk.fields import CronExpression, Moment, PlainString, TimeZoneName
+from stellwerk.fields import CronExpression, Instant, Moment, PlainString, TimeZoneName
 from stellwerk.jobs.states import JobStatus
 from stellwerk.schedules.model import FireOutcome, Misfire, Overlap
 
@@ -35,7 +35,7 @@ class SchedulePatch(Schema):
         validate=validate.Range(1, YEAR_S),
         metadata={"description": "Seconds, counted from `starts_at`; instead of `cron`."},
     )
-    starts_at = fields.AwareDateTime(metadata={"description": "Not before; by default: now."})
+    starts_at = Instant(metadata={"description": "Not before; by default: now."})
     overlap = fields.Enum(
         Overlap,
         by_value=True,
