@@ -85,7 +85,7 @@ def _plan(schedule: Schedule, now: datetime) -> None:
 
 
 def _refuse_too_many(session: Session, owner_id: int, limit: int) -> None:
-    session.get_one(User, owner_id, with_for_update=True)
+    session.get_one(User, owner_id, with_for_update={"key_share": True})
     held = session.scalar(select(func.count()).where(Schedule.owner_id == owner_id)) or 0
     if held >= limit:
         raise NotPermitted(

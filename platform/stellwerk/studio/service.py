@@ -168,7 +168,14 @@ def requeue_generation(session: Session, job: Job, runtime: Runtime) -> None:
 
 
 def _locked_user(session: Session, user_id: int) -> User:
-    return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+    """The user, of whom nobody else counts limits and budget until the transaction ends.
+
+    FOR NO KEY UPDATE: a job just inserted holds its owner's key, so behind FOR UPDATE two
+    submissions at once would wait for each other in a ring.
+    """
+    return session.get_one(
+        User, user_id, with_for_update={"key_share": True}, populate_existing=True
+    )
 
 
 def _refuse_too_many(session: Session, settings: Settings, user: User) -> None:

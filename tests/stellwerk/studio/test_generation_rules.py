@@ -1,4 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +44,20 @@ def test_an_accepted_generation_has_its_video_and_reserves_its_cost(platform: Pl
         reserved = session.get_one(Job, job_id).reserved_cost
     assert reserved == service.estimated_cost(platform.settings, 60)
     assert reserved > 0
+
+
+def test_generations_submitted_at_once_are_accepted_one_after_another(platform: Platform) -> None:
+    user_id = add_user(platform, daily_video_limit=9)
+    channel_id = add_channel(platform, user_id)
+    together = Barrier(4)
+
+    def submit_with_the_others(_: int) -> UUID:
+        together.wait(10)
+        return generate(platform, user_id, channel_id)
+
+    with ThreadPoolExecutor(4) as pool:
+        accepted = list(pool.map(submit_with_the_others, range(8)))  # a deadlock would raise
+    assert len(set(accepted)) == 8
 
 
 def test_a_cancelled_generation_leaves_a_failed_video_and_frees_the_reservation(
