@@ -110,11 +110,16 @@ def reopen(delivery: WebhookDelivery) -> None:
 
 
 def _receivers(session: Session, job: Job, event_type: EventType) -> Iterator[dict[str, Any]]:
-    """Which columns of a delivery name each receiver that wants to hear of it."""
+    """Which columns of a delivery name each receiver that wants to hear of it.
+
+    Endpoints are held FOR KEY SHARE, so that none goes away before its delivery refers to it: that
+    would fail the transaction which ends the job.
+    """
     query = select(WebhookEndpoint).where(
         WebhookEndpoint.owner_id == job.owner_id, WebhookEndpoint.is_active
     )
-    for endpoint in session.scalars(query.order_by(WebhookEndpoint.id)).all():
+    held = query.order_by(WebhookEndpoint.id).with_for_update(read=True, key_share=True)
+    for endpoint in session.scalars(held).all():
         if _wants(endpoint, job.operation, event_type):
             yield {"endpoint_id": endpoint.id}
     if job.callback_url:

@@ -1,14 +1,16 @@
 """Which ends are told to whom, what a receiver's answer means, and when one is given up."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from attempts import attempt
+from embedded import wait_until
 from hooks import Hook, deliveries_of, document, hook, verified
 from people import add_user
 from receiver import Receiver, receiving
@@ -30,6 +32,12 @@ from stellwerk_workers.reports import Came
 
 def told(runtime: Runtime, owner_id: int) -> list[tuple[str, UUID | None]]:
     return [(one.event_type, one.about_job_id) for one in deliveries_of(runtime, owner_id)]
+
+
+def is_anybody_waiting(platform: Platform) -> bool:
+    """Whether a transaction waits for another's lock."""
+    with platform.runtime.sessions() as session:
+        return bool(session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def one_delivery(made: Hook) -> WebhookDelivery:
@@ -65,6 +73,20 @@ def test_a_completed_and_a_cancelled_job_are_told_in_thin_signed_bodies(platform
     assert bodies[0]["timestamp"] == document(runtime, completed)["finished_at"]
     ids = [request.headers["webhook-id"] for request in receiver.requests]
     assert ids == [one["webhook_id"] for one in reversed(made.deliveries())]
+
+
+def test_an_endpoint_that_is_deleted_at_that_moment_does_not_hold_up_a_jobs_end(
+    platform: Platform,
+) -> None:
+    made = hook(platform, "https://a.example")
+    job_id = made.submit()
+    with ThreadPoolExecutor(1) as pool:
+        with made.runtime.sessions.begin() as session:
+            service.delete(session, session.get_one(WebhookEndpoint, made.endpoint_id))
+            ended = pool.submit(attempt, made.runtime, job_id)
+            wait_until(lambda: is_anybody_waiting(platform))
+        assert ended.result(timeout=10) is Came.COMPLETED
+    assert (document(made.runtime, job_id)["attempt"], made.deliveries()) == (1, [])
 
 
 def test_an_endpoint_hears_of_what_it_asked_for_alone(platform: Platform) -> None:
