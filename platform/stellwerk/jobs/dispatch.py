@@ -8,8 +8,9 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
+from stellwerk.db.engine import may_pass
 from stellwerk.errors import ErrorCode
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.control import locked
@@ -93,9 +94,9 @@ def rescue_expired(runtime: Runtime) -> list[tuple[Wakeup, JobStatus]]:
         try:
             with unit(runtime) as work:
                 rescued += _rescue(runtime, work, job_id)
-        except DBAPIError:
-            raise
-        except Exception:  # a domain's hook, at the edge of the dispatcher
+        except Exception as exc:  # a domain's hook, at the edge of the dispatcher
+            if isinstance(exc, SQLAlchemyError) and may_pass(exc):
+                raise
             log.exception("rescue failed, it is tried again later", job_id=str(job_id))
             with runtime.sessions.begin() as session:
                 session.execute(_POSTPONE, {"id": job_id})

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
+from stellwerk.db.engine import may_pass
 from stellwerk.errors import Conflict
 from stellwerk.jobs import checkpoints, control
 from stellwerk.jobs.runtime import Runtime, unit
@@ -81,9 +82,9 @@ def _cancel(runtime: Runtime, child_id: UUID) -> None:
         control.cancel(runtime, child_id)
     except Conflict:
         return  # it has just ended by itself
-    except DBAPIError:
-        raise
-    except Exception:  # a domain's hook, at the edge of the dispatcher
+    except Exception as exc:  # a domain's hook, at the edge of the dispatcher
+        if isinstance(exc, SQLAlchemyError) and may_pass(exc):
+            raise
         log.exception("child not cancelled, it is tried again", job_id=str(child_id))
 
 

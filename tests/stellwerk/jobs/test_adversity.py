@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
 
 from embedded import wait_until
 from stellwerk.bootstrap import Platform
@@ -24,10 +25,18 @@ def echo(_: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     return payload
 
 
-def test_a_hook_that_fails_keeps_nobody_else_from_being_rescued(platform: Platform) -> None:
-    def broken(*_: Any) -> None:
-        raise LookupError("no such row")
+def looks_in_vain(*_: Any) -> None:
+    raise LookupError("no such row")
 
+
+def breaks_a_rule(session: Session, *_: Any) -> None:
+    session.execute(text("INSERT INTO queue_states (name) VALUES (NULL)"))
+
+
+@pytest.mark.parametrize("broken", [looks_in_vain, breaks_a_rule])
+def test_a_hook_that_fails_keeps_nobody_else_from_being_rescued(
+    platform: Platform, broken: Any
+) -> None:
     with trial(platform, echo, on_end=broken) as run:
         stuck, innocent = run.submit(), run.submit()
         for job_id in (stuck, innocent):

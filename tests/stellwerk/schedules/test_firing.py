@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 import clockwork
 from engine import as_variables
@@ -59,10 +60,21 @@ def jobs(platform: Platform) -> list[Job]:
         return list(session.scalars(select(Job).order_by(Job.id)))
 
 
-def end_all(platform: Platform) -> None:
+def end_all(platform: Platform, *of_schedules: UUID) -> None:
+    """Of these schedules, or of every one."""
+    tags = {f"schedule:{schedule_id}" for schedule_id in of_schedules}
     for job in jobs(platform):
-        if job.finished_at is None:
+        if job.finished_at is None and (not tags or tags & set(job.tags)):
             control.cancel(platform.runtime, job.id)
+
+
+def change(platform: Platform, schedule_id: UUID, how: Callable[[Session, Schedule], None]) -> None:
+    with platform.runtime.sessions.begin() as session:
+        how(session, session.get_one(Schedule, schedule_id))
+
+
+def in_a_zone_that_is_no_more(_: Session, schedule: Schedule) -> None:
+    schedule.interval_s, schedule.cron, schedule.time_zone = None, "* * * * *", "Nowhere/Gone"
 
 
 def test_a_due_time_submits_its_job_for_the_owner_once(platform: Platform, owner_id: int) -> None:
@@ -117,6 +129,34 @@ def test_a_queue_of_waiting_times_has_an_end(
     for minute in range(4):
         fire_due(platform.runtime, START + minute * MINUTE)
     assert outcomes(platform) == ["submitted", "waiting", "waiting", "skipped"]
+
+
+def test_paused_and_busy_schedules_keep_no_waiting_time_of_others_from_its_turn(
+    platform: Platform, owner_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stellwerk.schedules.firing.BATCH", 1)
+    made = [add(platform, owner_id, overlap="queue") for _ in range(3)]
+    for minute in (0, 0, 0, 1, 1, 1):  # a schedule in each turn
+        fire_due(platform.runtime, START + minute * MINUTE)
+    assert outcomes(platform) == ["submitted"] * 3 + ["waiting"] * 3
+    change(platform, made[0], service.pause)
+    end_all(platform, made[0], made[2])
+
+    fire_due(platform.runtime, START + MINUTE)
+
+    (released,) = [fire for fire in fires(platform) if fire.fire_at > START and fire.job_id]
+    assert released.schedule_id == made[2]
+
+
+def test_a_schedule_that_cannot_be_heeded_does_not_stop_the_others(
+    platform: Platform, owner_id: int
+) -> None:
+    lost, innocent = add(platform, owner_id), add(platform, owner_id)
+    change(platform, lost, in_a_zone_that_is_no_more)
+
+    fire_due(platform.runtime, START)
+
+    assert [fire.schedule_id for fire in fires(platform)] == [innocent]
 
 
 def test_overlapping_jobs_are_allowed_where_that_is_wanted(
