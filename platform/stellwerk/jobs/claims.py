@@ -67,8 +67,12 @@ _CLAIMED = prepared(
 _RELEASE = prepared(
     "stellwerk_release",
     """
-    UPDATE jobs SET published_at = NULL, run_at = now() + interval '30 seconds'
-    WHERE id = :id AND attempt = :attempt AND status = 'queued' AND operation_version > :known
+    UPDATE jobs SET published_at = NULL,
+        run_at = CASE WHEN operation_version > :known THEN now() + interval '30 seconds'
+                 ELSE run_at END
+    WHERE id = :id AND attempt = :attempt AND status = 'queued'
+        AND (operation_version > :known OR EXISTS (
+            SELECT 1 FROM queue_states q WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL))
     RETURNING id
     """,
     id="uuid",
@@ -123,8 +127,9 @@ def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim |
     """Take the job for one more attempt, fenced by `token`; None where there is nothing to take.
 
     Duplicates, cancelled, paused and limited jobs give None, and versions newer than this worker's
-    code, which are released for others. The same token again finds its claim again, so that an
-    answer that was lost can be asked for once more.
+    code, which are released for others. Paused ones are unpublished: they must not count as busy.
+    The same token again finds its claim again, so that an answer that was lost can be asked for
+    once more.
     """
     operation = runtime.registry.get(wakeup.operation)
     asked_at = time.monotonic()

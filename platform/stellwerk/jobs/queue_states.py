@@ -44,8 +44,9 @@ _RESUME = text("""
     UPDATE queue_states SET paused_at = NULL, paused_by = NULL
     WHERE name = :name AND paused_at IS NOT NULL RETURNING name
 """)
-# Workers dropped the wake-ups that they found while the queue was paused.
-_PUBLISH_AGAIN = text("""
+# What is published counts against limits, which hold in other queues too; and it would have to be
+# published again, since workers drop the wake-ups that they find while the queue is paused.
+_UNPUBLISH = text("""
     UPDATE jobs SET published_at = NULL
     WHERE queue = :name AND status = 'queued' AND published_at IS NOT NULL
 """)
@@ -77,6 +78,8 @@ def pause(runtime: Runtime, name: str, by: int | None) -> None:
     """Let no further job of the queue start; what runs goes on. Again changes nothing."""
     with runtime.sessions.begin() as session:
         changed = session.execute(_PAUSE, {"name": name, "by": by}).first()
+        if changed:
+            session.execute(_UNPUBLISH, {"name": name})
     if changed:
         log.info("queue paused", audit=True, queue=name, user_id=by)
 
@@ -86,7 +89,7 @@ def resume(runtime: Runtime, name: str, by: int | None) -> None:
     with runtime.sessions.begin() as session:
         changed = session.execute(_RESUME, {"name": name}).first()
         if changed:
-            session.execute(_PUBLISH_AGAIN, {"name": name})
+            session.execute(_UNPUBLISH, {"name": name})
     if changed:
         log.info("queue resumed", audit=True, queue=name, user_id=by)
 

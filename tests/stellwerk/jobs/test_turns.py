@@ -11,7 +11,7 @@ from outbox import Outbox
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.diagnostics.operations import ECHO, SLEEP
-from stellwerk.jobs import claims, dispatch
+from stellwerk.jobs import claims, dispatch, queue_states
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Registry
 from stellwerk.jobs.pace import Pace
@@ -171,6 +171,36 @@ def test_a_claim_beyond_a_limit_gives_the_job_back_to_the_dispatcher(
     assert claim(limited, mine, token) is not None  # the answer was lost, it asks again
     with runtime.sessions() as session:
         assert session.get_one(Job, mine_too).published_at is None
+
+
+def test_jobs_of_a_paused_queue_hold_no_place_under_limits_that_other_queues_share(
+    runtime: Runtime, owners: list[int]
+) -> None:
+    limited = declared(runtime, max_running=1)
+    backlog(limited, owners[0], 1, queue="short_low")
+    backlog(limited, owners[0], 1)
+    assert dispatch.publish_due(limited, "short_low") == 1
+    assert turn(limited) == 0
+
+    queue_states.pause(limited, "short_low", by=None)
+
+    assert turn(limited) == 1
+    queue_states.resume(limited, "short_low", by=None)
+    finish_everything(limited)
+    assert dispatch.publish_due(limited, "short_low") == 1
+
+
+def test_a_wake_up_that_comes_after_its_queue_was_paused_holds_no_place_either(
+    runtime: Runtime, owners: list[int]
+) -> None:
+    limited = declared(runtime, max_running=1)
+    first = echo(limited, owners[0])
+    queue_states.pause(limited, "short", by=None)
+    with runtime.sessions.begin() as session:  # a dispatcher looked before, and published after
+        session.execute(update(Job).values(published_at=func.now()))
+
+    assert claim(limited, first) is None
+    assert published(limited) == {}
 
 
 def test_a_low_queue_gets_the_room_that_the_other_leaves(
