@@ -6,6 +6,8 @@ from stellwerk.errors import ErrorCode, ProviderUnavailable, StellwerkError, Una
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.claims import Claim
 
+LONGEST_WAIT_S = 7 * 86_400.0  # whatever a provider asks for
+
 
 def is_retryable(exc: StellwerkError) -> bool:
     """Whether another attempt may do better: outages and bugs may, refusals never."""
@@ -16,7 +18,8 @@ def is_retryable(exc: StellwerkError) -> bool:
 
 def backoff_s(claimed: Claim, retry_after_s: float | None) -> float:
     """As the operation's policy says, but never before the provider's own Retry-After."""
-    return max(claimed.operation.retry.delay_s(claimed.failures), retry_after_s or 0.0)
+    asked_s = min(retry_after_s or 0.0, LONGEST_WAIT_S)
+    return max(claimed.operation.retry.delay_s(claimed.failures), asked_s)
 
 
 def error_of(exc: StellwerkError) -> dict[str, Any]:

@@ -229,7 +229,7 @@ class JobContext(Stoppable):
             attempt=self.attempt,
             level=level,
             message=lifecycle.storable(message),
-            fields=fields,
+            fields=lifecycle.storable_json(fields),
         )
 
     def cost(self, provider: str, unit_name: str, quantity: Decimal, unit_price: Decimal) -> None:

@@ -158,7 +158,7 @@ def failure(
     return {
         "code": str(code),
         "message": storable(message),
-        "details": details or {},
+        "details": storable_json(details or {}),
         "retryable": retryable,
     }
 
@@ -166,6 +166,17 @@ def failure(
 def storable(message: str) -> str:
     """Text that Postgres takes: no NUL, no lone surrogates."""
     return message.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def storable_json(value: Any) -> Any:
+    """JSON that Postgres takes: the same of every text in it."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(str(name)): storable_json(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable_json(inner) for inner in value]
+    return value
 
 
 def _requeue(work: Unit, claimed: Claim, values: dict[str, Any]) -> None:

@@ -203,3 +203,20 @@ def expire(run: Trial, job_id: UUID) -> None:
     past = func.now() - timedelta(minutes=5)
     with run.runtime.sessions.begin() as session:
         session.execute(update(Job).where(Job.id == job_id).values(lease_until=past))
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ProviderRejected("odd\x00", details={"said": ["a\x00b", {"\ud800": "\ud800"}]}),
+        ProviderUnavailable("busy", retry_after_s=float("inf")),
+    ],
+    ids=["answers what Postgres cannot store", "asks to come back never"],
+)
+def test_whatever_a_provider_says_the_attempt_comes_to_its_end(
+    platform: Platform, refusal: Exception
+) -> None:
+    with trial(platform, lambda *_: raised(refusal)) as run:
+        job_id = run.submit()
+        run.attempt(job_id)
+    assert run.row(job_id).status in {"failed", "queued"}
