@@ -9,6 +9,7 @@ from types import ModuleType
 from sqlalchemy import Engine, MetaData
 
 import stellwerk
+from stellwerk.broker.calls import Grouping
 from stellwerk.broker.publisher import CeleryPublisher, publishing_app
 from stellwerk.broker.redis_publisher import RedisPublisher, is_plain_redis
 from stellwerk.db.base import Base
@@ -66,12 +67,14 @@ def bootstrap(
     gate = Gate(settings.redis_pause_s)
     client = LiveClient(settings.redis(), timeout_s=settings.redis_timeout_s, gate=gate)
     live = LiveStatus(client, ttl_s=settings.job_status_ttl_s, events_kept=settings.job_events_kept)
+    operations = registry(settings.retry_delays_s)
+    grouping = Grouping(settings, operations)
     runtime = Runtime(
         settings=settings,
-        registry=registry(settings.retry_delays_s),
+        registry=operations,
         sessions=build_sessions(engine),
         direct=Direct(engine),
-        publisher=publisher or _publisher(settings, client, live),
+        publisher=publisher or _publisher(settings, client, live, grouping),
         board=live,
         providers=choose_providers(settings),
         vault=Vault(settings.encryption_keys()),
@@ -102,16 +105,18 @@ def metadata() -> MetaData:
     return Base.metadata
 
 
-def _publisher(settings: Settings, client: LiveClient, live: LiveStatus) -> Publisher:
+def _publisher(
+    settings: Settings, client: LiveClient, live: LiveStatus, grouping: Grouping
+) -> Publisher:
     """Where the broker is the same Redis, what was learnt of one holds for the other."""
     url = settings.broker()
     gate = Gate(settings.redis_pause_s)
     if not is_plain_redis(url):
-        return CeleryPublisher(publishing_app(url), gate, live)
+        return CeleryPublisher(publishing_app(url), gate, live, grouping)
     is_shared = url == settings.redis()
     if not is_shared:
         client = LiveClient(url, timeout_s=settings.redis_timeout_s, gate=gate)
-    return RedisPublisher(client, live, is_shared=is_shared)
+    return RedisPublisher(client, live, grouping, is_shared=is_shared)
 
 
 def _declared() -> Iterator[Operation]:

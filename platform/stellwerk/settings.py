@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     keep_completed_days: int = Field(default=30, ge=1)  # completed and cancelled jobs
     keep_failed_days: int = Field(default=90, ge=1)  # failed jobs
     keep_tombstones_days: int = Field(default=365, ge=1)  # so long a purged job answers 410
+    job_list_length: int = Field(default=50, ge=1)  # short jobs in one wake-up while many wait
     owner_max_running: dict[str, int] = {}  # jobs of one owner at once, by queue: {"media": 2}
     job_kill_grace_s: float = Field(default=10.0, gt=0)  # how long a handler may ignore its stop
     job_status_ttl_s: int = Field(default=30, ge=5)  # of an unfinished job in Redis

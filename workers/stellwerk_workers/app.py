@@ -5,11 +5,12 @@ is derived from the report: a failed attempt fails, a retried or suspended one i
 stale wake-up is ignored, a cancelled job is revoked.
 """
 
+import logging
 import mmap
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from celery import Celery, Task
 from celery.exceptions import Ignore, Retry
 from celery.signals import (
     setup_logging,
+    task_unknown,
     worker_init,
     worker_process_init,
     worker_process_shutdown,
@@ -30,8 +32,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import celeryconfig
 from stellwerk.bootstrap import Platform, bootstrap, registry
+from stellwerk.broker.calls import LIST_TASK
 from stellwerk.broker.events import ENDED_EVENTS
 from stellwerk.errors import StellwerkError
+from stellwerk.jobs import claims
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.queries import stored_status
@@ -40,16 +44,21 @@ from stellwerk.jobs.submission import Submission, submit
 from stellwerk.logs import configure_logs
 from stellwerk.settings import settings
 from stellwerk.tracing import start_tracing
-from stellwerk_workers import presence  # noqa: F401  its signal handlers
+from stellwerk_workers import presence
 from stellwerk_workers.beat import SCHEDULE, SUBMIT_TASK
+from stellwerk_workers.finisher import Finisher, Told
+from stellwerk_workers.flower import GroupedEvents
 from stellwerk_workers.handlers import load_handlers
 from stellwerk_workers.heartbeat import Heartbeat
+from stellwerk_workers.lists import JobList
 from stellwerk_workers.reports import Came, Report
 from stellwerk_workers.runner import Runner
 from stellwerk_workers.workdirs import Workdirs
 
 log = structlog.get_logger()
 
+# Two lines for each task, which jobs' own logs, the ledger and Flower have anyway.
+LOGS_OF_TASKS = ("celery.worker.strategy", "celery.app.trace")
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 # One byte shared by the parent, which hears SIGTERM, and its children, which do the work.
@@ -63,9 +72,9 @@ class JobEnded(Exception):
 
 @cache
 def platform() -> Platform:
-    """This process's collaborators: one connection per slot and one for the heartbeat."""
+    """This process's collaborators: a connection per slot, one for heartbeat and finisher each."""
     start_tracing(settings(), "worker")
-    return bootstrap(settings(), role="worker", pool_size=_pool["slots"] + 1)
+    return bootstrap(settings(), role="worker", pool_size=_pool["slots"] + 2)
 
 
 @cache
@@ -81,6 +90,20 @@ def runner() -> Runner:
     return Runner(here.runtime, heartbeat(), lambda: _draining[0] == 1)
 
 
+@cache
+def finisher() -> Finisher:
+    """This process's finisher of lists."""
+    events = GroupedEvents(app)
+
+    def tell(told: Sequence[Told]) -> None:
+        events.tell(told)
+        for item in told:
+            if item.report.came in {Came.COMPLETED, Came.FAILED}:
+                presence.count(item.claimed.queue)
+
+    return Finisher(runner(), tell)
+
+
 def build_app() -> Celery:
     """The application with a task for each operation that has a handler here."""
     settings().encryption_keys()  # a worker without them is not to start
@@ -92,6 +115,7 @@ def build_app() -> Celery:
         if operation.name in handlers:
             built.task(name=operation.name, bind=True, throws=(JobEnded,))(_task_body(operation))
     built.task(name=SUBMIT_TASK, bind=True)(submit_scheduled)
+    built.task(name=LIST_TASK, bind=True)(carry_out_list)
     return built
 
 
@@ -107,6 +131,37 @@ def carry_out(operation: Operation, task: Task[Any, Any], job_id: str, attempt: 
     wakeup = Wakeup(UUID(job_id), attempt, operation.name, operation.queue)
     report = runner().run(wakeup, str(task.request.hostname))
     _show(task, report)
+
+
+def carry_out_list(task: Task[Any, Any], operation: str, pairs: list[tuple[str, int]]) -> None:
+    """Run the jobs of a wake-up that names many: id and attempt of each."""
+    queue = str((task.request.delivery_info or {}).get("routing_key"))
+    wakeups = [Wakeup(UUID(job_id), attempt, operation, queue) for job_id, attempt in pairs]
+    if operation in task.app.tasks:
+        declared = platform().runtime.registry.get(operation)
+        JobList(runner(), finisher(), declared).run(wakeups, str(task.request.hostname))
+    else:
+        _release(platform(), wakeups)
+
+
+@task_unknown.connect
+def _release_unknown(message: Any, name: str, **_: Any) -> None:
+    """A wake-up of an operation that this worker does not know is for others, uncounted."""
+    job_id, attempt = message.payload[0]
+    log.warning("unknown operation, left to others", operation=name, job_id=job_id)
+    here = bootstrap(settings(), role="worker", pool_size=1)  # this may be a parent about to fork
+    try:
+        _release(here, [Wakeup(UUID(job_id), attempt, name, "")])
+    finally:
+        here.close()
+
+
+def _release(here: Platform, wakeups: Sequence[Wakeup]) -> None:
+    try:
+        for wakeup in wakeups:
+            claims.release(here.runtime, wakeup)
+    except SQLAlchemyError as exc:  # then they count as lost wake-ups after a while
+        log.warning("not released", reason=str(exc).splitlines()[0])
 
 
 def submit_scheduled(task: Task[Any, Any], operation: str) -> None:  # noqa: ARG001  bound
@@ -152,6 +207,8 @@ def _tell_flower(task: Task[Any, Any], status: JobStatus | None) -> None:
 @setup_logging.connect
 def _logs(**_: Any) -> None:
     configure_logs(settings())
+    for name in LOGS_OF_TASKS:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @worker_init.connect
@@ -162,13 +219,13 @@ def _start_worker(sender: Any, **_: Any) -> None:
     _pool.update(slots=sender.concurrency if shares_process else 1, parent=os.getpid())
     Workdirs().sweep()
     if shares_process:
-        runner()  # once, before its threads all ask for it
+        finisher()  # once, before its threads all ask for it
 
 
 @worker_process_init.connect
 def _start_child(**_: Any) -> None:
     """A forked child builds its own clients, and dies with its parent."""
-    for made in (platform, heartbeat, runner):
+    for made in (platform, heartbeat, runner, finisher):
         made.cache_clear()
     _die_with_parent()
 

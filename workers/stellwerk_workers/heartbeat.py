@@ -70,7 +70,8 @@ class Heartbeat:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._watched: dict[UUID, Watched] = {}
+        self._watched: dict[UUID, Watched] = {}  # by token
+        self._looks: set[Callable[[], None]] = set()
         self._lock = Lock()
         self._stopping = Event()
         self._thread: Thread | None = None
@@ -81,14 +82,29 @@ class Heartbeat:
         """Keep the attempt's lease while the block runs."""
         with self._lock:
             self._watched[ctx.claimed.token] = Watched(ctx, kill)
-            if self._thread is None:
-                self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
-                self._thread.start()
+            self._start()
         try:
             yield
         finally:
             with self._lock:
                 del self._watched[ctx.claimed.token]
+
+    @contextmanager
+    def calling(self, look: Callable[[], None]) -> Iterator[None]:
+        """Also call `look` twice a second while the block runs."""
+        with self._lock:
+            self._looks.add(look)
+            self._start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._looks.discard(look)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
+            self._thread.start()
 
     def stop(self) -> None:
         """End the thread."""
@@ -108,9 +124,12 @@ class Heartbeat:
     def _tick(self) -> None:
         with self._lock:
             watched = [item for item in self._watched.values() if item.age_s > TICK_S]
+            looks = list(self._looks)
         if watched:
             self._enforce_limits(watched)
             self._look_after(watched)
+        for look in looks:
+            look()
 
     def _look_after(self, watched: list[Watched]) -> None:
         values = {

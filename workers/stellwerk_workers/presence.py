@@ -16,6 +16,7 @@ from typing import Any
 from celery.signals import heartbeat_sent, task_postrun, worker_init, worker_shutdown
 
 from celeryconfig import QUEUES
+from stellwerk.broker.calls import LIST_TASK
 from stellwerk.gate import Gate
 from stellwerk.live.client import LiveClient
 from stellwerk.live.workers import Worker, Workers
@@ -101,5 +102,5 @@ def _begin(sender: Any, **_: Any) -> None:
 
 @task_postrun.connect
 def _count(task: Any, state: str, **_: Any) -> None:
-    if state in ENDED:
+    if state in ENDED and task.name != LIST_TASK:  # lists count their jobs themselves
         count(str((task.request.delivery_info or {}).get("routing_key")))

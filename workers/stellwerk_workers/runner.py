@@ -6,19 +6,18 @@ The steps of `Runner.run` are the life of an attempt. What an attempt came to is
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, TypeVar
-from uuid import uuid4
+from typing import TypeVar
+from uuid import UUID, uuid4
 
 import structlog
-from marshmallow import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.db.engine import may_pass
-from stellwerk.errors import ErrorCode, JobFailed, StellwerkError
+from stellwerk.errors import StellwerkError
 from stellwerk.jobs import claims, lifecycle, outcomes
 from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.context import JobContext
@@ -39,11 +38,11 @@ from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.suspension import suspend
 from stellwerk.tracing import Attributes, came_to, carried_on
-from stellwerk_workers.handlers import handler_of
+from stellwerk_workers import outages
+from stellwerk_workers.handling import carry_out, leaves_only_its_outcome
 from stellwerk_workers.heartbeat import Heartbeat
-from stellwerk_workers.outages import PAUSE_S, through_outages
+from stellwerk_workers.outages import PAUSE_S
 from stellwerk_workers.reports import Came, Report
-from stellwerk_workers.undo import roll_back
 from stellwerk_workers.verdicts import backoff_s, error_of, final_error, over_limit
 from stellwerk_workers.workdirs import Workdirs
 
@@ -62,6 +61,7 @@ class Runner:
     runtime: Runtime
     heartbeat: Heartbeat
     is_draining: Callable[[], bool]
+    defer: Callable[[JobContext, Ended], None] | None = None  # takes plain outcomes; None: nobody
     workdirs: Workdirs = field(default_factory=Workdirs)
     pause: Event = field(default_factory=Event)  # never set: a sleep that tests can end
 
@@ -70,6 +70,10 @@ class Runner:
         claimed = self._claim(wakeup, worker)
         if claimed is None:
             return Report(Came.NOTHING, "nothing to claim")
+        return self.attempt(claimed)
+
+    def attempt(self, claimed: Claim) -> Report:
+        """Carry out a claimed job; where outcomes are deferred, that is when this returns."""
         with structlog.contextvars.bound_contextvars(
             job_id=str(claimed.job_id), attempt=claimed.attempt, request_id=claimed.request_id
         ):
@@ -88,7 +92,7 @@ class Runner:
     def _claim(self, wakeup: Wakeup, worker: str) -> Claim | None:
         token = uuid4()
         reach(self.runtime.settings, CrashPoint.AFTER_ACK_BEFORE_CLAIM, wakeup.job_id)
-        claimed = self._through_outages(
+        claimed = self.through_outages(
             lambda: claims.claim(self.runtime, wakeup, worker, token), CLAIM_TRIES
         )
         if claimed:
@@ -121,7 +125,7 @@ class Runner:
 
     def _perform(self, ctx: JobContext) -> Report:
         try:
-            outcome = _carry_out(ctx)
+            outcome = carry_out(ctx)
         except LeaseLost:
             raise
         except Interruption as interruption:
@@ -182,6 +186,14 @@ class Runner:
         error = final_error(claimed, error, exc.message)
         return self._end(ctx, Outcome(JobStatus.FAILED, error=error))
 
+    def end_unstarted(self, claimed: Claim, outcome: Outcome) -> Report:
+        """End a claimed job without running it."""
+        with self.workdirs.lend() as workdir:
+            ctx = JobContext(
+                self.runtime, claimed, make_workdir=workdir, is_draining=self.is_draining
+            )
+            return self._unless_lost(ctx, lambda ctx: self._end(ctx, outcome))
+
     def _again(self, ctx: JobContext, change: Callable[[Unit], None], reason: str) -> Report:
         """Give the job back, unless it was cancelled meanwhile."""
         try:
@@ -193,7 +205,7 @@ class Runner:
     def _end(self, ctx: JobContext, outcome: Outcome) -> Report:
         reason = str((outcome.error or {}).get("message", ""))
         line = f"{outcome.status}: {reason}".rstrip(": ")
-        if not (leaves_only_its_outcome(ctx, outcome) and self._end_at_once(ctx, outcome, line)):
+        if not (leaves_only_its_outcome(ctx, outcome) and self._end_plainly(ctx, outcome, line)):
             self._write(
                 ctx,
                 lambda work: lifecycle.finish(self.runtime, work, ctx.claimed, outcome),
@@ -202,14 +214,24 @@ class Runner:
             )
         return Report(Came(outcome.status.value), reason)
 
-    def _end_at_once(self, ctx: JobContext, outcome: Outcome, line: str) -> bool:
-        """In one statement; False where it has to be tried the long way."""
+    def _end_plainly(self, ctx: JobContext, outcome: Outcome, line: str) -> bool:
+        """In one statement, now or with others; False where it has to be tried the long way."""
         ctx.is_settling = True
-        reach(self.runtime.settings, CrashPoint.BEFORE_FINISH, ctx.job_id)
-        ended = [Ended(ctx.claimed, outcome, line, ctx.ran_s)]
-        return bool(
-            self._through_outages(lambda: outcomes.finish(self.runtime, ended), OUTAGE_TRIES)
-        )
+        ended = Ended(ctx.claimed, outcome, line, ctx.ran_s)
+        if self.defer:
+            self.defer(ctx, ended)
+            return True
+        return bool(self.finish([ended]))
+
+    def finish(self, endings: Sequence[Ended]) -> set[UUID]:
+        """See `outcomes.finish`; waits for a ledger that is gone."""
+        for ended in endings:
+            reach(self.runtime.settings, CrashPoint.BEFORE_FINISH, ended.claimed.job_id)
+        return self.through_outages(lambda: outcomes.finish(self.runtime, endings), OUTAGE_TRIES)
+
+    def settle(self, ctx: JobContext, outcome: Outcome) -> Report:
+        """End an attempt whose deferred outcome could not be written with the others'."""
+        return self._unless_lost(ctx, lambda ctx: self._completed(ctx, outcome))
 
     def _write(
         self, ctx: JobContext, change: Callable[[Unit], None], line: str, *, artifacts: bool = False
@@ -226,11 +248,12 @@ class Runner:
                 change(work)
 
         reach(self.runtime.settings, CrashPoint.BEFORE_FINISH, ctx.job_id)
-        self._through_outages(write, OUTAGE_TRIES)
+        self.through_outages(write, OUTAGE_TRIES)
         ctx.settled(artifacts=artifacts)
 
-    def _through_outages(self, action: Callable[[], Done], tries: int) -> Done:
-        return through_outages(action, tries=tries, pause=self.pause)
+    def through_outages(self, action: Callable[[], Done], tries: int) -> Done:
+        """See `outages.through_outages`."""
+        return outages.through_outages(action, tries=tries, pause=self.pause)
 
     def _kill(self, ctx: JobContext) -> None:
         """The handler does not listen: record why, then kill this process; subprocesses follow.
@@ -249,32 +272,3 @@ class Runner:
                 self._failed(ctx, over_limit(ctx.claimed))
         finally:
             os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _carry_out(ctx: JobContext) -> Outcome:
-    claimed = ctx.claimed
-    if claimed.attempt > 1:
-        ctx.load_checkpoints()
-    if claimed.ending:
-        return roll_back(ctx)
-    payload = claimed.operation.upcast(claimed.payload, claimed.operation_version)
-    result = handler_of(claimed.operation.name)(ctx, _loaded(claimed, payload))
-    if claimed.operation.result and result is not None:
-        result = claimed.operation.result().dump(result)
-    return Outcome(JobStatus.COMPLETED, result=result)
-
-
-def _loaded(claimed: Claim, payload: dict[str, Any]) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = claimed.operation.payload().load(payload)
-    except ValidationError as exc:
-        message = f"The stored payload is no longer valid: {exc.messages}"
-        raise JobFailed(message, code=ErrorCode.VALIDATION_FAILED) from exc
-    return loaded
-
-
-def leaves_only_its_outcome(ctx: JobContext, outcome: Outcome) -> bool:
-    """Whether nothing else is written when it ends: no costs, no artifacts, no undo, no hook."""
-    operation = ctx.claimed.operation
-    may_roll_back = outcome.status is not JobStatus.COMPLETED and operation.undoable_steps()
-    return ctx.staged.is_empty and not (operation.on_end or may_roll_back)

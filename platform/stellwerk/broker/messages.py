@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import orjson
 
-from stellwerk.jobs.ports import Wakeup
+from stellwerk.broker.calls import Call
 
 _NO_CALLBACKS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
@@ -22,32 +22,25 @@ def queue_key(queue: str) -> str:
     return queue
 
 
-def encode(wakeup: Wakeup) -> bytes:
-    """A wake-up as the task of its operation, for `LPUSH`."""
-    return task_message(
-        wakeup.operation, wakeup.task_id, [str(wakeup.job_id), wakeup.attempt], wakeup.queue
-    )
-
-
-def task_message(name: str, task_id: str, args: list[Any], queue: str) -> bytes:
-    """A message that calls a task with positional arguments (JSON)."""
-    body = orjson.dumps([args, {}, _NO_CALLBACKS])
+def encode(call: Call) -> bytes:
+    """A task, for `LPUSH`."""
+    body = orjson.dumps([call.args, {}, _NO_CALLBACKS])
     return orjson.dumps(
         {
             "body": b64encode(body).decode(),
             "content-encoding": "utf-8",
             "content-type": "application/json",
-            "headers": _headers(name, task_id, args),
-            "properties": _properties(task_id, queue),
+            "headers": _headers(call),
+            "properties": _properties(call),
         }
     )
 
 
-def _headers(name: str, task_id: str, args: list[Any]) -> Mapping[str, Any]:
+def _headers(call: Call) -> Mapping[str, Any]:
     return {
         "lang": "py",
-        "task": name,
-        "id": task_id,
+        "task": call.name,
+        "id": call.task_id,
         "shadow": None,
         "eta": None,
         "expires": None,
@@ -55,9 +48,9 @@ def _headers(name: str, task_id: str, args: list[Any]) -> Mapping[str, Any]:
         "group_index": None,
         "retries": 0,
         "timelimit": [None, None],
-        "root_id": task_id,
+        "root_id": call.task_id,
         "parent_id": None,
-        "argsrepr": repr(tuple(args)),
+        "argsrepr": call.shown,
         "kwargsrepr": "{}",
         "origin": f"gen{os.getpid()}@{_HOST}",
         "ignore_result": True,
@@ -67,12 +60,12 @@ def _headers(name: str, task_id: str, args: list[Any]) -> Mapping[str, Any]:
     }
 
 
-def _properties(task_id: str, queue: str) -> Mapping[str, Any]:
+def _properties(call: Call) -> Mapping[str, Any]:
     return {
-        "correlation_id": task_id,
+        "correlation_id": call.task_id,
         "reply_to": "",  # nobody waits for a result
         "delivery_mode": 2,  # persistent
-        "delivery_info": {"exchange": "", "routing_key": queue},
+        "delivery_info": {"exchange": "", "routing_key": call.queue},
         "priority": 0,
         "body_encoding": "base64",
         "delivery_tag": str(uuid4()),  # the message's key while it is unacknowledged

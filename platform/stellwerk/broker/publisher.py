@@ -11,6 +11,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 import celeryconfig
+from stellwerk.broker.calls import Call, Grouping
 from stellwerk.errors import Unavailable
 from stellwerk.gate import Gate
 from stellwerk.jobs.ports import Board, Change, Wakeup
@@ -35,10 +36,11 @@ def publishing_app(broker_url: str) -> Celery:
 class CeleryPublisher:
     """The `Publisher` of jobs.ports."""
 
-    def __init__(self, app: Celery, gate: Gate, board: Board) -> None:
+    def __init__(self, app: Celery, gate: Gate, board: Board, grouping: Grouping) -> None:
         self._app = app
         self._gate = gate
         self._board = board
+        self._grouping = grouping
 
     def publish(self, wakeups: Sequence[Wakeup]) -> None:
         """Send each as a task named after its operation; raises Unavailable."""
@@ -46,8 +48,8 @@ class CeleryPublisher:
             raise Unavailable("The broker did not answer a moment ago.")
         try:
             with self._app.producer_pool.acquire(block=True, timeout=1) as producer:
-                for wakeup in wakeups:
-                    self._send(wakeup, producer)
+                for call in self._grouping.calls(wakeups):
+                    self._send(call, producer)
         except (KombuError, RedisError, OSError) as exc:
             self._gate.trip()
             raise Unavailable(f"The broker does not answer: {exc}") from exc
@@ -62,12 +64,12 @@ class CeleryPublisher:
         """See `Publisher.is_paused`."""
         return self._gate.is_shut()
 
-    def _send(self, wakeup: Wakeup, producer: Producer) -> None:
+    def _send(self, call: Call, producer: Producer) -> None:
         self._app.send_task(
-            wakeup.operation,
-            args=(str(wakeup.job_id), wakeup.attempt),
-            task_id=wakeup.task_id,
-            queue=wakeup.queue,
+            call.name,
+            args=tuple(call.args),
+            task_id=call.task_id,
+            queue=call.queue,
             producer=producer,
             retry=False,
             ignore_result=True,

@@ -25,12 +25,29 @@ _TAKE = """
     started_at = coalesce(jobs.started_at, now()), published_at = NULL,
     wait_signal = NULL, wait_until = NULL
 """
+# Not `status = 'queued'`, for which the planner would walk the index of what is due where its
+# statistics are older than the backlog.
 _IS_FREE = """
-    jobs.status = 'queued' AND jobs.run_at <= now() AND jobs.operation_version <= :known
+    jobs.status || '' = 'queued' AND jobs.run_at <= now() AND jobs.operation_version <= :known
     AND NOT EXISTS (SELECT 1 FROM queue_states q
                     WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL)
 """
 _TYPES = {"token": "uuid", "lease": "interval", "worker": "text", "known": "int"}
+_COPIED = (
+    "attempt",
+    "operation_version",
+    "queue",
+    "owner_id",
+    "payload",
+    "failures",
+    "max_attempts",
+    "version",
+    "ending",
+    "request_id",
+    "trace_context",
+    "worker",
+)
+_CLAIM_COLUMNS = ", ".join(f"j.{name}" for name in ("id", "lease_token", *_COPIED))
 _CLAIM_ONE = f"""
     WITH claimed AS (
         UPDATE jobs SET {_TAKE} WHERE id = :id AND attempt = :attempt AND {_IS_FREE} RETURNING *)
@@ -46,7 +63,7 @@ _CLAIM_MANY = prepared(
         JOIN jobs ON jobs.id = wakeup.id AND jobs.attempt = wakeup.attempt
         WHERE {_IS_FREE} ORDER BY jobs.id FOR NO KEY UPDATE OF jobs),
     claimed AS (UPDATE jobs SET {_TAKE} FROM free WHERE jobs.id = free.id RETURNING jobs.*)
-    SELECT {DOCUMENT} FROM claimed j ORDER BY j.id
+    SELECT {_CLAIM_COLUMNS} FROM claimed j ORDER BY j.id
     """,
     ids="uuid[]",
     attempts="int[]",
@@ -62,6 +79,22 @@ _CLAIMED = prepared(
     """,
     ids="uuid[]",
     lease="interval",
+    token="uuid",  # noqa: S106  a type, and no password
+)
+# As if it had not been claimed. The attempt's number may be given again: the token never is.
+_HAND_BACK = prepared(
+    "stellwerk_hand_back",
+    f"""
+    WITH back AS (
+        UPDATE jobs SET status = 'queued', attempt = attempt - 1, version = version + 1,
+            lease_until = NULL, lease_token = NULL, published_at = NULL,
+            started_at = CASE WHEN attempt > 1 THEN started_at END
+        WHERE id = ANY(:ids) AND lease_token = :token AND finished_at IS NULL
+            AND cancel_requested_at IS NULL
+        RETURNING *)
+    SELECT {DOCUMENT} FROM back j
+    """,
+    ids="uuid[]",
     token="uuid",  # noqa: S106  a type, and no password
 )
 _RELEASE = prepared(
@@ -90,6 +123,7 @@ class Claim:
     token: UUID
     operation: Operation
     operation_version: int
+    queue: str
     owner_id: int | None
     payload: dict[str, Any]
     failures: int
@@ -106,21 +140,6 @@ class Claim:
     def fence(self) -> dict[str, Any]:
         """The values every fenced statement compares."""
         return {"id": self.job_id, "attempt": self.attempt, "token": self.token}
-
-
-_COPIED = (
-    "attempt",
-    "operation_version",
-    "owner_id",
-    "payload",
-    "failures",
-    "max_attempts",
-    "version",
-    "ending",
-    "request_id",
-    "trace_context",
-    "worker",
-)
 
 
 def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim | None:
@@ -149,8 +168,7 @@ def claim_many(
 ) -> list[Claim]:
     """Take those of an operation's jobs that are free, all fenced by the one token.
 
-    Nobody is told yet: most of them end before anybody could look. Of an operation with limits
-    nothing is taken in this way.
+    Nobody is told yet: most of them end before anybody could look.
     """
     asked_at = time.monotonic()
     ids = [wakeup.job_id for wakeup in wakeups]
@@ -159,6 +177,23 @@ def claim_many(
     rows = runtime.direct.mappings(_CLAIM_MANY, values | many)
     rows = rows or runtime.direct.mappings(_CLAIMED, values | {"ids": ids})
     return [_of_row(row, operation, asked_at) for row in rows]
+
+
+def hand_back(runtime: Runtime, unstarted: Sequence[Claim]) -> set[UUID]:
+    """Give back jobs of one token that were not begun, uncounted; returns which were taken back.
+
+    The others were cancelled meanwhile, or are lost.
+    """
+    values = {"ids": [claimed.job_id for claimed in unstarted], "token": unstarted[0].token}
+    rows = runtime.direct.mappings(_HAND_BACK, values)
+    announce(runtime, [change_of(row, runtime.registry) for row in rows], [])
+    return {row["id"] for row in rows}
+
+
+def release(runtime: Runtime, wakeup: Wakeup) -> None:
+    """Leave a job of an operation that is not known here to others, uncounted."""
+    one = {"id": wakeup.job_id, "attempt": wakeup.attempt, "known": 0}
+    runtime.direct.rows(_RELEASE, one)
 
 
 def _take(

@@ -92,7 +92,7 @@ def accept(runtime: Runtime, work: Unit, submission: Submission, payload: Payloa
 
 def checked_payload(operation: Operation, payload: Any) -> Payload:
     """The payload as plain JSON, defaults filled in; raises InvalidInput naming each field."""
-    schema = _schema(operation.payload)
+    schema = cached(operation.payload)
     try:
         loaded = schema.load(payload)
     except ValidationError as exc:
@@ -104,7 +104,7 @@ def checked_payload(operation: Operation, payload: Any) -> Payload:
 
 
 @cache
-def _schema(kind: type[Schema]) -> Schema:
+def cached(kind: type[Schema]) -> Schema:
     """One instance for the process: making one costs more than a load."""
     return kind()
 

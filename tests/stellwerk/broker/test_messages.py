@@ -9,6 +9,7 @@ import pytest
 from celery import Celery
 
 from stellwerk.bootstrap import Platform
+from stellwerk.broker.calls import Grouping
 from stellwerk.broker.messages import queue_key
 from stellwerk.broker.publisher import CeleryPublisher, publishing_app
 from stellwerk.broker.redis_publisher import RedisPublisher, is_plain_redis
@@ -32,7 +33,8 @@ def test_a_message_is_equal_to_what_celery_sends(
     platform: Platform, celery: Celery, attempt: int, queue: str
 ) -> None:
     wakeup = Wakeup(new_id(), attempt, NAME, queue)
-    celerys = CeleryPublisher(celery, Gate(1.0), platform.live)
+    grouping = Grouping(platform.settings, platform.runtime.registry)
+    celerys = CeleryPublisher(celery, Gate(1.0), platform.live, grouping)
     assert isinstance(platform.runtime.publisher, RedisPublisher)
 
     celerys.publish([wakeup])

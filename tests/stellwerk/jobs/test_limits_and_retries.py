@@ -124,5 +124,7 @@ def _claim(failures: int) -> Claim:
         time_limit_s=1,
         retry=RetryPolicy(max_attempts=99, base_s=2.0, max_s=600.0),
     )
-    claim = Claim(uuid4(), 1, uuid4(), operation, 1, None, {}, 0, 99, 1, None, None, None, "")
+    claim = Claim(
+        uuid4(), 1, uuid4(), operation, 1, "short", None, {}, 0, 99, 1, None, None, None, ""
+    )
     return replace(claim, failures=failures)

@@ -1,0 +1,101 @@
+"""Runs the jobs of one wake-up that names many, one after another in one slot of a worker.
+
+They are claimed in one statement and end in groups (finisher.py). What has not begun is given back
+when one of them runs long, or the worker stops, so that nobody waits for a neighbour.
+"""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Lock
+from uuid import uuid4
+
+import structlog
+
+from stellwerk.jobs import claims, lifecycle
+from stellwerk.jobs.claims import Claim
+from stellwerk.jobs.crash_points import CrashPoint, reach
+from stellwerk.jobs.operation import Operation
+from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.runtime import unit
+from stellwerk_workers.finisher import Finisher, Settling, Told
+from stellwerk_workers.runner import Runner
+
+log = structlog.get_logger()
+
+LONG_S = 1.0  # a job that runs longer keeps nobody waiting
+CLAIM_TRIES = 20  # then the dispatcher publishes them again
+
+
+class JobList:
+    """Claimed jobs of one operation, and the one of them that runs."""
+
+    def __init__(self, runner: Runner, finisher: Finisher, operation: Operation) -> None:
+        self._finisher = finisher
+        self._settling = Settling(finisher)
+        self._runner = replace(runner, defer=self._settling.add)
+        self._operation = operation
+        self._rest: deque[Claim] = deque()
+        self._running: Claim | None = None
+        self._since = 0.0  # monotonic
+        self._is_shown = False
+        self._lock = Lock()
+
+    def run(self, wakeups: Sequence[Wakeup], worker: str) -> None:
+        """Carry out as many as there is time for; returns when all of them are settled."""
+        self._rest.extend(self._claim(wakeups, worker))
+        with self._runner.heartbeat.calling(self._look):
+            while claimed := self._next():
+                self._carry_out(claimed)
+        self._settling.wait()
+
+    def _carry_out(self, claimed: Claim) -> None:
+        report = self._runner.attempt(claimed)
+        if self._settling.deferred != claimed.job_id:
+            ran_s = time.monotonic() - self._since
+            self._finisher.add(Told(claimed, report, ran_s))
+
+    def _claim(self, wakeups: Sequence[Wakeup], worker: str) -> list[Claim]:
+        token, runtime = uuid4(), self._runner.runtime
+        for wakeup in wakeups:
+            reach(runtime.settings, CrashPoint.AFTER_ACK_BEFORE_CLAIM, wakeup.job_id)
+        claimed = self._runner.through_outages(
+            lambda: claims.claim_many(runtime, self._operation, wakeups, worker, token),
+            CLAIM_TRIES,
+        )
+        for claim in claimed:
+            reach(runtime.settings, CrashPoint.AFTER_CLAIM, claim.job_id)
+        return claimed
+
+    def _next(self) -> Claim | None:
+        if self._runner.is_draining():
+            self._hand_back()
+        with self._lock:
+            self._since, self._is_shown = time.monotonic(), False
+            self._running = self._rest.popleft() if self._rest else None
+            return self._running
+
+    def _look(self) -> None:
+        """Called by the heartbeat: show the job that runs for a while, and spare the others."""
+        running, ran_s = self._running, time.monotonic() - self._since
+        if running and not self._is_shown and ran_s > LONG_S / 2:
+            self._is_shown = True
+            with unit(self._runner.runtime) as work:
+                work.changed.add(running.job_id)
+        if running and ran_s > LONG_S:
+            self._hand_back()
+
+    def _hand_back(self) -> None:
+        with self._lock:
+            unstarted = list(self._rest)
+            self._rest.clear()
+        if not unstarted:
+            return
+        taken = self._runner.through_outages(
+            lambda: claims.hand_back(self._runner.runtime, unstarted), CLAIM_TRIES
+        )
+        log.info("handed back what had not begun", count=len(taken))
+        for claimed in unstarted:
+            if claimed.job_id not in taken:
+                self._runner.end_unstarted(claimed, lifecycle.cancelled())
