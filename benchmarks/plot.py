@@ -9,9 +9,11 @@ import matplotlib as mpl
 mpl.use("svg")
 
 from matplotlib import pyplot as plt
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 OURS, THEIRS = "#0b6e4f", "#b8bfc6"
 SIZE_INCHES = (11, 7)
+ROOMY = ConstrainedLayoutEngine(hspace=0.1)
 STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -38,7 +40,7 @@ def draw(sections: Mapping[str, Any], path: Path) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
-        figure, grid = plt.subplots(2, 2, figsize=SIZE_INCHES, layout="constrained")
+        figure, grid = plt.subplots(2, 2, figsize=SIZE_INCHES, layout=ROOMY)
         for axes in grid.flat:
             axes.set_visible(False)
         for axes, (title, values) in zip(grid.flat, panels.items(), strict=False):
