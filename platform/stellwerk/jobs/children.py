@@ -5,7 +5,6 @@ made. They take over owner, tags, request and trace; queue, limits and retries a
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import Conflict, ErrorCode, JobFailed
-from stellwerk.jobs import checkpoints, control
+from stellwerk.jobs import checkpoints, families
 from stellwerk.jobs.awaited import Awaited
 from stellwerk.jobs.checkpoints import Checkpoint
 from stellwerk.jobs.interruptions import Suspended
@@ -191,10 +190,9 @@ class Children:
         return found
 
     def _cancel_live(self, found: list[ChildEnd]) -> None:
-        for end in found:
-            if end.status not in TERMINAL:
-                with suppress(Conflict):  # it has just ended
-                    control.cancel(self._ctx.runtime, end.job_id)
+        live = [end.job_id for end in found if end.status not in TERMINAL]
+        if live:
+            families.cancel_all(self._ctx.runtime, live)
 
 
 _FALLEN = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})

@@ -39,7 +39,7 @@ def after_end(
     if ended.status != JobStatus.COMPLETED:
         abandon_children(work, ended.id)
     if ended.parent_id:
-        wake_parent(work, ended.parent_id, ended.id, JobStatus(ended.status))
+        wake_parent(work, ended.parent_id, {ended.id}, JobStatus(ended.status))
 
 
 def abandon_children(work: Unit, job_id: UUID) -> None:

@@ -3,6 +3,9 @@
 Each job is changed in a transaction of its own, so nobody holds a parent while locking a child.
 """
 
+import math
+import time
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +17,12 @@ from stellwerk.db.engine import may_pass
 from stellwerk.errors import Conflict
 from stellwerk.jobs import checkpoints, control
 from stellwerk.jobs.runtime import Runtime, unit
+from stellwerk.jobs.unstarted import cancel_unstarted
 
 log = structlog.get_logger()
 
-BATCH = 200
+BATCH = 500
+BUDGET_S = 0.5  # of one turn's cancels; the dispatcher has other things to do
 
 _ABANDONED = text("""
     SELECT c.id FROM jobs p JOIN jobs c ON c.parent_id = p.id
@@ -57,17 +62,28 @@ _TELL = text("""
 
 
 def cancel_abandoned(runtime: Runtime) -> int:
-    """Cancel children whose parent was cancelled or failed; returns how many.
+    """Cancel children whose parent was cancelled or failed, for a while; returns how many.
 
     A child's own children follow in the next turn, by the mark that its cancel leaves.
     """
     with runtime.sessions() as session:
         ids = session.scalars(_ABANDONED, {"batch": BATCH}).all()
-    for child_id in ids:
-        _cancel(runtime, child_id)
+    count = cancel_all(runtime, ids, budget_s=BUDGET_S) if ids else 0
     with runtime.sessions.begin() as session:
         session.execute(_FORGET, {"batch": BATCH})
-    return len(ids)
+    return count
+
+
+def cancel_all(runtime: Runtime, job_ids: Collection[UUID], *, budget_s: float = math.inf) -> int:
+    """Cancel these, as far as they have not ended and `budget_s` lasts; returns how many."""
+    stops_at = time.monotonic() + budget_s
+    cancelled = cancel_unstarted(runtime, job_ids)
+    for job_id in set(job_ids) - cancelled:
+        if time.monotonic() > stops_at:
+            break
+        _cancel(runtime, job_id)
+        cancelled.add(job_id)
+    return len(cancelled)
 
 
 def tell_parents(runtime: Runtime) -> int:
@@ -82,10 +98,10 @@ def _cancel(runtime: Runtime, child_id: UUID) -> None:
         control.cancel(runtime, child_id)
     except Conflict:
         return  # it has just ended by itself
-    except Exception as exc:  # a domain's hook, at the edge of the dispatcher
+    except Exception as exc:  # a domain's hook, at the edge of whoever cancels
         if isinstance(exc, SQLAlchemyError) and may_pass(exc):
             raise
-        log.exception("child not cancelled, it is tried again", job_id=str(child_id))
+        log.exception("child not cancelled", job_id=str(child_id))
 
 
 def _tell(runtime: Runtime, row: Any) -> int:

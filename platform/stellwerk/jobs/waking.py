@@ -3,6 +3,7 @@
 Whoever locks several jobs of a family locks a child before its parent.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import text
@@ -27,8 +28,8 @@ def wake(work: Unit, job_id: UUID) -> None:
     work.changed.add(job_id)
 
 
-def wake_parent(work: Unit, parent_id: UUID, child_id: UUID, ended: JobStatus) -> None:
-    """In the transaction that ends a child: wake its parent if it waited for this end only.
+def wake_parent(work: Unit, parent_id: UUID, children: Collection[UUID], ended: JobStatus) -> None:
+    """In the transaction that ends children: wake their parent if it waited for these ends only.
 
     Its siblings' ends come one after another through the lock, so the last one sees all others.
     """
@@ -36,7 +37,7 @@ def wake_parent(work: Unit, parent_id: UUID, child_id: UUID, ended: JobStatus) -
     if parent is None or parent.status != JobStatus.WAITING or parent.awaits is None:
         return
     awaited = Awaited.of(parent.awaits)
-    if not awaited.covers(child_id):
+    if not any(awaited.covers(child_id) for child_id in children):
         return
     has_fallen = awaited.fails_fast and ended is not JobStatus.COMPLETED
     if has_fallen or not awaited.any_live(work.session, parent_id):

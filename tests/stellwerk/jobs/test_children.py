@@ -1,53 +1,22 @@
-"""A parent and its children, all of one made-up operation, run attempt by attempt."""
+"""What a handler sees of the children it makes and waits for."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, func, update
 
+from families_of_trials import children, end, parent_of
 from stellwerk.bootstrap import Platform
-from stellwerk.errors import Conflict, ErrorCode, JobFailed, ProviderUnavailable
-from stellwerk.jobs import control, families, lifecycle
+from stellwerk.errors import Conflict, ErrorCode, ProviderUnavailable
+from stellwerk.jobs import control
 from stellwerk.jobs.children import ChildFailure, ChildJob
 from stellwerk.jobs.context import JobContext
-from stellwerk.jobs.lifecycle import Outcome
 from stellwerk.jobs.lineage import Parent
 from stellwerk.jobs.model import Job
-from stellwerk.jobs.runtime import unit
 from stellwerk.jobs.states import JobStatus
 from stellwerk_workers.reports import Came
 from trial import NAME, Trial, trial
-
-Handler = Callable[[JobContext, dict[str, Any]], Any]
-
-
-def parent_of(
-    *keys: str, failure: ChildFailure = ChildFailure.FAIL_FAST, waits: bool = True
-) -> Handler:
-    """A parent with a child for each key; a child's result is its key, unless it has to fail."""
-
-    def handler(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
-        if payload["value"] != 1:
-            return child(payload["value"])
-        for key in keys:
-            ctx.submit_child(NAME, {"value": key}, key=key)
-        ends = ctx.wait_children(failure=failure) if waits else []
-        return {"ends": [[end.key, end.status, end.result] for end in ends]}
-
-    def child(key: str) -> dict[str, Any]:
-        if key.startswith("bad"):
-            raise JobFailed("as asked")
-        return {"was": key}
-
-    return handler
-
-
-def children(run: Trial, parent_id: UUID) -> dict[str, UUID]:
-    with run.runtime.sessions() as session:
-        query = select(Job).where(Job.parent_id == parent_id).order_by(Job.id)
-        return {str(job.parent_key): job.id for job in session.scalars(query)}
 
 
 def test_a_parent_gives_its_worker_back_and_goes_on_with_its_childrens_results_in_order(
@@ -161,82 +130,6 @@ def test_a_parent_may_wait_for_all_whatever_becomes_of_some(
     assert run.row(born["good"]).status == "completed"
 
 
-def test_a_cancel_goes_down_the_tree(platform: Platform) -> None:
-    def handler(ctx: JobContext, payload: dict[str, Any]) -> None:
-        if payload["value"] < 3:
-            ctx.submit_child(NAME, {"value": payload["value"] + 1}, key="next")
-            ctx.wait_children()
-
-    with trial(platform, handler) as run:
-        line = [run.submit()]
-        for _ in range(2):
-            run.attempt(line[-1])
-            line.append(children(run, line[-1])["next"])
-        run.claim(line[2])
-
-        control.cancel(run.runtime, line[0])
-        assert [run.row(job_id).status for job_id in line] == ["cancelled", "waiting", "running"]
-        turns = [families.cancel_abandoned(run.runtime) for _ in range(3)]
-
-    assert turns == [1, 1, 0]
-    assert [run.row(job_id).status for job_id in line] == ["cancelled", "cancelled", "running"]
-    assert run.row(line[2]).cancel_requested_at
-    assert not run.row(line[0]).cancels_children
-
-
-@pytest.mark.parametrize(
-    ("status", "left"), [(JobStatus.FAILED, "cancelled"), (JobStatus.COMPLETED, "queued")]
-)
-def test_a_parent_that_fails_takes_its_children_along_and_one_that_completes_does_not(
-    platform: Platform, status: JobStatus, left: str
-) -> None:
-    with trial(platform, parent_of("a")) as run:
-        parent = run.submit()
-        run.attempt(parent)
-        end(run, parent, status)
-        families.cancel_abandoned(run.runtime)
-    assert run.row(children(run, parent)["a"]).status == left
-
-
-def test_a_child_retried_after_its_parents_end_runs_by_itself(platform: Platform) -> None:
-    with trial(platform, parent_of("a")) as run:
-        parent = run.submit()
-        run.attempt(parent)
-        control.cancel(run.runtime, parent)
-        families.cancel_abandoned(run.runtime)
-        child = children(run, parent)["a"]
-
-        control.retry(run.runtime, child)
-
-        assert families.cancel_abandoned(run.runtime) == 0
-        assert run.attempt(child).came is Came.COMPLETED
-    assert run.row(parent).status == "cancelled"
-
-
-def test_a_retried_parent_has_the_children_that_failed_it_run_again(platform: Platform) -> None:
-    bad = ["bad"]
-
-    def handler(ctx: JobContext, payload: dict[str, Any]) -> Any:
-        if payload["value"] in bad:
-            raise JobFailed("as asked")
-        return parent_of("bad", "good")(ctx, payload) if payload["value"] == 1 else {}
-
-    with trial(platform, handler) as run:
-        parent = run.submit()
-        run.attempt(parent)
-        born = children(run, parent)
-        run.attempt(born["bad"])
-        run.attempt(parent)
-
-        bad.clear()
-        control.retry(run.runtime, parent)
-        assert {run.row(child).status for child in born.values()} == {"queued"}
-        assert run.attempt(parent).came is Came.AGAIN
-        for child in born.values():
-            run.attempt(child)
-        assert run.attempt(parent).came is Came.COMPLETED
-
-
 @pytest.mark.parametrize(("limit", "allowed"), [("job_children_max", 2), ("job_depth_max", 1)])
 def test_families_do_not_grow_without_bounds(platform: Platform, limit: str, allowed: int) -> None:
     def handler(ctx: JobContext, _: dict[str, Any]) -> None:
@@ -298,34 +191,6 @@ def test_a_thousand_children_take_few_statements_and_wake_their_parent_once(
     assert len(statements) < 25
 
 
-def test_a_waiting_parents_progress_is_that_of_its_children_and_is_kept_when_it_goes_on(
-    platform: Platform,
-) -> None:
-    progress = []
-
-    def handler(ctx: JobContext, payload: dict[str, Any]) -> Any:
-        progress.append(run.row(ctx.job_id).progress)
-        return parent_of("a", "b")(ctx, payload)
-
-    with trial(platform, handler) as run:
-        parent = run.submit()
-        run.attempt(parent)
-        a, b = children(run, parent).values()
-        run.attempt(a)
-        run.claim(b)
-        with run.runtime.sessions.begin() as session:
-            session.execute(update(Job).where(Job.id == b).values(progress=50))
-
-        assert families.tell_parents(run.runtime) == 1
-        assert families.tell_parents(run.runtime) == 0
-        shown = run.document(parent)
-        end(run, b, JobStatus.COMPLETED)
-        run.attempt(parent)
-
-    assert (shown["progress"], shown["message"]) == (75, "1 of 2 children have ended")
-    assert progress[-1] == 75
-
-
 def test_children_with_a_parent_that_ended_are_refused(platform: Platform) -> None:
     with trial(platform, parent_of(waits=False)) as run:
         parent = run.submit()
@@ -338,13 +203,6 @@ def test_children_with_a_parent_that_ended_are_refused(platform: Platform) -> No
             run.submit(parent=Parent(other, "a"))
     assert twin.value.code is ErrorCode.DUPLICATE_JOB
     assert twin.value.details == {"job_id": str(first)}
-
-
-def end(run: Trial, job_id: UUID, status: JobStatus) -> None:
-    """End a job that no worker holds."""
-    with unit(run.runtime) as work:
-        job = control.locked(work.session, job_id)
-        lifecycle.end(run.runtime, work, job, Outcome(status, result={}))
 
 
 def end_silently(run: Trial, jobs: list[UUID]) -> None:

@@ -1,0 +1,57 @@
+"""Cancels many jobs at once to whose end nothing belongs: no attempt, no hook, nobody to tell."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from stellwerk.jobs import lifecycle
+from stellwerk.jobs.endings import HEARD
+from stellwerk.jobs.interruptions import HowStopped
+from stellwerk.jobs.operation import Registry
+from stellwerk.jobs.runtime import Runtime, unit
+from stellwerk.jobs.states import JobStatus
+from stellwerk.jobs.waking import wake_parent
+
+_CANCEL = text(f"""
+    WITH plain AS (
+        SELECT id FROM jobs
+        WHERE id = ANY(:ids) AND status = 'queued' AND attempt = 0 AND ending IS NULL
+            AND operation <> ALL(:hooked) AND NOT {HEARD}
+            AND NOT EXISTS (SELECT 1 FROM jobs c WHERE c.parent_id = jobs.id)
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
+    ended AS (
+        UPDATE jobs SET status = 'cancelled', error = :error, message = :message,
+            version = version + 1, cancel_requested_at = coalesce(cancel_requested_at, now()),
+            finished_at = now(), published_at = NULL, reserved_cost = 0
+        FROM plain WHERE jobs.id = plain.id RETURNING jobs.id, jobs.parent_id),
+    logged AS (
+        INSERT INTO job_logs (job_id, attempt, level, message)
+        SELECT id, 0, 'info', :line FROM ended)
+    SELECT id, parent_id FROM ended
+""").bindparams(bindparam("error", type_=JSONB))
+
+
+def cancel_unstarted(runtime: Runtime, job_ids: Collection[UUID]) -> set[UUID]:
+    """Cancel those of these jobs that are so; returns which."""
+    outcome = lifecycle.cancelled(HowStopped.BEFORE_START)
+    error = outcome.error or {}
+    values = {
+        "ids": list(job_ids),
+        "hooked": _hooked(runtime.registry),
+        "error": error,
+        "message": error["message"],
+        "line": f"cancelled {HowStopped.BEFORE_START.told}",
+    }
+    with unit(runtime) as work:
+        rows = work.session.execute(_CANCEL, values).all()
+        ended = {row.id for row in rows}
+        work.changed |= ended
+        for parent_id in sorted({row.parent_id for row in rows if row.parent_id}):
+            wake_parent(work, parent_id, ended, JobStatus.CANCELLED)
+    return ended
+
+
+def _hooked(registry: Registry) -> list[str]:
+    return [operation.name for operation in registry if operation.on_end]
