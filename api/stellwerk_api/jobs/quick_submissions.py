@@ -42,6 +42,7 @@ FAILURE = "stellwerk.failure"  # in the WSGI environment
 
 _STATUS_LINE = "202 ACCEPTED"
 _UNUSUAL = ("HTTP_ORIGIN", "HTTP_TRANSFER_ENCODING", "HTTP_IDEMPOTENCY_KEY")
+_PLAIN = frozenset({"operation", "payload"})  # members of the usual body
 _ELSEWHERE = ("callback_url", "parent")  # members of the body with checks of their own
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ class QuickSubmissions:
         self._access = declarations(app)[ENDPOINT]
         self._route = next(app.url_map.iter_rules(ENDPOINT)).rule
         self._body = SubmissionBody()
+        self._defaults: Mapping[str, Any] = self._body.load({"operation": "any"})
         app.before_request(_fail_as_it_failed)
 
     def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
@@ -119,7 +121,7 @@ class QuickSubmissions:
         body = orjson.loads(data)
         if not is_plain(data):
             return None
-        fields: dict[str, Any] = self._body.load(body)
+        fields = self._fields(body)
         if any(fields.pop(name, None) for name in _ELSEWHERE):
             return None
         operation = self._runtime.registry.get(fields["operation"])
@@ -131,6 +133,15 @@ class QuickSubmissions:
         caller.require_operation(operation.name, operation.permission)
         fields["tags"] = tuple(fields["tags"])
         return _Wanted(Submission(owner_id=caller.user_id, request_id=request_id, **fields), caller)
+
+    def _fields(self, body: Any) -> dict[str, Any]:
+        """What the schema makes of a body; a plain one it would only give defaults."""
+        if isinstance(body, dict) and body.keys() == _PLAIN:
+            name, payload = body["operation"], body["payload"]
+            if isinstance(name, str) and name in self._runtime.registry and type(payload) is dict:
+                return {**self._defaults, **body}
+        fields: dict[str, Any] = self._body.load(body)
+        return fields
 
     def _caller(self, environ: Mapping[str, Any]) -> Caller | None:
         """Who asks, where Redis knows; raises where they may not."""
