@@ -64,6 +64,7 @@ class Peer:
         "_is_asking",
         "_malformed",
         "_opened_at",
+        "_reason",
         "_receive",
         "_serving",
         "_subscriptions",
@@ -77,6 +78,7 @@ class Peer:
         self._receive = receive
         self._opened_at = time.monotonic()
         self._malformed = 0
+        self._reason = ""
         self._is_asking = False  # web whose socket it is: that may take a while
         self._guest: Guest | None = None
         self._subscriptions: dict[str, Subscription] = {}
@@ -104,6 +106,11 @@ class Peer:
     def channels(self) -> int:
         """What it listens to."""
         return len(self._subscriptions)
+
+    def history(self) -> dict[str, object]:
+        """For the log: whose it was, for how long, and why this side closed it (if it did)."""
+        duration_s = round(time.monotonic() - self._opened_at, 1)
+        return {"user_id": self.user_id, "duration_s": duration_s, "reason": self._reason}
 
     async def serve(self) -> None:
         """Take messages until either side closes."""
@@ -143,6 +150,7 @@ class Peer:
     def close(self, code: CloseCode, reason: str, *, at_once: bool = False) -> None:
         """Close the connection; `at_once`: whatever is still to be sent."""
         if self._closing is None:
+            self._reason = reason
             count_dropped(reason)
             self._closing = asyncio.create_task(self._close(code, reason, at_once=at_once))
 

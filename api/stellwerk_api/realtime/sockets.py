@@ -68,3 +68,4 @@ class Sockets:
         finally:
             self._open.remove(peer)
             peer.leave()
+            log.info("socket closed", **peer.history())
