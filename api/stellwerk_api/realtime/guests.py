@@ -11,6 +11,7 @@ from typing import Any
 from stellwerk.errors import ErrorCode, LimitReached, Unavailable
 
 RETRY_AFTER_S = 30
+CLOCKS_DIFFER_S = 5.0  # the ledger's may see the end of a token before ours does
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class Standing:
         until = document["expires_at"]
         expires_at = datetime.fromisoformat(until).timestamp() if until else None
         return cls(document["user_id"], document["credential"], expires_at)
+
+    def is_over_by(self, moment: float) -> bool:
+        """Whether they have ended by themselves (seconds since 1970)."""
+        return self.expires_at is not None and self.expires_at <= moment
 
 
 @dataclass(eq=False, slots=True)
@@ -85,16 +90,16 @@ class Guests:
 
     def dismiss_with(self, ended: Collection[str]) -> None:
         """End those whose credentials have ended."""
-        self._dismiss(lambda guest: guest.standing.credential in ended, ErrorCode.NOT_AUTHENTICATED)
+        for guest in [guest for guest in self._present if guest.standing.credential in ended]:
+            has_expired = guest.standing.is_over_by(time.time() + CLOCKS_DIFFER_S)
+            self._dismiss(guest, has_expired=has_expired)
 
     def dismiss_expired(self) -> None:
         """End those whose time is over."""
         now = time.time()
-        self._dismiss(
-            lambda guest: (guest.standing.expires_at or now + 1) <= now, ErrorCode.TOKEN_EXPIRED
-        )
+        for guest in [guest for guest in self._present if guest.standing.is_over_by(now)]:
+            self._dismiss(guest, has_expired=True)
 
-    def _dismiss(self, is_over: Callable[[Guest], bool], code: str) -> None:
-        for guest in [guest for guest in self._present if is_over(guest)]:
-            self.leave(guest)
-            guest.dismiss(code)
+    def _dismiss(self, guest: Guest, *, has_expired: bool) -> None:
+        self.leave(guest)
+        guest.dismiss(ErrorCode.TOKEN_EXPIRED if has_expired else ErrorCode.NOT_AUTHENTICATED)
