@@ -111,6 +111,20 @@ def test_a_child_stays_while_its_parent_lives_and_a_parent_may_go_first(
         assert session.get_one(Job, late).parent_id is None
 
 
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_what_a_job_that_may_be_retried_has_done_already_stays_with_it(
+    platform: Platform, status: str
+) -> None:
+    kept = ended(platform, status, {"failed": 89, "cancelled": 29}[status])
+    ended(platform, "completed", 100, parent_id=kept)
+    old = ended(platform, status, 100)
+    child = ended(platform, "completed", 100, parent_id=old)
+
+    purged(platform)
+    purged(platform)
+    assert gone(platform) == {old, child}
+
+
 def test_tombstones_go_after_a_year(platform: Platform) -> None:
     old, young = uuid4(), uuid4()
     with platform.runtime.sessions.begin() as session:

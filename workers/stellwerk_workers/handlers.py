@@ -29,6 +29,7 @@ PROCESSES = frozenset(
         "presence",
         "reports",
         "runner",
+        "strangers",
         "undo",
         "verdicts",
         "workdirs",

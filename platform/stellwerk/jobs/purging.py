@@ -1,7 +1,8 @@
 """Removing jobs that ended long ago: a batch in each transaction, a tombstone for each job.
 
 Kept beyond their time are jobs that rows of a domain refer to (a video is made of its job's files)
-and children of a job that is not finished. Cost lines stay for good, so that totals stay right.
+and children of a job that goes on or may be retried, since it would make them once more. Cost
+lines stay for good, so that totals stay right.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ _PURGE = """
         WHERE j.id > :after AND j.id < :made_before AND j.status = ANY(:statuses)
             AND j.finished_at < now() - :kept
             AND NOT EXISTS (SELECT 1 FROM jobs parent
-                            WHERE parent.id = j.parent_id AND parent.finished_at IS NULL)
+                            WHERE parent.id = j.parent_id AND parent.status <> 'completed')
             $unless_referred
         ORDER BY j.id LIMIT :batch FOR UPDATE OF j SKIP LOCKED),
     files AS (
