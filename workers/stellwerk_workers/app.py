@@ -158,8 +158,7 @@ def _release_unknown(message: Any, name: str, **_: Any) -> None:
 
 def _release(here: Platform, wakeups: Sequence[Wakeup]) -> None:
     try:
-        for wakeup in wakeups:
-            claims.release(here.runtime, wakeup)
+        claims.release(here.runtime, wakeups)
     except SQLAlchemyError as exc:  # then they count as lost wake-ups after a while
         log.warning("not released", reason=str(exc).splitlines()[0])
 

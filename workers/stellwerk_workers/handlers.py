@@ -29,7 +29,6 @@ PROCESSES = frozenset(
         "presence",
         "reports",
         "runner",
-        "strangers",
         "undo",
         "verdicts",
         "workdirs",

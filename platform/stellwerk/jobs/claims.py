@@ -97,19 +97,24 @@ _HAND_BACK = prepared(
     ids="uuid[]",
     token="uuid",  # noqa: S106  a type, and no password
 )
+# Left as published they would count as outstanding, and as busy, until they are published again.
 _RELEASE = prepared(
     "stellwerk_release",
     """
+    WITH left_over AS (
+        SELECT jobs.id FROM unnest(:ids, :attempts) AS wakeup (id, attempt)
+        JOIN jobs ON jobs.id = wakeup.id AND jobs.attempt = wakeup.attempt
+        WHERE jobs.status = 'queued' AND (jobs.operation_version > :known OR EXISTS (
+            SELECT 1 FROM queue_states q WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL))
+        ORDER BY jobs.id FOR NO KEY UPDATE OF jobs)
     UPDATE jobs SET published_at = NULL,
         run_at = CASE WHEN operation_version > :known THEN now() + interval '30 seconds'
                  ELSE run_at END
-    WHERE id = :id AND attempt = :attempt AND status = 'queued'
-        AND (operation_version > :known OR EXISTS (
-            SELECT 1 FROM queue_states q WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL))
-    RETURNING id
+    FROM left_over WHERE jobs.id = left_over.id
+    RETURNING jobs.id
     """,
-    id="uuid",
-    attempt="int",
+    ids="uuid[]",
+    attempts="int[]",
     known="int",
 )
 
@@ -157,7 +162,7 @@ def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim |
     rows = _take(runtime, operation, wakeup, values | one)
     rows = rows or runtime.direct.mappings(_CLAIMED, values | {"ids": [wakeup.job_id]})
     if not rows:
-        runtime.direct.rows(_RELEASE, one | {"known": operation.version})
+        release(runtime, [wakeup], known=operation.version)
         return None
     announce(runtime, [change_of(row, runtime.registry) for row in rows], [])
     return _of_row(rows[0], operation, asked_at)
@@ -168,7 +173,8 @@ def claim_many(
 ) -> list[Claim]:
     """Take those of an operation's jobs that are free, all fenced by the one token.
 
-    Nobody is told yet: most of them end before anybody could look.
+    Nobody is told yet: most of them end before anybody could look. Paused ones and those of newer
+    versions are released, as `claim` does.
     """
     asked_at = time.monotonic()
     ids = [wakeup.job_id for wakeup in wakeups]
@@ -176,6 +182,8 @@ def claim_many(
     values = _values(runtime, operation, worker, token)
     rows = runtime.direct.mappings(_CLAIM_MANY, values | many)
     rows = rows or runtime.direct.mappings(_CLAIMED, values | {"ids": ids})
+    if len(rows) < len(wakeups):
+        release(runtime, wakeups, known=operation.version)
     return [_of_row(row, operation, asked_at) for row in rows]
 
 
@@ -190,10 +198,14 @@ def hand_back(runtime: Runtime, unstarted: Sequence[Claim]) -> set[UUID]:
     return {row["id"] for row in rows}
 
 
-def release(runtime: Runtime, wakeup: Wakeup) -> None:
-    """Leave a job of an operation that is not known here to others, uncounted."""
-    one = {"id": wakeup.job_id, "attempt": wakeup.attempt, "known": 0}
-    runtime.direct.rows(_RELEASE, one)
+def release(runtime: Runtime, wakeups: Sequence[Wakeup], *, known: int = 0) -> None:
+    """Leave what is too new, or paused, to others, uncounted.
+
+    `known`: the version of the operation here; 0 where it is not known at all.
+    """
+    ids = [wakeup.job_id for wakeup in wakeups]
+    attempts = [wakeup.attempt for wakeup in wakeups]
+    runtime.direct.rows(_RELEASE, {"ids": ids, "attempts": attempts, "known": known})
 
 
 def _take(

@@ -12,7 +12,7 @@ from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.diagnostics.operations import ECHO, SLEEP
 from stellwerk.jobs import claims, dispatch, queue_states
-from stellwerk.jobs.model import Job
+from stellwerk.jobs.model import Job, QueueState
 from stellwerk.jobs.operation import Registry
 from stellwerk.jobs.pace import Pace
 from stellwerk.jobs.ports import Wakeup
@@ -201,6 +201,24 @@ def test_a_wake_up_that_comes_after_its_queue_was_paused_holds_no_place_either(
 
     assert claim(limited, first) is None
     assert published(limited) == {}
+
+
+@pytest.mark.parametrize("reason", ["of a newer version", "paused"])
+def test_what_a_list_names_and_nobody_may_take_here_leaves_the_window_to_others(
+    runtime: Runtime, owners: list[int], reason: str
+) -> None:
+    backlog(runtime, owners[0], WINDOW)
+    assert turn(runtime) == WINDOW
+    with runtime.sessions.begin() as session:
+        if reason == "paused":
+            session.add(QueueState(name="short", paused_at=func.now()))
+        else:
+            session.execute(update(Job).values(operation_version=ECHO.version + 1))
+        ids = session.scalars(select(Job.id)).all()
+
+    wakeups = [Wakeup(job_id, 0, ECHO.name, "short") for job_id in ids]
+    assert claims.claim_many(runtime, ECHO, wakeups, "test", uuid4()) == []
+    assert published(runtime) == {}
 
 
 def test_a_low_queue_gets_the_room_that_the_other_leaves(
