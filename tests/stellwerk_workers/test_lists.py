@@ -20,6 +20,7 @@ from stellwerk.broker.calls import LIST_TASK
 from stellwerk.broker.publisher import publishing_app
 from stellwerk.clock import new_id
 from stellwerk.errors import JobFailed, ProviderUnavailable
+from stellwerk.jobs import dispatch
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.control import cancel
 from stellwerk.jobs.crash_points import CrashPoint
@@ -54,8 +55,9 @@ class Listed:
 
 
 @contextmanager
-def listed(platform: Platform, handler: Handler) -> Iterator[Listed]:
-    with trial(platform, handler) as run:
+def listed(platform: Platform, handler: Handler, **changed: Any) -> Iterator[Listed]:
+    settings = platform.settings.model_copy(update=changed)
+    with trial(platform, handler, settings=settings) as run:
         made = Listed(run)
         yield made
         made.finisher.stop()
@@ -123,6 +125,37 @@ def test_nobody_waits_for_a_slow_neighbour(platform: Platform) -> None:
             assert (row.published_at, row.started_at, row.lease_token) == (None, None, None)
         made.carry_out(jobs[2:])
         assert {made.run.document(item)["status"] for item in jobs} == {"completed"}
+
+
+def test_a_list_that_takes_longer_than_its_leases_is_given_back_before_they_end(
+    platform: Platform,
+) -> None:
+    lost: list[Any] = []
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        ctx.sleep(0.5)
+        lost.extend(dispatch.rescue_expired(made.run.runtime))
+
+    with listed(platform, handler, job_lease_s=2.0) as made:
+        jobs = [made.run.submit() for _ in range(7)]
+        made.carry_out(jobs)
+        states = [(row.status, row.attempt) for row in map(made.run.row, jobs)]
+    assert lost == []
+    assert ("completed", 1) in states
+    assert set(states[-2:]) == {("queued", 0)}
+
+
+def test_what_a_frozen_worker_did_not_begin_in_time_is_left_to_others(platform: Platform) -> None:
+    began: list[UUID] = []
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        began.append(ctx.job_id)
+        made.run.runner.heartbeat.stop()  # nothing in the process runs
+        ctx.sleep(1.5)
+
+    with listed(platform, handler, job_lease_s=1.0) as made:
+        made.carry_out([made.run.submit() for _ in range(3)])
+        assert len(began) == 1
 
 
 def test_a_job_of_a_list_that_runs_for_a_while_is_shown_as_running(platform: Platform) -> None:

@@ -1,7 +1,8 @@
 """Runs the jobs of one wake-up that names many, one after another in one slot of a worker.
 
 They are claimed in one statement and end in groups (finisher.py). What has not begun is given back
-when one of them runs long, or the worker stops, so that nobody waits for a neighbour.
+when one of them runs long, all of them together do, or the worker stops: nobody waits for a
+neighbour, and no lease, which only the job that runs renews, ends before its job has begun.
 """
 
 import time
@@ -39,12 +40,14 @@ class JobList:
         self._rest: deque[Claim] = deque()
         self._running: Claim | None = None
         self._since = 0.0  # monotonic
+        self._asked_at = 0.0  # monotonic
         self._is_shown = False
         self._lock = Lock()
 
     def run(self, wakeups: Sequence[Wakeup], worker: str) -> None:
         """Carry out as many as there is time for; returns when all of them are settled."""
         self._rest.extend(self._claim(wakeups, worker))
+        self._asked_at = min((claimed.asked_at for claimed in self._rest), default=0.0)
         with self._runner.heartbeat.calling(self._look):
             while claimed := self._next():
                 self._carry_out(claimed)
@@ -73,6 +76,9 @@ class JobList:
             self._hand_back()
         with self._lock:
             self._since, self._is_shown = time.monotonic(), False
+            if self._rest and self._held_s() > self._runner.runtime.settings.job_lease_s:
+                log.warning("leases ended, others begin these", count=len(self._rest))
+                self._rest.clear()  # this process was frozen
             self._running = self._rest.popleft() if self._rest else None
             return self._running
 
@@ -83,8 +89,13 @@ class JobList:
             self._is_shown = True
             with unit(self._runner.runtime) as work:
                 work.changed.add(running.job_id)
-        if running and ran_s > LONG_S:
+        half_lease_s = self._runner.runtime.settings.job_lease_s / 2
+        if running and (ran_s > LONG_S or self._held_s() > half_lease_s):
             self._hand_back()
+
+    def _held_s(self) -> float:
+        """How long ago the list was claimed."""
+        return time.monotonic() - self._asked_at
 
     def _hand_back(self) -> None:
         with self._lock:
