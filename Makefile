@@ -27,9 +27,8 @@ demo: setup ## bring everything up on free ports, make a video through it, and s
 run: setup ## bring everything up on port 8000 and stay; Ctrl-C ends it
 	@exec $(BIN)/stellwerk up
 
-# Tests of many processes may be starved for a moment on a small machine: once more, and no more.
 test: setup ## run the tests
-	@$(BIN)/pytest -q -n 3 --dist loadgroup --reruns 1
+	@$(BIN)/pytest -q -n 3 --dist loadgroup
 
 chaos: setup ## kill workers 40 times under 20,000 jobs, ours and bare Celery's; writes docs/chaos.md
 	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/forty_kills.py
