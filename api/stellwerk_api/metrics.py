@@ -62,6 +62,10 @@ _FINISHED = text("""
     WHERE finished_at > now() - make_interval(secs => :within_s)
     GROUP BY operation, status
 """)
+_OWED = text("""
+    SELECT j.operation, o.party, count(*) AS number
+    FROM job_ends_owed o JOIN jobs j ON j.id = o.job_id GROUP BY j.operation, o.party
+""")
 
 
 def observe_request(route: str, method: str, status: int, duration_s: float) -> None:
@@ -100,12 +104,14 @@ class PlatformGauges(Collector):
             with self._platform.engine.connect() as connection:
                 unfinished = connection.execute(UNFINISHED).all()
                 finished = connection.execute(_FINISHED, _bounds()).all()
+                owed = connection.execute(_OWED).all()
         except SQLAlchemyError:
             yield _postgres_up(0)
             return
         yield _postgres_up(1)
         yield from _of_unfinished(unfinished)
         yield from _of_finished(finished)
+        yield _of_owed(owed)
 
 
 def _postgres_up(value: float) -> GaugeMetricFamily:
@@ -151,6 +157,17 @@ def _of_finished(rows: Sequence[Row[Any]]) -> Iterator[GaugeMetricFamily]:
         if row.mean_s is not None:  # none of them had started
             mean.add_metric([row.operation, row.status], float(row.mean_s))
     yield from (number, mean)
+
+
+def _of_owed(rows: Sequence[Row[Any]]) -> GaugeMetricFamily:
+    owed = GaugeMetricFamily(
+        "stellwerk_job_ends_owed",
+        "Ends of jobs that a hook or a listener raised at, and is told again.",
+        labels=["operation", "party"],
+    )
+    for row in rows:
+        owed.add_metric([row.operation, row.party], row.number)
+    return owed
 
 
 def _of_processes() -> CollectorRegistry:

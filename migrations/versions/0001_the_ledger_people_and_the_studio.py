@@ -565,6 +565,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "name", name=op.f("pk_job_artifacts")),
     )
     op.create_table(
+        "job_ends_owed",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("party", sa.String(length=12), nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="1", nullable=False),
+        sa.Column(
+            "tried_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_job_ends_owed_job_id_jobs"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("job_id", "party", name=op.f("pk_job_ends_owed")),
+    )
+    op.create_index("ix_job_ends_owed_due", "job_ends_owed", ["due_at"], unique=False)
+    op.create_table(
         "job_logs",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("job_id", sa.Uuid(), nullable=False),
@@ -904,6 +919,8 @@ def downgrade() -> None:
     op.drop_table("job_signals")
     op.drop_index("ix_job_logs_job", table_name="job_logs")
     op.drop_table("job_logs")
+    op.drop_index("ix_job_ends_owed_due", table_name="job_ends_owed")
+    op.drop_table("job_ends_owed")
     op.drop_table("job_artifacts")
     op.drop_index("ix_webhook_endpoints_owner", table_name="webhook_endpoints")
     op.drop_table("webhook_endpoints")

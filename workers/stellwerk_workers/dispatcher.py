@@ -15,7 +15,7 @@ from stellwerk.broker.events import Announcer, Lost
 from stellwerk.broker.publisher import publishing_app
 from stellwerk.broker.redis_publisher import is_plain_redis
 from stellwerk.gate import Gate
-from stellwerk.jobs import dispatch, families
+from stellwerk.jobs import dispatch, families, telling
 from stellwerk.jobs.depths import queue_depths
 from stellwerk.jobs.pace import Pace
 from stellwerk.live.client import LiveClient
@@ -85,6 +85,7 @@ class Dispatcher:
         fire_due(self._platform.runtime)
         families.cancel_abandoned(self._platform.runtime)
         families.tell_parents(self._platform.runtime)
+        telling.tell_owed(self._platform.runtime)
         self._tell_depths()
         if time.monotonic() >= self._rescue_after:
             self._rescue()

@@ -30,6 +30,7 @@ from stellwerk.jobs.ports import Event
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.staging import Staged
 from stellwerk.jobs.stoppable import Stoppable
+from stellwerk.jobs.storable import storable, storable_json
 from stellwerk.tracing import span
 
 Output = TypeVar("Output")
@@ -228,8 +229,8 @@ class JobContext(Stoppable):
             job_id=self.job_id,
             attempt=self.attempt,
             level=level,
-            message=lifecycle.storable(message),
-            fields=lifecycle.storable_json(fields),
+            message=storable(message),
+            fields=storable_json(fields),
         )
 
     def cost(self, provider: str, unit_name: str, quantity: Decimal, unit_price: Decimal) -> None:

@@ -1,6 +1,7 @@
 """What people and other jobs do to a job: cancel, retry, signal."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ _REQUEST_CANCEL = text("""
         version = version + 1, message = 'cancelling'
     WHERE id = :id
 """)
-QUEUE_AGAIN = text("""
+_QUEUE_AGAIN = text("""
     UPDATE jobs SET status = 'queued', failures = 0, crashes = 0, version = version + 1,
         run_at = now(), published_at = NULL, finished_at = NULL, cancel_requested_at = NULL,
         result = NULL, error = NULL, message = '', cancels_children = false
@@ -41,9 +42,10 @@ _FALLEN_CHILDREN = text("""
             AND (p.status = 'cancelled' OR p.error ->> 'code' = 'CHILD_FAILED'))
     SELECT id FROM fallen WHERE id <> :id ORDER BY depth DESC, id
 """)
-FORGET_TIMEOUTS = text("""
+_FORGET_TIMEOUTS = text("""
     DELETE FROM job_steps WHERE job_id = ANY(:ids) AND kind = 'wait' AND output ? 'timed_out'
 """)
+_FORGET_OWED = text("DELETE FROM job_ends_owed WHERE job_id = ANY(:ids)")
 
 
 def cancel(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
@@ -87,13 +89,21 @@ def retry(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
 def requeue(runtime: Runtime, work: Unit, job: Job) -> None:
     """Queue an ended job, locked by the caller, from its checkpoints; raises Conflict."""
     try:
-        work.session.execute(QUEUE_AGAIN, {"ids": [job.id]})
+        queue_again(work, [job.id])
     except IntegrityError as exc:
         message = f"Another {job.operation} with the key {job.unique_key!r} is not finished."
         raise Conflict(message, code=ErrorCode.DUPLICATE_JOB) from exc
-    work.session.execute(FORGET_TIMEOUTS, {"ids": [job.id]})
     _after_retry(runtime, work, job.id)
-    work.changed.add(job.id)
+
+
+def queue_again(work: Unit, job_ids: Collection[UUID]) -> None:
+    """Queue ended jobs again, without asking anybody; the caller locked them.
+
+    Waits that had run out wait again, and nobody is told of the former ends any more.
+    """
+    for statement in (_QUEUE_AGAIN, _FORGET_TIMEOUTS, _FORGET_OWED):
+        work.session.execute(statement, {"ids": list(job_ids)})
+    work.changed |= set(job_ids)
 
 
 def signal(

@@ -84,7 +84,7 @@ def publish_due(runtime: Runtime, queue: str, pace: Pace | None = None) -> int:
 def rescue_expired(runtime: Runtime) -> list[tuple[Wakeup, JobStatus]]:
     """Give jobs whose worker stopped renewing its lease back to the queue, or end them.
 
-    Each in a transaction of its own: one whose domain hook fails stands in nobody's way, and is
+    Each in a transaction of its own: one that cannot be ended stands in nobody's way, and is
     tried again later. Returns the attempts that were lost, with their jobs' present states.
     """
     rescued = []
@@ -94,7 +94,7 @@ def rescue_expired(runtime: Runtime) -> list[tuple[Wakeup, JobStatus]]:
         try:
             with unit(runtime) as work:
                 rescued += _rescue(runtime, work, job_id)
-        except Exception as exc:  # a domain's hook, at the edge of the dispatcher
+        except Exception as exc:  # the dispatcher's edge: one job must not keep it from the others
             if isinstance(exc, SQLAlchemyError) and may_pass(exc):
                 raise
             log.exception("rescue failed, it is tried again later", job_id=str(job_id))

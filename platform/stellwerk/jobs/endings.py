@@ -5,10 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.runtime import Runtime, Unit
 from stellwerk.jobs.states import JobStatus
+from stellwerk.jobs.telling import tell_end
 from stellwerk.jobs.waking import wake_parent
 
 # Of a row of `jobs`: whether anybody wants to hear of its end. Statements that end a job return
@@ -35,7 +35,7 @@ def after_end(
     if ended is None:
         return
     work.changed.add(ended.id)
-    _tell(runtime, work, operation, ended)
+    tell_end(runtime, work, operation, ended)
     if ended.status != JobStatus.COMPLETED:
         abandon_children(work, ended.id)
     if ended.parent_id:
@@ -48,15 +48,3 @@ def abandon_children(work: Unit, job_id: UUID) -> None:
     Those of a completed job are not: nobody waits for them, and they go on by themselves.
     """
     work.session.execute(_ABANDON, {"id": job_id})
-
-
-def _tell(runtime: Runtime, work: Unit, operation: Operation | None, ended: Row[Any]) -> None:
-    hook = operation.on_end if operation else None
-    if not hook and not ended.is_heard:
-        return
-    job = work.session.get_one(Job, ended.id, populate_existing=True)
-    if hook:
-        hook(work.session, job, runtime)
-    if ended.is_heard:
-        for listener in runtime.ended:
-            listener(runtime, work, job)

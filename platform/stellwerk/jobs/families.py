@@ -98,8 +98,8 @@ def _cancel(runtime: Runtime, child_id: UUID) -> None:
         control.cancel(runtime, child_id)
     except Conflict:
         return  # it has just ended by itself
-    except Exception as exc:  # a domain's hook, at the edge of whoever cancels
-        if isinstance(exc, SQLAlchemyError) and may_pass(exc):
+    except SQLAlchemyError as exc:
+        if may_pass(exc):
             raise
         log.exception("child not cancelled", job_id=str(child_id))
 

@@ -21,6 +21,7 @@ from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.runtime import Runtime, Unit
 from stellwerk.jobs.states import JobStatus
+from stellwerk.jobs.storable import storable, storable_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,22 +162,6 @@ def failure(
         "details": storable_json(details or {}),
         "retryable": retryable,
     }
-
-
-def storable(message: str) -> str:
-    """Text that Postgres takes: no NUL, no lone surrogates."""
-    return message.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def storable_json(value: Any) -> Any:
-    """JSON that Postgres takes: the same of every text in it."""
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, dict):
-        return {storable(str(name)): storable_json(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [storable_json(inner) for inner in value]
-    return value
 
 
 def _requeue(work: Unit, claimed: Claim, values: dict[str, Any]) -> None:

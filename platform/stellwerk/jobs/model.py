@@ -203,6 +203,21 @@ class JobWatcher(Base):
     )
 
 
+class OwedEnd(Base):
+    """An end that `party` (telling.Party) did not hear, because it raised; told again when due."""
+
+    __tablename__ = "job_ends_owed"
+    __table_args__ = (Index("ix_job_ends_owed_due", "due_at"),)
+
+    job_id: Mapped[Uuid] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    party: Mapped[str] = mapped_column(String(12), primary_key=True)
+    tries: Mapped[int] = mapped_column(server_default="1")
+    tried_at: Mapped[CreatedAt]
+    due_at: Mapped[Timestamp]
+
+
 class IdempotencyKey(Base):
     """An accepted request's key: the same key and body is answered with the same jobs."""
 

@@ -80,8 +80,8 @@ class Operation:
 
     Hooks run inside the ledger's own transactions, in whichever process makes the change:
     `on_accept` where domain rows belong to the submission (it may refuse by raising a
-    StellwerkError), `on_end` when the job ends, whoever ends it, `on_requeue` when somebody
-    retries an ended job.
+    StellwerkError), `on_end` when the job ends, whoever ends it (it cannot refuse: see
+    telling.py), `on_requeue` when somebody retries an ended job (it may refuse).
     """
 
     name: str  # noun.verb

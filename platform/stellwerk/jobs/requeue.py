@@ -109,9 +109,7 @@ def _queue_again(
     """All that no domain has a say in at once, the others one by one; returns the refused."""
     asked = [row.id for row in rows if _has_hook(runtime, row.operation)]
     plain = [row.id for row in rows if row.id not in set(asked)]
-    work.session.execute(control.QUEUE_AGAIN, {"ids": plain})
-    work.session.execute(control.FORGET_TIMEOUTS, {"ids": plain})
-    work.changed |= set(plain)
+    control.queue_again(work, plain)
     answers = {job_id: _ask(runtime, work, job_id) for job_id in asked}
     return {job_id: error for job_id, error in answers.items() if error}
 

@@ -34,19 +34,20 @@ def breaks_a_rule(session: Session, *_: Any) -> None:
 
 
 @pytest.mark.parametrize("broken", [looks_in_vain, breaks_a_rule])
-def test_a_hook_that_fails_keeps_nobody_else_from_being_rescued(
+def test_a_hook_that_fails_keeps_nobody_from_being_rescued_nor_its_own_job_from_its_end(
     platform: Platform, broken: Any
 ) -> None:
     with trial(platform, echo, on_end=broken) as run:
-        stuck, innocent = run.submit(), run.submit()
-        for job_id in (stuck, innocent):
+        ending, innocent = run.submit(), run.submit()
+        for job_id in (ending, innocent):
             run.claim(job_id)
             expire(run, job_id)
-        control.cancel(run.runtime, stuck)
+        control.cancel(run.runtime, ending)
 
-        assert [wakeup.job_id for wakeup, _ in dispatch.rescue_expired(run.runtime)] == [innocent]
+        rescued = {wakeup.job_id: status for wakeup, status in dispatch.rescue_expired(run.runtime)}
+        assert rescued == {ending: "cancelled", innocent: "queued"}
         assert dispatch.rescue_expired(run.runtime) == []
-    assert run.row(innocent).status == "queued"
+    assert "on_end failed" in " ".join(line.message for line in run.logs(ending))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from stellwerk.bootstrap import Platform, registry
 from stellwerk.errors import ConfigurationError, JobFailed
 from stellwerk.jobs import control, dispatch
 from stellwerk.jobs.context import JobContext
-from stellwerk.jobs.model import Job, JobWatcher
+from stellwerk.jobs.model import Job, JobWatcher, OwedEnd
 from stellwerk.jobs.operation import RetryPolicy
 from stellwerk.jobs.runtime import Runtime, Unit
 from trial import Trial, trial
@@ -97,7 +97,9 @@ def test_a_retry_is_no_end(platform: Platform) -> None:
     assert told == [(job_id, "completed")]
 
 
-def test_what_a_listener_writes_commits_with_the_end_or_not_at_all(platform: Platform) -> None:
+def test_what_a_listener_writes_before_it_raises_is_undone_and_the_end_stands(
+    platform: Platform,
+) -> None:
     def refusing(runtime: Runtime, work: Unit, job: Job) -> None:
         del runtime
         work.session.delete(work.session.get_one(JobWatcher, job.owner_id))
@@ -108,11 +110,11 @@ def test_what_a_listener_writes_commits_with_the_end_or_not_at_all(platform: Pla
     with trial(listening, failing) as made:
         user_id = watched(platform)
         job_id = made.submit(owner_id=user_id)
-        with pytest.raises(JobFailed):
-            control.cancel(made.runtime, job_id)
-        assert made.row(job_id).status == "queued"
+        control.cancel(made.runtime, job_id)
+        assert made.row(job_id).status == "cancelled"
         with made.runtime.sessions() as session:
             assert session.get(JobWatcher, user_id)
+            assert session.get(OwedEnd, (job_id, "listeners")), "told again later"
 
 
 def test_planned_delays_are_kept_to_a_tenth() -> None:

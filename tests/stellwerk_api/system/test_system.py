@@ -1,6 +1,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -11,6 +12,8 @@ from sqlalchemy import text
 from api import ApiUser, error_of
 from embedded import fresh_database
 from stellwerk.bootstrap import Platform, bootstrap
+from stellwerk.clock import utc_now
+from stellwerk.jobs.model import OwedEnd
 from stellwerk.live import keys
 from stellwerk.settings import Settings
 from stellwerk.stack.ports import free_port
@@ -195,6 +198,15 @@ def test_metrics_tell_of_jobs_that_ended_lately(
     }
     means = samples(admin, "stellwerk_jobs_finished_mean_seconds")
     assert means == {("diagnostics.echo", "completed"): 8}
+
+
+def test_metrics_tell_of_ends_that_were_not_heard(
+    platform: Platform, ada: ApiUser, admin: ApiUser
+) -> None:
+    assert samples(admin, "stellwerk_job_ends_owed") == {}
+    with platform.runtime.sessions.begin() as session:
+        session.add(OwedEnd(job_id=UUID(ada.submit()), party="on_end", due_at=utc_now()))
+    assert samples(admin, "stellwerk_job_ends_owed") == {("diagnostics.echo", "on_end"): 1}
 
 
 def test_metrics_count_requests_by_route_and_jobs_by_queue(ada: ApiUser, admin: ApiUser) -> None:

@@ -1,0 +1,121 @@
+"""Tells of a job's end: its operation's own hook, and those who listen.
+
+They are told in the transaction that ends the job, each behind a savepoint. One that raises takes
+neither the end nor the others along: what it wrote is undone, its end is owed, and dispatchers
+tell it again, ever more rarely, until it hears.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from stellwerk.db.engine import may_pass
+from stellwerk.jobs.model import Job, JobLog, OwedEnd
+from stellwerk.jobs.operation import Operation
+from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.storable import storable
+
+log = structlog.get_logger()
+
+BATCH = 50
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
+
+
+class Party(StrEnum):
+    """Who is told of an end."""
+
+    HOOK = "on_end"
+    LISTENERS = "listeners"
+
+
+def tell_end(runtime: Runtime, work: Unit, operation: Operation | None, ended: Row[Any]) -> None:
+    """In the transaction that ends a job; `ended`: what the statement returned, by ENDED.
+
+    Raises only what the whole transaction may be tried again for.
+    """
+    has_hook = operation is not None and operation.on_end is not None
+    parties = [Party.HOOK] * has_hook + [Party.LISTENERS] * ended.is_heard
+    if not parties:
+        return
+    job = work.session.get_one(Job, ended.id, populate_existing=True)
+    for party in parties:
+        failure = _failure_of(runtime, work, job, party)
+        if failure:
+            _owe(work, job, OwedEnd(job_id=job.id, party=party.value, tries=1), failure)
+
+
+def tell_owed(runtime: Runtime) -> int:
+    """Tell those again who are due; returns how many heard it."""
+    query = select(OwedEnd.job_id, OwedEnd.party).where(OwedEnd.due_at <= func.now())
+    with runtime.sessions() as session:
+        due = session.execute(query.order_by(OwedEnd.due_at).limit(BATCH)).all()
+    return sum(_tell_again(runtime, row.job_id, Party(row.party)) for row in due)
+
+
+def _tell_again(runtime: Runtime, job_id: UUID, party: Party) -> bool:
+    """Whoever tells, owes or forgets an end holds its job's row."""
+    with unit(runtime) as work:
+        held = {"key_share": True, "skip_locked": True}
+        job = work.session.get(Job, job_id, with_for_update=held)
+        owed = job and work.session.get(OwedEnd, (job_id, party.value))
+        if not job or not owed or owed.due_at > work.session.scalars(select(func.now())).one():
+            return False  # another dispatcher was quicker, or it was retried or removed
+        failure = _failure_of(runtime, work, job, party)
+        if failure:
+            owed.tries += 1
+            _owe(work, job, owed, failure)
+            return False
+        work.session.delete(owed)
+        work.session.add(_line(job, "info", f"{party} was told"))
+        return True
+
+
+def _failure_of(runtime: Runtime, work: Unit, job: Job, party: Party) -> Exception | None:
+    """Tell it; returns what it raised, when nothing of what it did is left."""
+    changed, wakeups = set(work.changed), list(work.wakeups)
+    try:
+        with work.session.begin_nested():
+            _TELL[party](runtime, work, job)
+    except Exception as exc:  # a domain's code: whatever it raises, the end stands
+        if isinstance(exc, SQLAlchemyError) and may_pass(exc):
+            raise
+        work.changed, work.wakeups = changed, wakeups
+        log.exception("an end was not heard", job_id=str(job.id), party=party.value)
+        return exc
+    return None
+
+
+def _owe(work: Unit, job: Job, owed: OwedEnd, failure: Exception) -> None:
+    now = work.session.scalars(select(func.now())).one()
+    pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (owed.tries - 1))
+    owed.tried_at, owed.due_at = now, now + timedelta(seconds=pause_s)
+    work.session.add(owed)
+    reason = f"{type(failure).__name__}: {failure}"
+    work.session.add(_line(job, "error", f"{owed.party} failed, it is tried again: {reason}"))
+
+
+def _line(job: Job, level: str, message: str) -> JobLog:
+    return JobLog(job_id=job.id, attempt=job.attempt, level=level, message=storable(message))
+
+
+def _tell_hook(runtime: Runtime, work: Unit, job: Job) -> None:
+    hook = runtime.registry.get(job.operation).on_end
+    if hook:
+        hook(work.session, job, runtime)
+
+
+def _tell_listeners(runtime: Runtime, work: Unit, job: Job) -> None:
+    for listener in runtime.ended:
+        listener(runtime, work, job)
+
+
+_TELL: Mapping[Party, Callable[[Runtime, Unit, Job], None]] = MappingProxyType(
+    {Party.HOOK: _tell_hook, Party.LISTENERS: _tell_listeners}
+)

@@ -1,0 +1,191 @@
+"""An end stands, whatever those do who are told of it; they are told again until they hear."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.orm import Session
+
+from embedded import wait_until
+from people import add_user
+from stellwerk.bootstrap import Platform
+from stellwerk.errors import JobFailed
+from stellwerk.jobs import control, telling
+from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.model import Job, JobLog, OwedEnd
+from stellwerk.jobs.operation import RetryPolicy
+from stellwerk.jobs.runtime import Runtime, Unit
+from stellwerk.jobs.submission import Submission, accept
+from stellwerk_workers.dispatcher import Dispatcher
+from stellwerk_workers.reports import Came
+from trial import NAME, Trial, trial
+
+CALLBACK = "https://example.com/told"
+
+
+@dataclass(slots=True)
+class Domain:
+    """Hears of ends, once it was told often enough."""
+
+    deaf_for: int
+    raises: Callable[[Session], None]
+    heard: list[str] = field(default_factory=list)
+    asked: int = 0
+
+    def hear(self, session: Session, job: Job, runtime: Runtime) -> None:
+        """The hook: leaves a trace in the ledger, and perhaps raises after it."""
+        del runtime
+        self.asked += 1
+        session.add(JobLog(job_id=job.id, attempt=job.attempt, level="info", message="heard"))
+        session.flush()
+        if self.asked <= self.deaf_for:
+            self.raises(session)
+        self.heard.append(job.status)
+
+
+def looks_in_vain(_: Session) -> None:
+    raise LookupError("no such row")
+
+
+def breaks_a_rule(session: Session) -> None:
+    session.execute(text("INSERT INTO queue_states (name) VALUES (NULL)"))
+
+
+def refuses(_: Session) -> None:
+    raise JobFailed("not now")
+
+
+def cannot_store(_: Session) -> None:
+    raise ValueError("a\x00b")
+
+
+@pytest.mark.parametrize("raises", [looks_in_vain, breaks_a_rule, refuses, cannot_store])
+def test_a_hook_that_raises_neither_loses_the_end_nor_repeats_the_work(
+    platform: Platform, raises: Any
+) -> None:
+    ran, domain = [], Domain(1, raises)
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> dict[str, int]:
+        ran.append(ctx.attempt)
+        return {"made": 7}
+
+    with trial(platform, handler, on_end=domain.hear) as run:
+        job_id = run.submit()
+        assert run.attempt(job_id).came is Came.COMPLETED
+        job = run.document(job_id)
+        assert (job["status"], job["result"]) == ("completed", {"made": 7})
+        assert "on_end failed, it is tried again" in run.logs(job_id)[-1].message
+        assert "heard" not in [line.message for line in run.logs(job_id)]
+
+        come_due(run)
+        assert telling.tell_owed(run.runtime) == 1
+        assert telling.tell_owed(run.runtime) == 0
+        assert owed(run) == 0
+        assert [line.message for line in run.logs(job_id)][-2:] == ["heard", "on_end was told"]
+    assert (ran, domain.heard) == ([1], ["completed"])
+
+
+def test_a_job_that_fails_for_good_ends_so_and_its_hook_is_told_ever_more_rarely(
+    platform: Platform,
+) -> None:
+    def handler(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    domain = Domain(3, looks_in_vain)
+    with trial(platform, handler, on_end=domain.hear, retry=RetryPolicy(max_attempts=1)) as run:
+        job_id = run.submit()
+        assert run.attempt(job_id).came is Came.FAILED
+        pauses = [pause_s(run)]
+        assert telling.tell_owed(run.runtime) == 0, "not due yet"
+        for _ in range(2):
+            come_due(run)
+            assert telling.tell_owed(run.runtime) == 0
+            pauses.append(pause_s(run))
+        come_due(run)
+        assert telling.tell_owed(run.runtime) == 1
+    assert pauses == [5, 10, 20]
+    assert domain.heard == ["failed"]
+
+
+def test_a_cancel_takes_effect_whatever_its_hook_does(platform: Platform) -> None:
+    domain = Domain(1, looks_in_vain)
+    with trial(platform, lambda *_: None, on_end=domain.hear) as run:
+        job_id = run.submit()
+        control.cancel(run.runtime, job_id)
+        assert run.document(job_id)["status"] == "cancelled"
+        assert owed(run) == 1
+
+
+def test_a_hook_and_the_listeners_stand_in_nobodys_way(platform: Platform) -> None:
+    """What a listener submitted before it raised is neither stored nor sent."""
+    domain, told = Domain(9, looks_in_vain), []
+
+    def listen(runtime: Runtime, work: Unit, job: Job) -> None:
+        accept(runtime, work, Submission(NAME, {"value": 2}, None), {"value": 2})
+        told.append(job.status)
+        if len(told) == 1:
+            raise LookupError("no receiver")
+
+    listening = replace(platform, runtime=replace(platform.runtime, ended=(listen,)))
+    with trial(listening, lambda *_: None, on_end=domain.hear) as run:
+        job_id = run.submit(owner_id=add_user(platform), callback_url=CALLBACK)
+        run.attempt(job_id)
+        assert (owed(run), jobs(run)) == (2, 1)
+        come_due(run)
+        assert telling.tell_owed(run.runtime) == 1
+        assert (owed(run), jobs(run)) == (1, 2)
+    assert told == ["completed", "completed"]
+
+
+def test_a_job_that_is_retried_owes_nobody_its_former_end(platform: Platform) -> None:
+    domain = Domain(1, looks_in_vain)
+    with trial(platform, lambda *_: None, on_end=domain.hear) as run:
+        job_id = run.submit()
+        control.cancel(run.runtime, job_id)
+        control.retry(run.runtime, job_id)
+        assert owed(run) == 0
+        run.attempt(job_id)
+    assert domain.heard == ["completed"]
+
+
+def test_a_job_that_was_removed_owes_nobody_anything(platform: Platform) -> None:
+    domain = Domain(1, looks_in_vain)
+    with trial(platform, lambda *_: None, on_end=domain.hear) as run:
+        job_id = run.submit()
+        control.cancel(run.runtime, job_id)
+        with run.runtime.sessions.begin() as session:
+            session.execute(delete(Job).where(Job.id == job_id))
+        assert owed(run) == 0
+
+
+def test_the_dispatcher_tells_them(platform: Platform) -> None:
+    domain = Domain(1, looks_in_vain)
+    with trial(platform, lambda *_: None, on_end=domain.hear) as run:
+        control.cancel(run.runtime, run.submit())
+        come_due(run)
+        dispatcher = Dispatcher(replace(platform, runtime=run.runtime))
+        wait_until(lambda: dispatcher.turn() or domain.heard)
+    assert domain.heard == ["cancelled"]
+
+
+def come_due(run: Trial) -> None:
+    with run.runtime.sessions.begin() as session:
+        session.execute(update(OwedEnd).values(due_at=func.now()))
+
+
+def owed(run: Trial) -> int:
+    with run.runtime.sessions() as session:
+        return session.scalar(select(func.count()).select_from(OwedEnd)) or 0
+
+
+def jobs(run: Trial) -> int:
+    with run.runtime.sessions() as session:
+        return session.scalar(select(func.count()).select_from(Job)) or 0
+
+
+def pause_s(run: Trial) -> int:
+    with run.runtime.sessions() as session:
+        row = session.scalars(select(OwedEnd)).one()
+        return round((row.due_at - row.tried_at).total_seconds())
