@@ -237,6 +237,7 @@ def upgrade() -> None:
         sa.Column(
             "awaits", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
         ),
+        sa.Column("has_children", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("cancels_children", sa.Boolean(), server_default="false", nullable=False),
         sa.Column(
             "tags", postgresql.ARRAY(sa.String(length=64)), server_default="{}", nullable=False

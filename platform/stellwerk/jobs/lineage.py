@@ -20,6 +20,8 @@ _PARENT = text("""
             AS children
     FROM jobs WHERE id = :id FOR NO KEY UPDATE OF jobs
 """)
+# Statements that end many jobs pass over those that have any (outcomes.py, unstarted.py).
+_MARK = text("UPDATE jobs SET has_children = true WHERE id = :id AND NOT has_children")
 _TWIN = text("""
     SELECT id FROM jobs WHERE parent_id = :id AND parent_step = :step AND parent_key = :key
 """)
@@ -51,6 +53,7 @@ def inherited(
     _refuse_too_many(found.children + children, settings.job_children_max)
     _refuse_too_deep(found.depth + 1, settings.job_depth_max)
     _refuse_twin(session, parent)
+    session.execute(_MARK, {"id": parent.job_id})
     return {
         "owner_id": found.owner_id,
         "depth": found.depth + 1,

@@ -100,6 +100,7 @@ class Job(Base):
     parent_key: Mapped[str | None] = mapped_column(String(255))
     depth: Mapped[int] = mapped_column(server_default="0")  # parents above it
     awaits: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    has_children: Mapped[bool] = mapped_column(server_default="false")  # or had
     cancels_children: Mapped[bool] = mapped_column(server_default="false")  # those still live
     tags: Mapped[list[str]] = mapped_column(ARRAY(String(64)), server_default="{}")
     callback_url: Mapped[str | None] = mapped_column(Text)

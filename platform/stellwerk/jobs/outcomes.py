@@ -29,6 +29,8 @@ class Ended:
     ran_s: float
 
 
+# A child that is just being stored holds its parent's row, and changes it: the lock then looks at
+# `has_children` anew, which it would not do at the children themselves.
 # In the order of ids, as everybody locks. A first attempt began when its handler did, which in a
 # list of jobs is later than its claim.
 _FINISH = prepared(
@@ -41,7 +43,7 @@ _FINISH = prepared(
         SELECT jobs.id FROM outcome o
         JOIN jobs ON jobs.id = o.id AND jobs.attempt = o.attempt AND jobs.lease_token = o.token
         WHERE jobs.finished_at IS NULL AND jobs.parent_id IS NULL AND NOT {HEARD}
-            AND NOT EXISTS (SELECT 1 FROM jobs child WHERE child.parent_id = jobs.id)
+            AND NOT jobs.has_children
         ORDER BY jobs.id FOR NO KEY UPDATE OF jobs),
     ended AS (
         UPDATE jobs SET status = o.status, result = o.result::jsonb, error = o.error::jsonb,

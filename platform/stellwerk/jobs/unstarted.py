@@ -19,7 +19,7 @@ _CANCEL = text(f"""
         SELECT id FROM jobs
         WHERE id = ANY(:ids) AND status = 'queued' AND attempt = 0 AND ending IS NULL
             AND operation <> ALL(:hooked) AND NOT {HEARD}
-            AND NOT EXISTS (SELECT 1 FROM jobs c WHERE c.parent_id = jobs.id)
+            AND NOT has_children
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
     ended AS (
         UPDATE jobs SET status = 'cancelled', error = :error, message = :message,

@@ -1,21 +1,26 @@
 """What becomes of families when one of them is cancelled, fails, or is retried."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
+from embedded import wait_until
 from families_of_trials import children, end, parent_of
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import JobFailed
 from stellwerk.jobs import control, families
 from stellwerk.jobs.children import ChildJob
 from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.lineage import Parent
 from stellwerk.jobs.model import Job
+from stellwerk.jobs.runtime import unit
 from stellwerk.jobs.states import JobStatus
+from stellwerk.jobs.submission import Submission, accept
 from stellwerk_workers.reports import Came
-from trial import NAME, trial
+from trial import NAME, Trial, trial
 
 
 def test_a_cancel_goes_down_the_tree(platform: Platform) -> None:
@@ -39,6 +44,31 @@ def test_a_cancel_goes_down_the_tree(platform: Platform) -> None:
     assert [run.row(job_id).status for job_id in line] == ["cancelled", "cancelled", "running"]
     assert run.row(line[2]).cancel_requested_at
     assert not run.row(line[0]).cancels_children
+
+
+def test_a_child_that_is_being_stored_while_its_parent_fails_is_cancelled_with_it(
+    platform: Platform,
+) -> None:
+    def handler(*_: Any) -> None:
+        raise JobFailed("no good")
+
+    with trial(platform, handler) as run, ThreadPoolExecutor() as thread:
+        parent = run.submit()
+        claimed = run.claim(parent)
+        assert claimed
+        with unit(run.runtime) as work:
+            made = Submission(NAME, {"value": 2}, None, parent=Parent(parent, "late"))
+            child = accept(run.runtime, work, made, {"value": 2}).id
+            failing = thread.submit(run.runner.attempt, claimed)
+            wait_until(lambda: _waits_for_a_lock(run))
+        assert failing.result().came is Came.FAILED
+        families.cancel_abandoned(run.runtime)
+        assert (run.row(parent).status, run.row(child).status) == ("failed", "cancelled")
+
+
+def _waits_for_a_lock(run: Trial) -> bool:
+    with run.runtime.sessions() as session:
+        return bool(session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 @pytest.mark.parametrize(
