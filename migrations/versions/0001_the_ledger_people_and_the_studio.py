@@ -230,6 +230,7 @@ def upgrade() -> None:
         sa.Column("wait_signal", sa.String(length=80), nullable=True),
         sa.Column("wait_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("unique_key", sa.String(length=255), nullable=True),
+        sa.Column("operation_key", sa.String(length=255), nullable=True),
         sa.Column("parent_id", sa.Uuid(), nullable=True),
         sa.Column("parent_step", sa.String(length=80), nullable=True),
         sa.Column("parent_key", sa.String(length=255), nullable=True),
@@ -417,9 +418,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("parent_id IS NOT NULL"),
     )
     op.create_index(
+        "uq_jobs_operation_key",
+        "jobs",
+        ["operation", "operation_key"],
+        unique=True,
+        postgresql_where=sa.text(
+            "operation_key IS NOT NULL AND status IN ('queued', 'running', 'waiting')"
+        ),
+    )
+    op.create_index(
         "uq_jobs_unique_key",
         "jobs",
-        ["operation", "unique_key"],
+        ["operation", sa.literal_column("coalesce(owner_id, 0)"), "unique_key"],
         unique=True,
         postgresql_where=sa.text(
             "unique_key IS NOT NULL AND status IN ('queued', 'running', 'waiting')"
@@ -939,6 +949,13 @@ def downgrade() -> None:
         table_name="jobs",
         postgresql_where=sa.text(
             "unique_key IS NOT NULL AND status IN ('queued', 'running', 'waiting')"
+        ),
+    )
+    op.drop_index(
+        "uq_jobs_operation_key",
+        table_name="jobs",
+        postgresql_where=sa.text(
+            "operation_key IS NOT NULL AND status IN ('queued', 'running', 'waiting')"
         ),
     )
     op.drop_index(

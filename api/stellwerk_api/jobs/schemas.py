@@ -40,7 +40,10 @@ class SubmissionBody(Schema):
         load_default=None,
         allow_none=True,
         validate=validate.Length(1, 255),
-        metadata={"description": "Refused with 409 while another job holds the key."},
+        metadata={
+            "description": "Refused with 409 while another unfinished job of the operation that "
+            "belongs to you has the key."
+        },
     )
     tags = fields.List(
         fields.String(validate=validate.Length(1, 64)),

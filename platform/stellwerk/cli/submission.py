@@ -32,7 +32,9 @@ Payload = dict[str, Any]
 @click.option("--tag", "tags", multiple=True, help="To find the job by; may be repeated.")
 @click.option("--run-at", metavar="TIME", help="Not before; such as 2030-01-31T08:00:00Z.")
 @click.option("--queue", help="The operation's, or the same with _low behind it.")
-@click.option("--unique-key", metavar="KEY", help="Refused while another job holds the key.")
+@click.option(
+    "--unique-key", metavar="KEY", help="Refused while an unfinished job of yours holds the key."
+)
 @click.option("--idempotency-key", metavar="KEY", help="Sent again with it, it is the same job.")
 @click.option("--wait", "is_waiting", is_flag=True, help="Follow the job to its end.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)

@@ -13,11 +13,11 @@ from uuid import UUID
 
 import orjson
 import structlog
-from sqlalchemy import func, select, tuple_
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from stellwerk.db.direct import prepared
+from stellwerk.db.direct import Prepared, prepared
 from stellwerk.errors import (
     Conflict,
     ErrorCode,
@@ -40,9 +40,9 @@ from stellwerk.jobs.submission import (
     checked_payload,
     chosen_queue,
     columns,
-    is_duplicate,
     is_stored,
 )
+from stellwerk.jobs.uniqueness import Key, holders, keys_of, take
 
 log = structlog.get_logger()
 
@@ -50,27 +50,30 @@ MAX_ERRORS = 100  # named in one refusal
 
 _NAMES = ", ".join(COLUMNS)
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-_INSERT = f"""
+_ROWS = f"""
     INSERT INTO jobs ({_NAMES}, run_at)
     SELECT {", ".join(f"given.{name}" for name in COLUMNS)}, coalesce(given.run_at, now())
     FROM json_to_recordset(:jobs) AS given({_RECORD}, run_at timestamptz)
 """
 _STORE = prepared(
     "store_jobs",
-    f"WITH stored AS ({_INSERT} RETURNING 1) SELECT count(*) FROM stored",
+    f"WITH stored AS ({_ROWS} RETURNING 1) SELECT count(*) FROM stored",
     jobs="json",
 )
 _STORE_ONCE = prepared(
     "store_jobs_once",
     f"""
     WITH reserved AS ({idempotency.RESERVE}),
-    stored AS ({_INSERT} CROSS JOIN reserved RETURNING 1) SELECT count(*) FROM stored
+    stored AS ({_ROWS} CROSS JOIN reserved RETURNING 1) SELECT count(*) FROM stored
     """,
     jobs="json",
     **idempotency.TYPES,
 )
 
 Entry = tuple[Submission, Payload]
+Places = Mapping[Key, Sequence[int]]
+
+_FIELDS = {"unique_key": "unique_key", "operation_key": "payload"}  # what a key was given by
 
 
 def submit_all(
@@ -87,10 +90,6 @@ def submit_all(
             _store_with_domains(runtime, entries, once)
         else:
             _store(runtime, entries, once)
-    except IntegrityError as exc:
-        if not is_duplicate(exc):
-            raise
-        raise _taken(runtime, entries) from exc
     except DBAPIError as exc:
         stored = exc.connection_invalidated and is_stored(runtime, submissions[0].job_id)
         if not stored:
@@ -133,7 +132,7 @@ def _checked(runtime: Runtime, submissions: Sequence[Submission]) -> list[Payloa
             except InvalidInput as exc:
                 errors += _moved(f"jobs.{index}.payload", exc)
     if errors:
-        raise _refusal(errors)
+        raise _invalid(errors)
     return payloads
 
 
@@ -148,22 +147,26 @@ def _rows(runtime: Runtime, entries: Sequence[Entry]) -> list[dict[str, Any]]:
         for one, payload in entries
     ]
     errors = [
-        FieldError(f"jobs.{second}.unique_key", f"The same as that of jobs.{first}.")
-        for first, *others in _by_key(rows).values()
+        FieldError(_place(second, key), f"The same key as that of jobs.{first}: {key.value!r}.")
+        for key, (first, *others) in _by_key(rows).items()
         for second in others
     ]
     if errors:
-        raise _refusal(errors)
+        raise _invalid(errors)
     return rows
 
 
-def _by_key(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[int]]:
-    """The places of entries by their operation and unique key."""
+def _by_key(rows: Sequence[Mapping[str, Any]]) -> Places:
+    """The places of entries by each of their keys."""
     places = defaultdict(list)
     for index, row in enumerate(rows):
-        if row["unique_key"] is not None:
-            places[row["operation"], row["unique_key"]].append(index)
+        for key in keys_of(row):
+            places[key].append(index)
     return places
+
+
+def _place(index: int, key: Key) -> str:
+    return f"jobs.{index}.{_FIELDS[key.column]}"
 
 
 def _store(runtime: Runtime, entries: Sequence[Entry], once: Once | None) -> None:
@@ -173,11 +176,20 @@ def _store(runtime: Runtime, entries: Sequence[Entry], once: Once | None) -> Non
     if once:
         statement = _STORE_ONCE
         values |= once.values([row["id"] for row in rows])
+    take(
+        lambda: _insert(runtime, statement, values, once),
+        lambda: _refusal(runtime, _by_key(rows)),
+    )
+    _publish(runtime, {row["queue"] for row in rows})
+
+
+def _insert(
+    runtime: Runtime, statement: Prepared, values: dict[str, Any], once: Once | None
+) -> None:
     ((stored,),) = runtime.direct.rows(statement, values)
     if once and not stored:
         with runtime.sessions() as session:
             raise found(session, once)
-    _publish(runtime, {row["queue"] for row in rows})
 
 
 def _publish(runtime: Runtime, queues: set[str]) -> None:
@@ -191,9 +203,12 @@ def _publish(runtime: Runtime, queues: set[str]) -> None:
 
 
 def _store_with_domains(runtime: Runtime, entries: Sequence[Entry], once: Once | None) -> None:
-    _rows(runtime, entries)
+    places = _by_key(_rows(runtime, entries))
     with unit(runtime) as work:
         reserve(work.session, once, [one.job_id for one, _ in entries])
+        taken = _taken(work.session, places)
+        if taken:
+            raise taken
         for index, (submission, payload) in enumerate(entries):
             with _naming(index):
                 accept(runtime, work, submission, payload)
@@ -212,22 +227,23 @@ def _naming(index: int) -> Iterator[None]:
         raise
 
 
-def _taken(runtime: Runtime, entries: Sequence[Entry]) -> Conflict:
-    """Name the entries whose keys unfinished jobs have."""
-    places = _by_key(_rows(runtime, entries))
-    query = select(Job.operation, Job.unique_key, Job.id).where(
-        tuple_(Job.operation, Job.unique_key).in_(list(places)), Job.finished_at.is_(None)
-    )
+def _refusal(runtime: Runtime, places: Places) -> Conflict | None:
     with runtime.sessions() as session:
-        taken = {(name, str(key)): job_id for name, key, job_id in session.execute(query)}
+        return _taken(session, places)
+
+
+def _taken(session: Session, places: Places) -> Conflict | None:
+    """Name the entries whose keys unfinished jobs hold; None where there are none."""
+    held = holders(session, places)
     errors = [
-        FieldError(f"jobs.{places[key][0]}.unique_key", f"Job {job_id} has it.")
-        for key, job_id in sorted(taken.items(), key=lambda item: places[item[0]])
+        FieldError(_place(places[key][0], key), f"Job {held[key]} has the key {key.value!r}.")
+        for key in sorted(held, key=lambda key: places[key][0])
     ]
     message = "Unfinished jobs have the unique keys of some entries. Nothing was accepted."
-    return Conflict(message, code=ErrorCode.DUPLICATE_JOB, errors=errors[:MAX_ERRORS])
+    refused = Conflict(message, code=ErrorCode.DUPLICATE_JOB, errors=errors[:MAX_ERRORS])
+    return refused if errors else None
 
 
-def _refusal(errors: Sequence[FieldError]) -> InvalidInput:
+def _invalid(errors: Sequence[FieldError]) -> InvalidInput:
     message = f"{len(errors)} field(s) are not valid. Nothing was accepted."
     return InvalidInput(message, errors=errors[:MAX_ERRORS])

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from stellwerk.errors import Conflict, ErrorCode, JobFailed
+from stellwerk.errors import ErrorCode, JobFailed
 from stellwerk.jobs import checkpoints, families
 from stellwerk.jobs.awaited import Awaited
 from stellwerk.jobs.checkpoints import Checkpoint
@@ -26,6 +25,7 @@ from stellwerk.jobs.operation import Payload
 from stellwerk.jobs.runtime import Unit
 from stellwerk.jobs.states import TERMINAL, JobStatus
 from stellwerk.jobs.submission import Submission, accept, checked_payload, columns
+from stellwerk.jobs.uniqueness import keys_of, take_within
 
 if TYPE_CHECKING:
     from stellwerk.jobs.context import JobContext
@@ -199,11 +199,10 @@ _FALLEN = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> None:
-    try:
+    def add() -> None:
         session.execute(insert(Job), rows)
-    except IntegrityError as exc:
-        message = "A job with the unique key of one of the children is not finished."
-        raise Conflict(message, code=ErrorCode.DUPLICATE_JOB) from exc
+
+    take_within(session, [key for row in rows for key in keys_of(row)], add)
 
 
 def _ends(session: Session, parent_id: UUID, awaited: Awaited) -> list[ChildEnd]:

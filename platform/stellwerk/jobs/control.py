@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import Conflict, ErrorCode, FieldError, Gone, InvalidInput, NotFound
@@ -18,6 +17,7 @@ from stellwerk.jobs.model import Job, JobLog, JobSignal
 from stellwerk.jobs.remains import JobTombstone
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import LIVE, TERMINAL, JobStatus
+from stellwerk.jobs.uniqueness import keys_of, take_within
 from stellwerk.jobs.waking import wake
 from stellwerk.settings import Settings
 
@@ -88,11 +88,8 @@ def retry(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
 
 def requeue(runtime: Runtime, work: Unit, job: Job) -> None:
     """Queue an ended job, locked by the caller, from its checkpoints; raises Conflict."""
-    try:
-        queue_again(work, [job.id])
-    except IntegrityError as exc:
-        message = f"Another {job.operation} with the key {job.unique_key!r} is not finished."
-        raise Conflict(message, code=ErrorCode.DUPLICATE_JOB) from exc
+    keys = keys_of({column.key: getattr(job, column.key) for column in Job.__table__.columns})
+    take_within(work.session, keys, lambda: queue_again(work, [job.id]))
     _after_retry(runtime, work, job.id)
 
 

@@ -29,6 +29,7 @@ COLUMNS = MappingProxyType(
         "payload": "jsonb",
         "max_attempts": "int",
         "unique_key": "text",
+        "operation_key": "text",
         "tags": "text[]",
         "callback_url": "text",
         "request_id": "text",

@@ -56,11 +56,19 @@ class Job(Base):
         Index("ix_jobs_wait", "wait_until", postgresql_where=text("status = 'waiting'")),
         *LISTED,
         Index(
-            "uq_jobs_unique_key",
+            "uq_jobs_unique_key",  # see uniqueness.py
             "operation",
+            text("coalesce(owner_id, 0)"),
             "unique_key",
             unique=True,
             postgresql_where=text(f"unique_key IS NOT NULL AND {ACTIVE}"),
+        ),
+        Index(
+            "uq_jobs_operation_key",
+            "operation",
+            "operation_key",
+            unique=True,
+            postgresql_where=text(f"operation_key IS NOT NULL AND {ACTIVE}"),
         ),
         *FAMILIES,
         {"postgresql_with": {"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.02"}},
@@ -94,7 +102,10 @@ class Job(Base):
     wait_signal: Mapped[str | None] = mapped_column(String(80))
     wait_until: Mapped[Timestamp | None]
 
-    unique_key: Mapped[str | None] = mapped_column(String(255))
+    unique_key: Mapped[str | None] = mapped_column(String(255))  # its sender's
+    operation_key: Mapped[str | None] = mapped_column(
+        String(255)
+    )  # its operation's, of the payload
     parent_id: Mapped[Uuid | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
     parent_step: Mapped[str | None] = mapped_column(String(80))
     parent_key: Mapped[str | None] = mapped_column(String(255))

@@ -13,15 +13,17 @@ from sqlalchemy.orm import Session
 
 from stellwerk.errors import Conflict, ErrorCode, StellwerkError
 from stellwerk.jobs import control
+from stellwerk.jobs.indices import ACTIVE
 from stellwerk.jobs.lists import IS_DEAD
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
+from stellwerk.jobs.uniqueness import Key, keys_of
 
 log = structlog.get_logger()
 
 _PAGE = f"""
-    SELECT j.id, j.operation, j.unique_key FROM jobs j
+    SELECT j.id, j.operation, j.owner_id, j.unique_key, j.operation_key FROM jobs j
     WHERE j.status = :status
         AND (CAST(:after AS uuid) IS NULL OR j.id > :after)
         AND (CAST(:operation AS text) IS NULL OR j.operation = :operation)
@@ -33,9 +35,11 @@ _PAGE = f"""
         AND j.tags @> CAST(:tags AS varchar[])
         AND (NOT :only_dead OR {IS_DEAD})
         AND (j.unique_key IS NULL OR NOT EXISTS (
-            SELECT 1 FROM jobs twin WHERE twin.operation = j.operation
-                AND twin.unique_key = j.unique_key
-                AND twin.status IN ('queued', 'running', 'waiting')))
+            SELECT 1 FROM jobs WHERE operation = j.operation AND unique_key = j.unique_key
+                AND coalesce(owner_id, 0) = coalesce(j.owner_id, 0) AND {ACTIVE}))
+        AND (j.operation_key IS NULL OR NOT EXISTS (
+            SELECT 1 FROM jobs WHERE operation = j.operation AND operation_key = j.operation_key
+                AND {ACTIVE}))
     ORDER BY j.id LIMIT :limit
 """
 _LOOK = text(_PAGE)
@@ -130,10 +134,14 @@ def _ask(runtime: Runtime, work: Unit, job_id: UUID) -> StellwerkError | None:
 
 
 def _newest_of_each_key(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
-    newest = {(row.operation, row.unique_key): row.id for row in rows if row.unique_key}
-    return [
-        row for row in rows if not row.unique_key or newest[row.operation, row.unique_key] == row.id
-    ]
+    taken: set[Key] = set()
+    chosen = []
+    for row in reversed(rows):
+        keys = keys_of(row._asdict())
+        if taken.isdisjoint(keys):
+            chosen.append(row)
+            taken.update(keys)
+    return chosen[::-1]
 
 
 def _last(rows: Sequence[Row[Any]], wanted: EndedJobs) -> UUID | None:

@@ -1,5 +1,6 @@
 """Accepting a job: it is durable before anybody is told, and published only after that."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -8,11 +9,11 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError
 from sqlalchemy import case, func, select, text, true
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from stellwerk.clock import new_id
-from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput, Unavailable
+from stellwerk.errors import Conflict, FieldError, InvalidInput, Unavailable
 from stellwerk.jobs.idempotency import Once, reserve
 from stellwerk.jobs.insertion import insert
 from stellwerk.jobs.lineage import Parent, adopted, inherited
@@ -21,10 +22,9 @@ from stellwerk.jobs.operation import Operation, Payload
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.queues import choices
 from stellwerk.jobs.runtime import Runtime, Unit, leave_to_dispatcher, unit
+from stellwerk.jobs.uniqueness import Key, keys_of, refusal, take, take_within
 from stellwerk.jobs.window import may_publish, publication_values
 from stellwerk.tracing import carrier
-
-UNIQUE_KEY_INDEX = "uq_jobs_unique_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,6 @@ def submit(runtime: Runtime, submission: Submission) -> UUID:
     payload = checked_payload(operation, submission.payload)
     try:
         _store(runtime, operation, submission, payload)
-    except IntegrityError as exc:
-        if not is_duplicate(exc):
-            raise
-        raise _duplicate(runtime, operation, submission, payload) from exc
     except DBAPIError as exc:
         if not exc.connection_invalidated or not is_stored(runtime, submission.job_id):
             raise
@@ -71,7 +67,8 @@ def submit(runtime: Runtime, submission: Submission) -> UUID:
 def accept(runtime: Runtime, work: Unit, submission: Submission, payload: Payload) -> Job:
     """Insert the job and its domain rows within a transaction of the caller.
 
-    Raises what `lineage.inherited` does where the job has a parent, which it locks.
+    Raises Conflict (DUPLICATE_JOB), and what `lineage.inherited` does where the job has a parent,
+    which it locks.
     """
     operation = runtime.registry.get(submission.operation)
     values = columns(operation, submission, payload)
@@ -80,8 +77,7 @@ def accept(runtime: Runtime, work: Unit, submission: Submission, payload: Payloa
         values = adopted(values, family, submission.parent)
     job = Job(**values, run_at=submission.run_at or func.now())
     job.published_at = _published_at(runtime, work.session, submission, operation)
-    work.session.add(job)
-    work.session.flush()
+    take_within(work.session, keys_of(values), lambda: _add(work.session, job))
     if job.published_at:
         work.wakeups.append(Wakeup(job.id, 0, job.operation, job.queue))
     if operation.on_accept:
@@ -107,12 +103,6 @@ def checked_payload(operation: Operation, payload: Any) -> Payload:
 def cached(kind: type[Schema]) -> Schema:
     """One instance for the process: making one costs more than a load."""
     return kind()
-
-
-def is_duplicate(exc: IntegrityError) -> bool:
-    """Whether an unfinished job has the unique key."""
-    diagnosis = getattr(exc.orig, "diag", None)
-    return getattr(diagnosis, "constraint_name", None) == UNIQUE_KEY_INDEX
 
 
 def field_errors(messages: Any, path: str = "") -> list[FieldError]:
@@ -150,9 +140,6 @@ def chosen_queue(operation: Operation, wanted: str | None) -> str:
 
 def columns(operation: Operation, submission: Submission, payload: Payload) -> dict[str, Any]:
     """What a new job's row is given, but for its times."""
-    key = submission.unique_key
-    if key is None and operation.unique_key:
-        key = operation.unique_key(payload)
     return {
         "id": submission.job_id,
         "operation": operation.name,
@@ -161,7 +148,8 @@ def columns(operation: Operation, submission: Submission, payload: Payload) -> d
         "queue": chosen_queue(operation, submission.queue),
         "payload": payload,
         "max_attempts": operation.retry.max_attempts,
-        "unique_key": key,
+        "unique_key": submission.unique_key,
+        "operation_key": operation.unique_key(payload) if operation.unique_key else None,
         "tags": list(submission.tags),
         "callback_url": submission.callback_url,
         "request_id": submission.request_id,
@@ -180,7 +168,10 @@ def _store(
         return
     condition, values = _publication(runtime, operation, submission)
     stored = columns(operation, submission, payload) | {"run_at": submission.run_at}
-    insert(runtime, values | stored, condition, submission.once)
+    take(
+        lambda: insert(runtime, values | stored, condition, submission.once),
+        lambda: _refusal(runtime, keys_of(stored)),
+    )
 
 
 def _published_at(
@@ -200,19 +191,11 @@ def _publication(
     return may_publish(settings, operation, queue), values
 
 
-def _duplicate(
-    runtime: Runtime, operation: Operation, submission: Submission, payload: Payload
-) -> Exception:
-    """Name the job that stands in the way."""
-    key = columns(operation, submission, payload)["unique_key"]
+def _refusal(runtime: Runtime, keys: Collection[Key]) -> Conflict | None:
     with runtime.sessions() as session:
-        other = _active_with_key(session, operation.name, key)
-    message = f"Another {operation.name} with the key {key!r} is not finished yet."
-    return Conflict(message, code=ErrorCode.DUPLICATE_JOB, details={"job_id": str(other)})
+        return refusal(session, keys)
 
 
-def _active_with_key(session: Session, operation: str, key: str | None) -> UUID | None:
-    query = select(Job.id).where(
-        Job.operation == operation, Job.unique_key == key, Job.finished_at.is_(None)
-    )
-    return session.scalar(query)
+def _add(session: Session, job: Job) -> None:
+    session.add(job)
+    session.flush()

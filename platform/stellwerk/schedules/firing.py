@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from stellwerk.db.engine import may_pass
@@ -153,8 +153,8 @@ def _try(runtime: Runtime, work: Unit, schedule: Schedule, fire: ScheduleFire) -
     try:
         with work.session.begin_nested():
             fire.job_id = _submit(runtime, work, schedule)
-    except (StellwerkError, IntegrityError) as exc:
-        reason = exc.message if isinstance(exc, StellwerkError) else "an unfinished job has its key"
+    except StellwerkError as exc:
+        reason = exc.message
     except Exception as exc:
         if isinstance(exc, SQLAlchemyError) and may_pass(exc):
             raise

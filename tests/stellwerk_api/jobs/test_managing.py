@@ -119,6 +119,11 @@ def test_a_second_job_with_the_same_unique_key_names_the_first(ada: ApiUser) -> 
     assert error["details"] == {"job_id": first}
 
 
+def test_anothers_unique_key_is_neither_in_the_way_nor_named(ada: ApiUser, bob: ApiUser) -> None:
+    ada.submit(unique_key="nightly")
+    bob.submit(unique_key="nightly")
+
+
 def test_an_unknown_operation_is_404_with_its_own_code(ada: ApiUser) -> None:
     error = error_of(ada.post("/jobs", {"operation": "signals.pull"}), 404)
     assert error["code"] == "OPERATION_UNKNOWN"
