@@ -32,7 +32,7 @@ from stellwerk.jobs.idempotency import Once, found, reserve
 from stellwerk.jobs.insertion import COLUMNS
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Payload
-from stellwerk.jobs.runtime import Runtime, unit
+from stellwerk.jobs.runtime import Runtime, leave_to_dispatcher, unit
 from stellwerk.jobs.states import JobStatus, PublicStatus, public_status
 from stellwerk.jobs.submission import (
     Submission,
@@ -91,9 +91,9 @@ def submit_all(
         else:
             _store(runtime, entries, once)
     except DBAPIError as exc:
-        stored = exc.connection_invalidated and is_stored(runtime, submissions[0].job_id)
-        if not stored:
+        if not exc.connection_invalidated or not is_stored(runtime, submissions[0].job_id):
             raise
+        leave_to_dispatcher(runtime, [one.job_id for one in submissions])  # nobody was told
 
 
 def present(session: Session, job_ids: Sequence[UUID]) -> dict[UUID, tuple[str, PublicStatus]]:
