@@ -56,7 +56,7 @@ class ErrorCode(StrEnum):
     NOT_ACCEPTABLE = "NOT_ACCEPTABLE"  # 406: no representation that the client accepts
     CONFLICT = "CONFLICT"  # 409: the state of the resource forbids it now
     JOB_NOT_CANCELLABLE = "JOB_NOT_CANCELLABLE"  # 409: the job has ended already
-    JOB_NOT_RETRYABLE = "JOB_NOT_RETRYABLE"  # 409: only failed and cancelled jobs can be retried
+    JOB_NOT_RETRYABLE = "JOB_NOT_RETRYABLE"  # 409: it has to have failed or been cancelled
     JOB_NOT_UNCERTAIN = "JOB_NOT_UNCERTAIN"  # 409: no effect of the job waits to be resolved
     IDEMPOTENCY_KEY_REQUIRED = "IDEMPOTENCY_KEY_REQUIRED"  # 400: API keys have to send one here
     IDEMPOTENCY_KEY_IN_USE = "IDEMPOTENCY_KEY_IN_USE"  # 409: the same request is under way

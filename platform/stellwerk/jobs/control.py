@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import TextClause, func, select, text
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import Conflict, ErrorCode, FieldError, Gone, InvalidInput, NotFound
@@ -32,15 +32,26 @@ _QUEUE_AGAIN = text("""
         result = NULL, error = NULL, message = '', cancels_children = false
     WHERE id = ANY(:ids)
 """)
-# Deepest first, as families are locked. Others than these are nobody's to run again.
+# Deepest first, as families are locked. A cancelled child was taken along by its parent's end;
+# others than these are nobody's to run again.
 _FALLEN_CHILDREN = text("""
     WITH RECURSIVE fallen AS (
         SELECT id, status, error, depth FROM jobs WHERE id = :id
         UNION ALL
         SELECT c.id, c.status, c.error, c.depth FROM fallen p JOIN jobs c ON c.parent_id = p.id
-        WHERE c.status IN ('failed', 'cancelled')
+        WHERE c.status = 'cancelled' OR c.status = 'failed'
             AND (p.status = 'cancelled' OR p.error ->> 'code' = 'CHILD_FAILED'))
     SELECT id FROM fallen WHERE id <> :id ORDER BY depth DESC, id
+""")
+# The end of a job took them along, and some have not heard of it, or not ended yet.
+_IS_CANCELLING_CHILDREN = text("""
+    SELECT EXISTS (SELECT 1 FROM jobs p JOIN jobs c ON c.parent_id = p.id
+        WHERE p.id = :id AND c.finished_at IS NULL
+            AND (p.cancels_children OR c.cancel_requested_at IS NOT NULL))
+""")
+_IS_ABANDONED = text("""
+    SELECT EXISTS (SELECT 1 FROM jobs c JOIN jobs p ON p.id = c.parent_id
+        WHERE c.id = :id AND p.cancels_children)
 """)
 _FORGET_TIMEOUTS = text("""
     DELETE FROM job_steps WHERE job_id = ANY(:ids) AND kind = 'wait' AND output ? 'timed_out'
@@ -48,15 +59,20 @@ _FORGET_TIMEOUTS = text("""
 _FORGET_OWED = text("DELETE FROM job_ends_owed WHERE job_id = ANY(:ids)")
 
 
-def cancel(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
+def cancel(
+    runtime: Runtime, job_id: UUID, *, once: Once | None = None, only_abandoned: bool = False
+) -> None:
     """Cancel a job: at once where no worker holds it, else its worker is told within a second.
 
-    Its children that have not ended follow. Raises NotFound, Gone, Conflict (JOB_NOT_CANCELLABLE)
-    for a job that already ended.
+    Its children that have not ended follow. `only_abandoned`: nothing is done where no parent's end
+    asks for it any more. Raises NotFound, Gone, Conflict (JOB_NOT_CANCELLABLE) for a job that
+    already ended.
     """
     with unit(runtime) as work:
         reserve(work.session, once, [job_id])
         job = locked(work.session, job_id)
+        if only_abandoned and not _is(work.session, _IS_ABANDONED, job_id):
+            return
         if JobStatus(job.status) in TERMINAL:
             message = f"The job is already {job.status}."
             raise Conflict(message, code=ErrorCode.JOB_NOT_CANCELLABLE)
@@ -71,23 +87,39 @@ def cancel(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
 def retry(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
     """Queue a failed or cancelled job again; steps that were done are not run again.
 
-    Waits that had run out wait again. Where it was cancelled, or failed because of children, those
-    of its children that failed or were cancelled are queued again with it. Raises NotFound, Gone,
+    Waits that had run out wait again. Its cancelled children are queued again with it, and where it
+    was cancelled, or failed because of children, those that failed as well. Raises NotFound, Gone,
     Conflict (JOB_NOT_RETRYABLE, or DUPLICATE_JOB where another job with its unique key is active).
     """
     with unit(runtime) as work:
         reserve(work.session, once, [job_id])
-        for child_id in work.session.scalars(_FALLEN_CHILDREN, {"id": job_id}).all():
-            requeue(runtime, work, locked(work.session, child_id))
+        requeue_children(runtime, work, job_id)
         job = locked(work.session, job_id)
+        if _is(work.session, _IS_ABANDONED, job_id):
+            raise _being_cancelled(f"The parent of job {job_id} has ended, and its children")
         if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
             message = f"Only failed and cancelled jobs can be retried; this one is {job.status}."
             raise Conflict(message, code=ErrorCode.JOB_NOT_RETRYABLE)
         requeue(runtime, work, job)
 
 
+def requeue_children(runtime: Runtime, work: Unit, job_id: UUID) -> None:
+    """Queue those again that the end of a job took along, and theirs; then comes the job itself.
+
+    Raises Conflict as `requeue` does.
+    """
+    for child_id in work.session.scalars(_FALLEN_CHILDREN, {"id": job_id}).all():
+        requeue(runtime, work, locked(work.session, child_id))
+
+
 def requeue(runtime: Runtime, work: Unit, job: Job) -> None:
-    """Queue an ended job, locked by the caller, from its checkpoints; raises Conflict."""
+    """Queue an ended job, locked by the caller, from its checkpoints.
+
+    Raises Conflict: DUPLICATE_JOB, or JOB_NOT_RETRYABLE while children that its end took along are
+    still being cancelled, since they would fail it once more.
+    """
+    if job.has_children and _is(work.session, _IS_CANCELLING_CHILDREN, job.id):
+        raise _being_cancelled(f"Children of job {job.id}")
     keys = keys_of({column.key: getattr(job, column.key) for column in Job.__table__.columns})
     take_within(work.session, keys, lambda: queue_again(work, [job.id]))
     _after_retry(runtime, work, job.id)
@@ -154,6 +186,15 @@ def locked(session: Session, job_id: UUID) -> Job:
     if session.get(JobTombstone, job_id):
         raise Gone(f"Job {job_id} was removed at the end of its retention.")
     raise NotFound(f"There is no job {job_id}.")
+
+
+def _is(session: Session, question: TextClause, job_id: UUID) -> bool:
+    return bool(session.scalar(question, {"id": job_id}))
+
+
+def _being_cancelled(who: str) -> Conflict:
+    message = f"{who} are still being cancelled. Try again when they have ended."
+    return Conflict(message, code=ErrorCode.JOB_NOT_RETRYABLE)
 
 
 def _told(job: Job, line: str) -> JobLog:

@@ -68,20 +68,29 @@ def cancel_abandoned(runtime: Runtime) -> int:
     """
     with runtime.sessions() as session:
         ids = session.scalars(_ABANDONED, {"batch": BATCH}).all()
-    count = cancel_all(runtime, ids, budget_s=BUDGET_S) if ids else 0
+    count = cancel_all(runtime, ids, budget_s=BUDGET_S, only_abandoned=True) if ids else 0
     with runtime.sessions.begin() as session:
         session.execute(_FORGET, {"batch": BATCH})
     return count
 
 
-def cancel_all(runtime: Runtime, job_ids: Collection[UUID], *, budget_s: float = math.inf) -> int:
-    """Cancel these, as far as they have not ended and `budget_s` lasts; returns how many."""
+def cancel_all(
+    runtime: Runtime,
+    job_ids: Collection[UUID],
+    *,
+    budget_s: float = math.inf,
+    only_abandoned: bool = False,
+) -> int:
+    """Cancel these, as far as they have not ended and `budget_s` lasts; returns how many.
+
+    `only_abandoned`: those whose parent was retried since they were looked up are left alone.
+    """
     stops_at = time.monotonic() + budget_s
-    cancelled = cancel_unstarted(runtime, job_ids)
+    cancelled = cancel_unstarted(runtime, job_ids, only_abandoned=only_abandoned)
     for job_id in set(job_ids) - cancelled:
         if time.monotonic() > stops_at:
             break
-        _cancel(runtime, job_id)
+        _cancel(runtime, job_id, only_abandoned=only_abandoned)
         cancelled.add(job_id)
     return len(cancelled)
 
@@ -93,9 +102,9 @@ def tell_parents(runtime: Runtime) -> int:
     return sum(_tell(runtime, row) for row in rows if row["operation"] in runtime.registry)
 
 
-def _cancel(runtime: Runtime, child_id: UUID) -> None:
+def _cancel(runtime: Runtime, child_id: UUID, *, only_abandoned: bool) -> None:
     try:
-        control.cancel(runtime, child_id)
+        control.cancel(runtime, child_id, only_abandoned=only_abandoned)
     except Conflict:
         return  # it has just ended by itself
     except SQLAlchemyError as exc:

@@ -17,13 +17,13 @@ from stellwerk.jobs.indices import ACTIVE
 from stellwerk.jobs.lists import IS_DEAD
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime, Unit, unit
-from stellwerk.jobs.states import JobStatus
+from stellwerk.jobs.states import TERMINAL, JobStatus
 from stellwerk.jobs.uniqueness import Key, keys_of
 
 log = structlog.get_logger()
 
 _PAGE = f"""
-    SELECT j.id, j.operation, j.owner_id, j.unique_key, j.operation_key FROM jobs j
+    SELECT j.id, j.operation, j.owner_id, j.unique_key, j.operation_key, j.has_children FROM jobs j
     WHERE j.status = :status
         AND (CAST(:after AS uuid) IS NULL OR j.id > :after)
         AND (CAST(:operation AS text) IS NULL OR j.operation = :operation)
@@ -40,6 +40,8 @@ _PAGE = f"""
         AND (j.operation_key IS NULL OR NOT EXISTS (
             SELECT 1 FROM jobs WHERE operation = j.operation AND operation_key = j.operation_key
                 AND {ACTIVE}))
+        AND NOT EXISTS (
+            SELECT 1 FROM jobs p WHERE p.id = j.parent_id AND p.cancels_children)
     ORDER BY j.id LIMIT :limit
 """
 _LOOK = text(_PAGE)
@@ -91,8 +93,9 @@ def find(runtime: Runtime, wanted: EndedJobs) -> Requeued:
 def requeue(runtime: Runtime, wanted: EndedJobs, *, by: int | None) -> Requeued:
     """Queue a page of ended jobs again, all in one transaction; their checkpoints are kept.
 
-    A job whose domain refuses is left as it is, and named. Raises Conflict where another job with
-    one's unique key came in between: the same call may work.
+    Children go with their parents as in `control.retry`. A job whose domain refuses, or whose
+    children are still being cancelled, is left as it is, and named. Raises Conflict where another
+    job with one's unique key came in between: the same call may work.
     """
     try:
         with unit(runtime) as work:
@@ -110,8 +113,8 @@ def requeue(runtime: Runtime, wanted: EndedJobs, *, by: int | None) -> Requeued:
 def _queue_again(
     runtime: Runtime, work: Unit, rows: Sequence[Row[Any]]
 ) -> dict[UUID, StellwerkError]:
-    """All that no domain has a say in at once, the others one by one; returns the refused."""
-    asked = [row.id for row in rows if _has_hook(runtime, row.operation)]
+    """Those without a domain's say or children at once, others one by one; returns the refused."""
+    asked = [row.id for row in rows if row.has_children or _has_hook(runtime, row.operation)]
     plain = [row.id for row in rows if row.id not in set(asked)]
     control.queue_again(work, plain)
     answers = {job_id: _ask(runtime, work, job_id) for job_id in asked}
@@ -127,7 +130,10 @@ def _ask(runtime: Runtime, work: Unit, job_id: UUID) -> StellwerkError | None:
     session: Session = work.session
     try:
         with session.begin_nested():
-            control.requeue(runtime, work, session.get_one(Job, job_id, populate_existing=True))
+            control.requeue_children(runtime, work, job_id)
+            job = session.get_one(Job, job_id, populate_existing=True)
+            if JobStatus(job.status) in TERMINAL:  # not queued as a child of one before it
+                control.requeue(runtime, work, job)
     except StellwerkError as exc:
         return exc
     return None

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput
-from stellwerk.jobs.control import locked, requeue
+from stellwerk.jobs.control import locked, requeue, requeue_children
 from stellwerk.jobs.idempotency import Once, reserve
 from stellwerk.jobs.model import Job, JobLog, JobStep, StepState
 from stellwerk.jobs.runtime import Runtime, unit
@@ -37,10 +37,12 @@ def resolve(
     """Close an open effect of a failed job and queue the job again, from its checkpoints.
 
     An effect that happened is not done again; one that did not is done by the next attempt.
-    Raises NotFound, Gone, Conflict (JOB_NOT_UNCERTAIN), InvalidInput naming the open effects.
+    Children that its end took along are queued again with it. Raises NotFound, Gone, InvalidInput
+    naming the open effects, Conflict (JOB_NOT_UNCERTAIN, or what `control.requeue` raises).
     """
     with unit(runtime) as work:
         reserve(work.session, once, [job_id])
+        requeue_children(runtime, work, job_id)
         job = locked(work.session, job_id)
         opened = _chosen(job, _open_effects(work.session, job), resolution)
         opened.state = (StepState.DONE if resolution.happened else StepState.UNDONE).value

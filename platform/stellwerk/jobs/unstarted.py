@@ -19,7 +19,8 @@ _CANCEL = text(f"""
         SELECT id FROM jobs
         WHERE id = ANY(:ids) AND status = 'queued' AND attempt = 0 AND ending IS NULL
             AND operation <> ALL(:hooked) AND NOT {HEARD}
-            AND NOT has_children
+            AND NOT has_children AND (NOT :only_abandoned OR EXISTS (
+                SELECT 1 FROM jobs p WHERE p.id = jobs.parent_id AND p.cancels_children))
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
     ended AS (
         UPDATE jobs SET status = 'cancelled', error = :error, message = :message,
@@ -33,12 +34,15 @@ _CANCEL = text(f"""
 """).bindparams(bindparam("error", type_=JSONB))
 
 
-def cancel_unstarted(runtime: Runtime, job_ids: Collection[UUID]) -> set[UUID]:
-    """Cancel those of these jobs that are so; returns which."""
+def cancel_unstarted(
+    runtime: Runtime, job_ids: Collection[UUID], *, only_abandoned: bool
+) -> set[UUID]:
+    """Cancel those of these jobs that are so; returns which. See `families.cancel_all`."""
     outcome = lifecycle.cancelled(HowStopped.BEFORE_START)
     error = outcome.error or {}
     values = {
         "ids": list(job_ids),
+        "only_abandoned": only_abandoned,
         "hooked": _hooked(runtime.registry),
         "error": error,
         "message": error["message"],

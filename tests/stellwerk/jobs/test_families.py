@@ -10,12 +10,13 @@ from sqlalchemy import text, update
 from embedded import wait_until
 from families_of_trials import children, end, parent_of
 from stellwerk.bootstrap import Platform
-from stellwerk.errors import JobFailed
-from stellwerk.jobs import control, families
+from stellwerk.errors import Conflict, ErrorCode, JobFailed
+from stellwerk.jobs import control, families, lifecycle
 from stellwerk.jobs.children import ChildJob
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.lineage import Parent
 from stellwerk.jobs.model import Job
+from stellwerk.jobs.requeue import EndedJobs, requeue
 from stellwerk.jobs.runtime import unit
 from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.submission import Submission, accept
@@ -195,3 +196,86 @@ def test_a_waiting_parents_progress_is_that_of_its_children_and_is_kept_when_it_
 
     assert (shown["progress"], shown["message"]) == (75, "1 of 2 children have ended")
     assert progress[-1] == 75
+
+
+def test_a_parent_that_failed_by_itself_has_the_children_it_took_along_run_again(
+    platform: Platform,
+) -> None:
+    fails = [True]
+
+    def handler(ctx: JobContext, payload: dict[str, Any]) -> Any:
+        if payload["value"] != 1:
+            return {"was": payload["value"]}
+        ctx.submit_child(NAME, {"value": "a"}, key="a")
+        if fails:
+            raise JobFailed("by itself")
+        return parent_of("a")(ctx, payload)
+
+    with trial(platform, handler) as run:
+        parent = run.submit()
+        run.attempt(parent)
+        families.cancel_abandoned(run.runtime)
+        child = children(run, parent)["a"]
+        assert run.row(child).status == "cancelled"
+
+        control.retry(run.runtime, parent)
+        assert run.row(child).status == "queued"
+        run.attempt(parent)
+        families.cancel_abandoned(run.runtime)
+        assert run.row(child).status == "cancelled", "the second end takes it along as well"
+
+        fails.clear()
+        assert requeue(run.runtime, EndedJobs(operation=NAME), by=None).job_ids == [parent]
+        run.attempt(parent)
+        run.attempt(child)
+        assert run.attempt(parent).came is Came.COMPLETED
+
+
+def test_a_family_is_not_retried_while_it_is_being_cancelled(platform: Platform) -> None:
+    with trial(platform, parent_of("runs", "ended", waits=False)) as run:
+        parent = run.submit()
+        run.claim(parent)
+        made = [ChildJob(NAME, {"value": key}, key) for key in ("runs", "ended")]
+        adopt(run, parent, made)
+        born = children(run, parent)
+        claimed = run.claim(born["runs"])
+        assert claimed
+        end(run, born["ended"], JobStatus.FAILED)
+        end(run, parent, JobStatus.FAILED)
+
+        for told in (0, 1):  # before a dispatcher asked the child to stop, and after
+            for job_id in (parent, born["ended"])[: 2 - told]:
+                with pytest.raises(Conflict, match="Try again when they have ended") as refused:
+                    control.retry(run.runtime, job_id)
+                assert refused.value.code is ErrorCode.JOB_NOT_RETRYABLE
+            page = requeue(run.runtime, EndedJobs(operation=NAME), by=None)
+            assert page.job_ids == ([born["ended"]] if told else [])
+            families.cancel_abandoned(run.runtime)
+
+        run.runner.end_unstarted(claimed, lifecycle.cancelled())
+        control.retry(run.runtime, parent)
+        assert {run.row(job_id).status for job_id in (parent, *born.values())} == {"queued"}
+
+
+def adopt(run: Trial, parent: UUID, wanted: list[ChildJob]) -> None:
+    """Give a job children, as a client would."""
+    for one in wanted:
+        run.submit(value=one.payload["value"], parent=Parent(parent, one.key))
+
+
+def test_a_dispatcher_that_is_late_cancels_nothing_that_was_queued_again(
+    platform: Platform,
+) -> None:
+    with trial(platform, parent_of("a")) as run:
+        parent = run.submit()
+        run.attempt(parent)
+        control.cancel(run.runtime, parent)
+        child = children(run, parent)["a"]
+        families.cancel_abandoned(run.runtime)
+        control.retry(run.runtime, parent)
+
+        families.cancel_all(run.runtime, [child], only_abandoned=True)  # as it was seen before
+        assert run.row(child).status == "queued"
+        run.claim(child)
+        families.cancel_all(run.runtime, [child], only_abandoned=True)
+        assert run.row(child).cancel_requested_at is None
