@@ -44,7 +44,6 @@ FRAMEWORK: Mapping[int, tuple[ErrorCode, str]] = {
     404: (ErrorCode.NOT_FOUND, "There is nothing here. GET /api/v1/ lists what there is."),
     405: (ErrorCode.METHOD_NOT_ALLOWED, "The resource has no such method; see Allow."),
     406: (ErrorCode.NOT_ACCEPTABLE, "There is no such representation."),
-    412: (ErrorCode.PRECONDITION_FAILED, "A condition of the request does not hold."),
     413: (ErrorCode.PAYLOAD_TOO_LARGE, "The body is larger than 1 MiB."),
     415: (ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json."),
     416: (ErrorCode.RANGE_NOT_SATISFIABLE, "The range lies outside the file; see Content-Range."),

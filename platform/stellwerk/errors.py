@@ -67,7 +67,6 @@ class ErrorCode(StrEnum):
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"  # 413: the body is larger than 1 MiB
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"  # 415: the body is of another type
     RANGE_NOT_SATISFIABLE = "RANGE_NOT_SATISFIABLE"  # 416: the range lies outside the file
-    PRECONDITION_FAILED = "PRECONDITION_FAILED"  # 412: a condition of the request does not hold
     UPGRADE_REQUIRED = "UPGRADE_REQUIRED"  # 426: connect with a WebSocket
     LIMIT_REACHED = "LIMIT_REACHED"  # 429: too many or too much; `Retry-After` says until when
     SLOW_READER = "SLOW_READER"  # stream: the client took events too slowly; connect again
@@ -76,16 +75,14 @@ class ErrorCode(StrEnum):
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"  # 503: an outside service does not answer
     PROVIDER_REJECTED = "PROVIDER_REJECTED"  # 422: an outside service refuses this input for good
     TARGET_NOT_ALLOWED = "TARGET_NOT_ALLOWED"  # 422: a URL that the platform does not call
-    PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"  # 422: a provider or its key is not set
     JOB_FAILED = "JOB_FAILED"  # job: its handler ended it, without a retry
     CHILD_FAILED = "CHILD_FAILED"  # job: a child it waited for failed; `details` names them
     JOB_CANCELLED = "JOB_CANCELLED"  # job: somebody cancelled it
     JOB_POISONED = "JOB_POISONED"  # job: workers died while running it, three times
-    LEASE_LOST = "LEASE_LOST"  # job: another attempt took over
     TIME_LIMIT_EXCEEDED = "TIME_LIMIT_EXCEEDED"  # job: its attempts took too long
     SIGNAL_TIMEOUT = "SIGNAL_TIMEOUT"  # job: the signal it waited for did not come in time
     EFFECT_UNCERTAIN = "EFFECT_UNCERTAIN"  # job: a person has to find out whether it happened
-    UNDO_FAILED = "UNDO_FAILED"  # job: a step could not be rolled back
+    UNDO_FAILED = "UNDO_FAILED"  # job: rolling it back was given up; `details` tells both reasons
     CONFIGURATION = "CONFIGURATION"  # start: a setting or a part of the stack is missing or wrong
 
 

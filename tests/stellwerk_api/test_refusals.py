@@ -172,6 +172,7 @@ def test_a_query_parameter_that_there_is_not_is_refused_by_name(ada: ApiUser, pa
 
 def test_405_names_the_methods_there_are(ada: ApiUser) -> None:
     answer = ada.send("DELETE", "/jobs")
+    assert error_of(answer, 405)["code"] == "METHOD_NOT_ALLOWED"
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
 
 

@@ -31,10 +31,7 @@ def error_of(exc: StellwerkError) -> dict[str, Any]:
 
 def final_error(claimed: Claim, error: dict[str, Any], message: str) -> dict[str, Any]:
     """The same, or of a job whose rollback failed: why it was rolled back, and that."""
-    if not claimed.ending:
-        return error
-    first: dict[str, Any] = claimed.ending["error"]
-    return first | {"details": {**first["details"], "undo": message}}
+    return lifecycle.undo_failed(claimed.ending, message) if claimed.ending else error
 
 
 def over_limit(claimed: Claim) -> StellwerkError:

@@ -141,6 +141,5 @@ def _poisoned(job: Job) -> lifecycle.Outcome:
     message = f"The job was ended because {POISON_CRASHES} workers died while running it."
     error = lifecycle.failure(ErrorCode.JOB_POISONED, message, retryable=False)
     if job.ending:
-        details = {**job.ending["error"]["details"], "undo": message}
-        error = job.ending["error"] | {"details": details}
+        error = lifecycle.undo_failed(job.ending, message)
     return lifecycle.Outcome(JobStatus.FAILED, error=error)

@@ -152,6 +152,17 @@ def cancelled(how: HowStopped = HowStopped.BEFORE_START) -> Outcome:
     return Outcome(JobStatus.CANCELLED, error=error)
 
 
+def undo_failed(ending: dict[str, Any], message: str) -> dict[str, Any]:
+    """The `error` of a job whose rollback was given up: why it ended first, then why that failed.
+
+    `ending`: the outcome that was due once it was rolled back.
+    """
+    first = ending["error"]
+    details = {**first["details"], "cause": first["code"], "undo": message}
+    told = f"{first['message'].rstrip('.')}. Rolling it back failed: {message}"
+    return failure(ErrorCode.UNDO_FAILED, told, retryable=first["retryable"], details=details)
+
+
 def failure(
     code: str, message: str, *, retryable: bool, details: dict[str, Any] | None = None
 ) -> dict[str, Any]:

@@ -19,7 +19,7 @@ CLOCKS_APART_S = 60.0
 
 # Of dead letters, that is failed jobs that another attempt might have helped, `error` tells.
 IS_DEAD = """(j.status = 'failed' AND (j.error ->> 'retryable' = 'true'
-    OR j.error ->> 'code' = 'JOB_POISONED'))"""
+    OR 'JOB_POISONED' IN (j.error ->> 'code', j.error #>> '{details,cause}')))"""
 _QUEUED = "j.status = 'queued' AND j.ending IS NULL"
 _BY_STATUS: Mapping[PublicStatus, Sequence[str]] = {
     PublicStatus.SCHEDULED: (f"{_QUEUED} AND j.run_at > now() AND j.attempt = 0",),

@@ -76,8 +76,9 @@ def test_an_expired_token_says_so() -> None:
 
 
 def test_a_short_signing_key_stops_the_start() -> None:
-    with pytest.raises(ConfigurationError, match="JWT_SECRET_KEY"):
+    with pytest.raises(ConfigurationError, match="JWT_SECRET_KEY") as refused:
         Tokens("too short")
+    assert refused.value.code is ErrorCode.CONFIGURATION
 
 
 def test_keys_are_random_and_hashed() -> None:

@@ -106,7 +106,8 @@ def test_a_failed_job_is_rolled_back_in_reverse_and_shows_it(platform: Platform)
 
     assert undone == [("files", "folder"), ("service", "id-1")]
     job = run.document(job_id)
-    assert (job["status"], job["error"]["message"]) == ("failed", "no good")
+    assert (job["status"], job["error"]["code"]) == ("failed", "JOB_FAILED")
+    assert job["error"]["message"] == "no good"
     assert [step["status"] for step in job["steps"]] == ["undone", "undone"]
 
 
@@ -127,8 +128,9 @@ def test_an_undo_that_fails_is_retried_and_at_last_named_in_the_error(
 
     assert came == [Came.FAILED, Came.AGAIN, Came.FAILED]
     error = run.document(job_id)["error"]
-    assert error["message"] == "no good"
-    assert error["details"]["undo"] == "the swarm is gone"
+    assert error["code"] == "UNDO_FAILED"
+    assert error["message"] == "no good. Rolling it back failed: the swarm is gone"
+    assert error["details"] == {"cause": "JOB_FAILED", "undo": "the swarm is gone"}
 
 
 def test_costs_of_a_failed_attempt_are_kept_and_artifacts_are_not(

@@ -13,6 +13,7 @@ from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.diagnostics.operations import ECHO
 from stellwerk.errors import PaymentRequired
+from stellwerk.jobs import lifecycle
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Registry
 from stellwerk.jobs.requeue import EndedJobs, find, requeue
@@ -67,7 +68,10 @@ def test_dead_letters_are_failed_jobs_that_another_attempt_might_have_helped(
     poisoned = failed(platform.runtime, error={**REFUSAL, "code": "JOB_POISONED"})
     failed(platform.runtime, error=REFUSAL)
 
-    assert find(platform.runtime, EndedJobs(only_dead=True)).job_ids == [dead, poisoned]
+    undone = failed(platform.runtime, error=rollback_failed("JOB_POISONED"))
+    failed(platform.runtime, error=rollback_failed("JOB_CANCELLED"))
+
+    assert find(platform.runtime, EndedJobs(only_dead=True)).job_ids == [dead, poisoned, undone]
 
 
 def test_of_jobs_with_one_unique_key_the_newest_goes_and_none_beside_an_active_one(
@@ -107,6 +111,10 @@ def refuse_the_poor(session: Session, job: Job, runtime: Runtime) -> None:
     del session, runtime
     if "poor" in job.tags:
         raise PaymentRequired("No money.")
+
+
+def rollback_failed(cause: str) -> dict[str, Any]:
+    return lifecycle.undo_failed({"error": {**REFUSAL, "code": cause}}, "the swarm is gone")
 
 
 def failed(
