@@ -26,7 +26,9 @@ PREFER = header(
 )
 RANGE = header("Range", "A part of the file (RFC 9110, 14.2); one range.", "bytes=0-1023")
 IF_RANGE = header("If-Range", "The part only if the file has this ETag, else all of it.", '"…"')
-IF_NONE_MATCH = header("If-None-Match", "304 if this ETag is still the newest.", '"7"')
+IF_NONE_MATCH = header(
+    "If-None-Match", "304 if this ETag is still the newest.", '"7-5d1f0c2b9a7e4f36"'
+)
 LAST_EVENT_ID = header("Last-Event-ID", "Go on after this event.", "7-0")
 IDEMPOTENCY_KEY = header(
     "Idempotency-Key",

@@ -44,13 +44,13 @@ def document(shown: Shown) -> dict[str, Any]:
 
 
 def polled(job_id: UUID) -> Response:
-    """The answer to a poll: 200, or 304 where the client has this version.
+    """The answer to a poll: 200, or 304 where the client has this document.
 
     `QuickPolls` answers most polls before they come here, with the same headers.
     """
     shown = seen(job_id)
     headers = poll_headers(shown, shown.head, job_id, QueueDepths(platform().live_client).of)
-    if request.if_none_match.contains_weak(str(shown.version)):
+    if request.if_none_match.contains_weak(shown.tag):
         return Response(status=304, headers=headers)
     return json_answer(shown.document, headers=headers)
 
@@ -59,7 +59,7 @@ def poll_headers(
     shown: Shown, head: Head | None, job_id: UUID, depth_of: Callable[[str], int]
 ) -> dict[str, str]:
     """What a poll's answer says of itself; `depth_of` tells how many jobs are due in a queue."""
-    headers = {"ETag": f'"{shown.version}"', "Cache-Control": "private, no-cache"}
+    headers = {"ETag": f'"{shown.tag}"', "Cache-Control": "private, no-cache"}
     if head and head.status not in TERMINAL:
         depth = depth_of(head.queue) if head.status == JobStatus.QUEUED else 0
         headers["Retry-After"] = str(look_again_s(age_s(job_id), depth))

@@ -112,7 +112,7 @@ def requeue(body: Mapping[str, Any]) -> Response:
 @jobs.get("/<uuid:job_id>")
 @requires("jobs:read")
 @jobs.answers(200, JobDocument, headers=("ETag", "Retry-After"), example=JOB)
-@jobs.also(304, "The version in If-None-Match is still the newest.", ("ETag", "Retry-After"))
+@jobs.also(304, "The document is still the one that If-None-Match names.", ("ETag", "Retry-After"))
 @jobs.reads(PREFER, IF_NONE_MATCH)
 @jobs.query(WaitQuery)
 @jobs.raises(404, 410)

@@ -100,18 +100,20 @@ _HAND_BACK = prepared(
 # Left as published they would count as outstanding, and as busy, until they are published again.
 _RELEASE = prepared(
     "stellwerk_release",
-    """
+    f"""
     WITH left_over AS (
         SELECT jobs.id FROM unnest(:ids, :attempts) AS wakeup (id, attempt)
         JOIN jobs ON jobs.id = wakeup.id AND jobs.attempt = wakeup.attempt
         WHERE jobs.status = 'queued' AND (jobs.operation_version > :known OR EXISTS (
             SELECT 1 FROM queue_states q WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL))
-        ORDER BY jobs.id FOR NO KEY UPDATE OF jobs)
-    UPDATE jobs SET published_at = NULL,
-        run_at = CASE WHEN operation_version > :known THEN now() + interval '30 seconds'
-                 ELSE run_at END
-    FROM left_over WHERE jobs.id = left_over.id
-    RETURNING jobs.id
+        ORDER BY jobs.id FOR NO KEY UPDATE OF jobs),
+    released AS (
+        UPDATE jobs SET published_at = NULL,
+            version = version + CASE WHEN operation_version > :known THEN 1 ELSE 0 END,
+            run_at = CASE WHEN operation_version > :known THEN now() + interval '30 seconds'
+                     ELSE run_at END
+        FROM left_over WHERE jobs.id = left_over.id RETURNING jobs.*)
+    SELECT {DOCUMENT} FROM released j WHERE j.operation_version > :known
     """,
     ids="uuid[]",
     attempts="int[]",
@@ -205,7 +207,9 @@ def release(runtime: Runtime, wakeups: Sequence[Wakeup], *, known: int = 0) -> N
     """
     ids = [wakeup.job_id for wakeup in wakeups]
     attempts = [wakeup.attempt for wakeup in wakeups]
-    runtime.direct.rows(_RELEASE, {"ids": ids, "attempts": attempts, "known": known})
+    values = {"ids": ids, "attempts": attempts, "known": known}
+    put_off = runtime.direct.mappings(_RELEASE, values)
+    announce(runtime, [change_of(row, runtime.registry) for row in put_off], [])
 
 
 def _take(

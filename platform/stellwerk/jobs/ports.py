@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -39,13 +40,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A job's new public document, to be shown to whoever watches."""
+    """A job's new public document, to be shown to whoever watches.
+
+    `true_until`: from then on the document is another one, though nobody changed the job.
+    """
 
     job_id: UUID
     owner_id: int | None
     version: int
     is_final: bool
     document: dict[str, Any]
+    true_until: datetime | None = None
 
 
 class Publisher(Protocol):

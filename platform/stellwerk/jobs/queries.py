@@ -39,6 +39,7 @@ _BY_IDS = text(_DOCUMENTS + " WHERE j.id = ANY(:ids)")
 
 Row = Mapping[str, Any] | RowMapping
 
+_AHEAD = frozenset({PublicStatus.SCHEDULED, PublicStatus.RETRYING})
 _ENDED = frozenset(PublicStatus(status) for status in TERMINAL)
 _STEP_STATUS = {"intent": "running", "done": "completed", "undone": "undone"}
 
@@ -154,6 +155,7 @@ def change_of(row: Row, registry: Registry) -> Change:
         version=row["version"],
         is_final=JobStatus(row["status"]) in TERMINAL,
         document=document(row, registry),
+        true_until=row["run_at"] if _public(row) in _AHEAD else None,
     )
 
 

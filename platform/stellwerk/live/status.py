@@ -1,9 +1,10 @@
 """Live status of jobs in Redis, fenced by version, with an event stream beside each."""
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha1
+from hashlib import blake2b, sha1
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,13 +20,15 @@ from stellwerk.live.pipeline import send
 
 EVENTS_TTL_S = 3600
 
-# KEYS status, events; ARGV channel, version, owner, document, ttl, id, type, data, kept, events_ttl
+# KEYS status, events; ARGV channel, version, owner, document, ttl, id, type, data, kept,
+# events_ttl, job, when the document stops being true (ms since 1970, or empty)
 _SHOW = """
 local held = tonumber(redis.call('HGET', KEYS[1], 'v'))
 local version = tonumber(ARGV[2])
 if ARGV[4] ~= '' and (not held or held <= version) then
   redis.call('HSET', KEYS[1], 'v', ARGV[2], 'o', ARGV[3], 'd', ARGV[4])
   redis.call('EXPIRE', KEYS[1], ARGV[5])
+  if ARGV[12] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[12]) end
 end
 if ARGV[6] == '' then return 0 end
 local added = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[9], ARGV[6],
@@ -63,6 +66,11 @@ class Shown:
     version: int
     owner_id: int | None
     document: bytes
+
+    @property
+    def tag(self) -> str:
+        """Another one for every other document: times pass and estimates move within a version."""
+        return f"{self.version}-{blake2b(self.document, digest_size=8).hexdigest()}"
 
     @property
     def head(self) -> Head | None:
@@ -113,6 +121,7 @@ class LiveStatus:
             self._events_kept,
             EVENTS_TTL_S,
             str(event.job_id),
+            "",
         ]
         self._run([(event.job_id, [*status, *tail])])
 
@@ -154,8 +163,16 @@ class LiveStatus:
             self._events_kept,
             EVENTS_TTL_S,
             str(change.job_id),
+            self._end_of_truth(change),
         ]
         return change.job_id, [*status, *tail]
+
+    def _end_of_truth(self, change: Change) -> Argument:
+        """When the copy has to be gone, where that is before its time is over anyway."""
+        if change.true_until is None:
+            return ""
+        moment_s = change.true_until.timestamp()
+        return int(moment_s * 1000) if moment_s < time.time() + self._ttl_s else ""
 
     def _run(self, calls: Sequence[Call], also: Sequence[Command] = ()) -> bool:
         """One trip; a second one where this server has never seen the script."""

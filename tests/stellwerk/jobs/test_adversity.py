@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from embedded import wait_until
 from stellwerk.bootstrap import Platform
+from stellwerk.clock import rfc3339
 from stellwerk.errors import Conflict, ErrorCode, ProviderRejected, ProviderUnavailable
 from stellwerk.jobs import control, dispatch
 from stellwerk.jobs.context import JobContext
@@ -105,8 +107,11 @@ def test_a_job_newer_than_this_worker_is_released_for_others(platform: Platform)
 
         assert run.attempt(job_id).came is Came.NOTHING
     job = run.row(job_id)
-    assert (job.published_at, job.attempt) == (None, 0)
+    assert (job.published_at, job.attempt, job.version) == (None, 0, 2)
     assert job.run_at > job.created_at
+    shown = platform.live.read(job_id)
+    assert shown
+    assert orjson.loads(shown.document)["run_at"] == rfc3339(job.run_at)
 
 
 def test_a_claim_whose_answer_was_lost_is_found_again(platform: Platform) -> None:

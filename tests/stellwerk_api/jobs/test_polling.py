@@ -1,5 +1,6 @@
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import orjson
@@ -8,7 +9,9 @@ from flask import Flask
 from pydantic import SecretStr
 
 from api import UNKNOWN_ID, ApiUser, error_of, in_an_hour
+from embedded import wait_until
 from stellwerk.bootstrap import Platform, bootstrap
+from stellwerk.clock import new_id
 from stellwerk.jobs import control
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Registry, Scope
@@ -62,7 +65,7 @@ def test_a_poll_on_the_hot_path_asks_no_database(
     blind.close()
 
 
-def test_a_version_the_client_has_is_304(platform: Platform, ada: ApiUser) -> None:
+def test_a_document_the_client_has_is_304(platform: Platform, ada: ApiUser) -> None:
     job_id = ada.submit()
     first = ada.get(f"/jobs/{job_id}")
     etag = first.headers["ETag"]
@@ -75,6 +78,54 @@ def test_a_version_the_client_has_is_304(platform: Platform, ada: ApiUser) -> No
     assert (changed.status_code, changed.get_json()["status"]) == (200, "cancelled")
     assert changed.headers["ETag"] != etag
     assert "Retry-After" not in changed.headers
+
+
+def test_a_job_whose_time_has_come_is_not_the_document_that_the_client_has(ada: ApiUser) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    job_id = ada.submit(run_at=soon.isoformat())
+    for query in ("", "?wait=0"):  # the quick way, and Flask's
+        first = ada.get(f"/jobs/{job_id}{query}")
+        assert first.get_json()["status"] == "scheduled"
+    known = {"If-None-Match": first.headers["ETag"]}
+
+    wait_until(lambda: ada.get(f"/jobs/{job_id}", headers=known).status_code == 200, timeout_s=5)
+    for query in ("", "?wait=0"):
+        again = ada.get(f"/jobs/{job_id}{query}", headers=known)
+        assert (again.status_code, again.get_json()["status"]) == (200, "queued")
+
+
+def test_a_new_estimate_is_not_the_document_that_the_client_has(
+    platform: Platform, settings: Settings, ada: ApiUser
+) -> None:
+    job_id = ada.submit("diagnostics.sleep")
+    known = {"If-None-Match": ada.get(f"/jobs/{job_id}").headers["ETag"]}
+    assert ada.get(f"/jobs/{job_id}", headers=known).status_code == 304
+    with platform.runtime.sessions.begin() as session:
+        session.add(a_completed_job("diagnostics.sleep"))
+    platform.live_client.redis.delete(keys.job_status(job_id))
+
+    other = bootstrap(settings, role="tests-other")  # one that has not measured yet
+    user = ApiUser(create_app(other).test_client(), ada.credentials)
+    changed = user.get(f"/jobs/{job_id}", headers=known)
+    other.close()
+    assert changed.status_code == 200
+    assert changed.get_json()["estimated_completion_at"] is not None
+
+
+def a_completed_job(operation: str) -> Job:
+    now = datetime.now(UTC)
+    return Job(
+        id=new_id(),
+        operation=operation,
+        operation_version=1,
+        queue="long",
+        payload={},
+        max_attempts=1,
+        attempt=1,
+        status="completed",
+        started_at=now - timedelta(seconds=20),
+        finished_at=now,
+    )
 
 
 @pytest.mark.parametrize(("age_s", "wait_s"), [(0, 1), (30, 2), (300, 5), (3000, 15)])

@@ -115,8 +115,8 @@ def test_an_ill_formed_request_id_is_replaced(
         ("GET", "?colour=red", {}, 422),
         ("GET", "", {"Origin": "https://example.com"}, 200),
         ("GET", "", {"If-None-Match": "*"}, 304),
-        ("GET", "", {"If-None-Match": '"0", "1"'}, 304),
-        ("GET", "", {"If-None-Match": 'W/"1"'}, 304),
+        ("GET", "", {"If-None-Match": '"0", {etag}'}, 304),
+        ("GET", "", {"If-None-Match": "W/{etag}"}, 304),
         ("POST", "", {}, 405),
     ],
 )
@@ -129,9 +129,10 @@ def test_what_is_unusual_is_left_to_flask(
     status: int,
 ) -> None:
     job_id = ada.submit()
-    assert ada.get(f"/jobs/{job_id}").headers["ETag"] == '"1"'
+    etag = ada.get(f"/jobs/{job_id}").headers["ETag"]
+    given = {name: value.format(etag=etag) for name, value in headers.items()}
     with dispatched(application) as seen:
-        answer = ada.send(method, f"/jobs/{job_id}{suffix}", headers=headers)
+        answer = ada.send(method, f"/jobs/{job_id}{suffix}", headers=given)
     assert (answer.status_code, len(seen)) == (status, 1)
 
 
