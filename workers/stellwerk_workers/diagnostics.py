@@ -68,6 +68,13 @@ def fan_out(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     return {"completed": completed, "failed": len(ends) - completed}
 
 
+@handles("diagnostics.wait")
+def wait(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
+    """Wait for one signal after another."""
+    signal, timeout_s = payload["signal"], payload["timeout_s"]
+    return {"data": [ctx.wait_for(signal, timeout_s=timeout_s) for _ in range(payload["times"])]}
+
+
 @handles("diagnostics.effect")
 def effect(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     """Do the asked effects one after another."""

@@ -1,1 +1,1 @@
-"""Operations for operators and tests: echo, sleep, fail, effect, fan_out."""
+"""Operations for operators and tests: echo, sleep, fail, effect, fan_out, wait."""

@@ -11,6 +11,8 @@ from stellwerk.diagnostics.schemas import (
     FanOutResult,
     SleepPayload,
     SleepResult,
+    WaitPayload,
+    WaitResult,
 )
 from stellwerk.jobs.operation import Operation, RetryPolicy
 
@@ -62,5 +64,14 @@ FAN_OUT = Operation(
     permission="diagnostics:run",
     time_limit_s=60,
 )
+WAIT = Operation(
+    name="diagnostics.wait",
+    summary="Wait for signals, without holding a worker",
+    payload=WaitPayload,
+    result=WaitResult,
+    queue="short",
+    permission="jobs:submit",
+    time_limit_s=30,
+)
 
-OPERATIONS = (ECHO, SLEEP, FAIL, EFFECT, FAN_OUT)
+OPERATIONS = (ECHO, SLEEP, FAIL, EFFECT, FAN_OUT, WAIT)

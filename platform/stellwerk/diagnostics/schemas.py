@@ -122,3 +122,21 @@ class FanOutResult(Schema):
 
     completed = fields.Integer()
     failed = fields.Integer()
+
+
+class WaitPayload(Schema):
+    """Which signal, how often, and how long for each."""
+
+    signal = fields.String(load_default="go", validate=validate.Length(min=1, max=100))
+    times = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 10))
+    timeout_s = fields.Float(
+        load_default=3600.0,
+        validate=validate.Range(0, 604_800),
+        metadata={"description": "How long to wait for each of them; then the job fails."},
+    )
+
+
+class WaitResult(Schema):
+    """What came with the signals, in their order."""
+
+    data = fields.List(fields.Raw(allow_none=True))
