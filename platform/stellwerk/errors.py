@@ -63,6 +63,7 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"  # 422: the key came with another body before
     DUPLICATE_JOB = "DUPLICATE_JOB"  # 409: one with the same key is unfinished; see `details`
     CHILD_LIMIT_REACHED = "CHILD_LIMIT_REACHED"  # 409: too many children, or nested too deep
+    SIGNAL_LIMIT_REACHED = "SIGNAL_LIMIT_REACHED"  # 409: the job has to take some signals first
     GONE = "GONE"  # 410: it existed and was removed for good
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"  # 413: the body is larger than 1 MiB
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"  # 415: the body is of another type

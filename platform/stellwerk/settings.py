@@ -75,9 +75,7 @@ class Settings(BaseSettings):
     realtime_max_waiters: int = Field(default=2000, ge=1)  # long-polls held back at once
     realtime_max_listeners: int = Field(default=15_000, ge=1)  # sockets and streams open at once
     realtime_listeners_per_user: int = Field(default=50, ge=1)  # of those, in one process
-    realtime_compare_every_s: float = Field(
-        default=15.0, gt=0
-    )  # with the ledger, where all is silent
+    realtime_compare_every_s: float = Field(default=15.0, gt=0)  # silent jobs with the ledger
     realtime_channels_per_socket: int = Field(default=100, ge=1)  # subscriptions of one socket
     shutdown_grace_s: float = Field(default=15.0, gt=0)  # how long a process may take to end
     flower_user: str = "operator"
@@ -107,6 +105,7 @@ class Settings(BaseSettings):
     job_events_kept: int = Field(default=1000, ge=10)  # per job
     job_children_max: int = Field(default=10_000, ge=1)  # of one job
     job_depth_max: int = Field(default=8, ge=1)  # jobs above a job: its parent, that one's ...
+    job_signals_max: int = Field(default=1000, ge=1)  # that a job keeps and no wait took yet
     job_signal_bytes: int = Field(default=65_536, ge=1)  # of a signal's data as JSON, at most
     retry_delays_s: dict[str, list[float]] = {}  # by operation, in place of its own retry policy
     crash_folder: Path | None = None  # for chaos tests: files in it kill processes

@@ -75,9 +75,10 @@ def signalled(job_id: UUID, body: Mapping[str, Any]) -> Response:
     _require_operation(operation)
     control.ensure_small(platform().settings, body["data"])
     message = JobSignal(job_id=job_id, sender_id=caller().user_id, **body)
-    with replayable(), unit(platform().runtime) as work:
+    runtime = platform().runtime
+    with replayable(), unit(runtime) as work:
         reserve(work.session, once(), [job_id])
-        control.send_signal(work, control.locked(work.session, job_id), message)
+        control.send_signal(runtime, work, control.locked(work.session, job_id), message)
     return _as_it_is(job_id, operation)
 
 

@@ -146,12 +146,13 @@ def signal(
 ) -> None:
     """Send a job a named message; a job that waits for it goes on.
 
-    Raises NotFound, Gone, Conflict for a job that already ended, InvalidInput for `data` that
-    takes more than `job_signal_bytes` as JSON.
+    Raises NotFound, Gone, Conflict for a job that already ended or keeps `job_signals_max` signals
+    that no wait took, InvalidInput for `data` that takes more than `job_signal_bytes` as JSON.
     """
     ensure_small(runtime.settings, data)
     with unit(runtime) as work:
         send_signal(
+            runtime,
             work,
             locked(work.session, job_id),
             JobSignal(
@@ -167,12 +168,16 @@ def ensure_small(settings: Settings, data: Any) -> None:
         raise InvalidInput("The signal is too large.", errors=[FieldError("data", reason)])
 
 
-def send_signal(work: Unit, job: Job, message: JobSignal) -> None:
-    """Store a signal within a transaction that locked the job, and wake the job if it waits."""
+def send_signal(runtime: Runtime, work: Unit, job: Job, message: JobSignal) -> None:
+    """Store a signal within a transaction that locked the job, and wake the job if it waits.
+
+    Raises Conflict: the job has ended, or SIGNAL_LIMIT_REACHED.
+    """
     if JobStatus(job.status) not in LIVE:
         raise Conflict(f"The job is already {job.status}; it takes no signals.")
     if message.dedupe_key and _is_repeated(work.session, message):
         return
+    _refuse_too_many(work.session, job, runtime.settings.job_signals_max)
     work.session.add(message)
     if job.status == JobStatus.WAITING and job.wait_signal == message.name:
         wake(work, job.id)
@@ -208,6 +213,17 @@ def _is_repeated(session: Session, message: JobSignal) -> bool:
         JobSignal.dedupe_key == message.dedupe_key,
     )
     return bool(session.scalar(query))
+
+
+def _refuse_too_many(session: Session, job: Job, most: int) -> None:
+    kept = select(JobSignal.id).where(JobSignal.job_id == job.id, JobSignal.consumed_at.is_(None))
+    if len(session.scalars(kept.limit(most)).all()) < most:
+        return
+    message = (
+        f"Job {job.id} keeps {most} signals that no wait of it has taken yet. "
+        "Send this one again when it has taken some, or cancel the job."
+    )
+    raise Conflict(message, code=ErrorCode.SIGNAL_LIMIT_REACHED)
 
 
 def _after_retry(runtime: Runtime, work: Unit, job_id: UUID) -> None:

@@ -5,10 +5,10 @@ import pytest
 from sqlalchemy import func, update
 
 from stellwerk.bootstrap import Platform
-from stellwerk.errors import Conflict
+from stellwerk.errors import Conflict, ErrorCode
 from stellwerk.jobs import control, dispatch
 from stellwerk.jobs.context import JobContext
-from stellwerk.jobs.model import Job, JobStep
+from stellwerk.jobs.model import Job, JobSignal, JobStep
 from stellwerk_workers.reports import Came
 from trial import Trial, trial
 
@@ -82,6 +82,25 @@ def test_waits_of_one_name_take_one_signal_each_in_order(platform: Platform) -> 
         control.signal(run.runtime, job_id, "tick", data=3)
         assert run.attempt(job_id).came is Came.COMPLETED
     assert run.document(job_id)["result"] == {"ticks": [1, 2, 3]}
+
+
+def test_signals_that_no_wait_takes_are_bounded_and_those_taken_make_room(
+    platform: Platform,
+) -> None:
+    settings = platform.settings.model_copy(update={"job_signals_max": 2})
+    with trial(platform, approval, settings=settings) as run:
+        job_id = run.submit()
+        control.signal(run.runtime, job_id, "approval")
+        control.signal(run.runtime, job_id, "other", dedupe_key="once")
+        with pytest.raises(Conflict, match="has taken some, or cancel the job") as refused:
+            control.signal(run.runtime, job_id, "other")
+        assert refused.value.code is ErrorCode.SIGNAL_LIMIT_REACHED
+        control.signal(run.runtime, job_id, "other", dedupe_key="once")
+        with run.runtime.sessions.begin() as session:
+            session.execute(
+                update(JobSignal).where(JobSignal.name == "approval").values(consumed_at=func.now())
+            )
+        control.signal(run.runtime, job_id, "other")
 
 
 def test_a_wait_that_runs_out_fails_the_job_and_is_not_prolonged_by_attempts(

@@ -40,7 +40,7 @@ def test_what_arrives_while_a_wait_begins_sends_the_job_on(
         parent = run.submit()
         child = run.submit(parent=Parent(parent, "a"))
         begins = waiting(run, parent, waits_for)
-        arrives = ending(run, child) if waits_for == "children" else signalling(parent)
+        arrives = ending(run, child) if waits_for == "children" else signalling(run, parent)
 
         race(run, *((arrives, begins) if is_first else (begins, arrives)))
 
@@ -99,9 +99,9 @@ def ending(run: Trial, child: UUID) -> Change:
     return end
 
 
-def signalling(parent: UUID) -> Change:
+def signalling(run: Trial, parent: UUID) -> Change:
     def send(work: Unit) -> None:
         message = JobSignal(job_id=parent, name="go")
-        control.send_signal(work, control.locked(work.session, parent), message)
+        control.send_signal(run.runtime, work, control.locked(work.session, parent), message)
 
     return send

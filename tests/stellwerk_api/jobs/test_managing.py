@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from api import UNKNOWN_ID, ApiUser, error_of, in_an_hour
 from stellwerk.bootstrap import Platform
@@ -55,6 +55,15 @@ def test_a_signal_that_is_too_large_is_refused(ada: ApiUser) -> None:
     body = {"name": "approved", "data": "x" * 65_536}
     error = error_of(ada.post(f"/jobs/{job_id}/signal", body), 422)
     assert error["details"]["field"] == "data"
+
+
+def test_a_job_takes_no_more_signals_than_it_may_keep(platform: Platform, ada: ApiUser) -> None:
+    job_id = ada.submit()
+    with platform.runtime.sessions.begin() as session:
+        kept = [{"job_id": UUID(job_id), "name": "go"}] * platform.settings.job_signals_max
+        session.execute(insert(JobSignal), kept)
+    error = error_of(ada.post(f"/jobs/{job_id}/signal", {"name": "go"}), 409)
+    assert error["code"] == "SIGNAL_LIMIT_REACHED"
 
 
 def test_an_uncertain_effect_is_found_and_resolved_by_its_owner(
