@@ -8,11 +8,13 @@ from kills_ours import our_platform, run_ours
 
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("kills"), pytest.mark.timeout(300)]
 
+JOBS = 600
 RESCUE_WITHIN_S = 45.0
 
 
 def test_of_jobs_under_hard_kills_none_is_lost_and_no_effect_happens_twice(tmp_path: Path) -> None:
     with our_platform(tmp_path, job_lease_s=8, job_heartbeat_s=2) as platform:
-        tally = run_ours(platform, tmp_path, jobs=600, kills=5)
+        tally = run_ours(platform, tmp_path, jobs=JOBS, kills=5)
     assert (tally.lost, tally.twice, tally.wrong) == ([], [], [])
+    assert tally.compared == JOBS
     assert tally.slowest_rescue_s < RESCUE_WITHIN_S

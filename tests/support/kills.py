@@ -38,6 +38,7 @@ class Tally:
     lost: list[str] = field(default_factory=list)  # accepted, and never carried out
     twice: list[str] = field(default_factory=list)  # their effect happened more than once
     uncertain: int = 0  # reported to a person: nobody can tell whether it happened
+    compared: int = 0  # jobs whose status in Redis was held against the ledger
     wrong: list[str] = field(default_factory=list)  # the status that clients see is not the truth
     slowest_rescue_s: float = 0.0  # from a kill until its jobs were given back
 
@@ -49,6 +50,7 @@ class Tally:
             "lost": len(self.lost),
             "twice": len(self.twice),
             "uncertain": self.uncertain,
+            "statuses compared": self.compared,
             "wrong status": len(self.wrong),
             "slowest rescue, s": round(self.slowest_rescue_s, 1),
             "duration, s": round(self.seconds, 1),

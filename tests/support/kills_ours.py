@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,15 +19,18 @@ from kills import Tally, play
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
 from stellwerk.diagnostics.recorder import recorder
-from stellwerk.jobs import queries
 from stellwerk.jobs.submission import Submission, submit
+from stellwerk.live.status import Shown
 from stellwerk.settings import load_settings
 
 ROLES = ("short", "long")
 KINDS = ("idempotent", "probe", "blind")
 SUBMITTERS = 4
+UUID_LENGTH = 36
 KEY = "only-for-tests-0123456789-0123456789-0123456789"
 ALL_ENDED_WITHIN_S = 600.0
+STATUS_TTL_S = 86_400  # beyond the longest run: at its end every job's status is there to compare
+SHOWN_WITHIN_S = 2.0
 
 _FINISHED = text("SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL")
 _ENDS = text("""
@@ -65,6 +69,7 @@ def our_platform(folder: Path, **given: Any) -> Iterator[Platform]:
             jwt_secret_key=KEY,
             encryption_key=KEY[::-1],
             home=folder / "home",
+            job_status_ttl_s=STATUS_TTL_S,
             **given,
         )
         upgrade(settings.database())
@@ -88,9 +93,10 @@ def run_ours(platform: Platform, folder: Path, *, jobs: int, kills: int) -> Tall
             play(fleet, jobs=jobs, kills=kills, done=lambda: _finished(platform))
             ids = {future.result() for future in accepted}
         wait_until(lambda: _finished(platform) == jobs, timeout_s=ALL_ENDED_WITHIN_S)
+        tally = Tally(jobs, kills, time.monotonic() - began)
+        _compare(platform, tally)
     finally:
         engine.stop()
-    tally = Tally(jobs, kills, time.monotonic() - began)
     _count(platform, ids, tally)
     tally.slowest_rescue_s = _slowest_rescue_s(platform)
     return tally
@@ -111,13 +117,14 @@ def _finished(platform: Platform) -> int:
 
 def _count(platform: Platform, accepted: set[UUID], tally: Tally) -> None:
     calls = recorder(platform.settings).counts()
+    by_job = Counter[str]()
+    for key, count in calls.items():
+        by_job[key[:UUID_LENGTH]] += count
     with platform.runtime.sessions() as session:
         ends = {row.id: row for row in session.execute(_ENDS)}
     tally.lost = [str(job_id) for job_id in accepted - ends.keys()]
     for job_id, row in ends.items():
-        times = sum(count for key, count in calls.items() if key.startswith(str(job_id)))
-        _count_one(row, times, tally)
-        _compare(platform, job_id, tally)
+        _count_one(row, by_job[str(job_id)], tally)
 
 
 def _count_one(row: Any, times: int, tally: Tally) -> None:
@@ -129,16 +136,27 @@ def _count_one(row: Any, times: int, tally: Tally) -> None:
         tally.lost.append(f"{row.id} {row.operation} {row.status} {row.code} {times}")
 
 
-def _compare(platform: Platform, job_id: UUID, tally: Tally) -> None:
-    """What Redis shows, if it still shows it, is what the ledger has."""
-    shown = platform.live.read(job_id)
-    if shown is None:
-        return
+def _compare(platform: Platform, tally: Tally) -> None:
+    """What Redis shows of every job is what the ledger has, a moment after the last end."""
     with platform.runtime.sessions() as session:
-        truth = queries.change(session, platform.runtime.registry, job_id)
-    status = json.loads(shown.document)["status"]
-    if (shown.version, status) != (truth.version, truth.document["status"]):
-        tally.wrong.append(str(job_id))
+        ends = session.execute(_ENDS).all()
+    deadline = time.monotonic() + SHOWN_WITHIN_S
+    while _differ(platform, ends, tally) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _differ(platform: Platform, ends: Sequence[Any], tally: Tally) -> bool:
+    """Look at all of them once; what Redis does not show at all is wrong, and not compared."""
+    shown = {row.id: platform.live.read(row.id) for row in ends}
+    tally.compared = sum(one is not None for one in shown.values())
+    tally.wrong = [str(row.id) for row in ends if not _is_the_truth(shown[row.id], row)]
+    return bool(tally.wrong)
+
+
+def _is_the_truth(shown: Shown | None, row: Any) -> bool:
+    if shown is None:
+        return False
+    return (shown.version, json.loads(shown.document)["status"]) == (row.version, row.status)
 
 
 def _slowest_rescue_s(platform: Platform) -> float:

@@ -24,6 +24,7 @@ from stellwerk.live.epoch import set_mark, was_emptied
 from stellwerk.logs import configure_logs
 from stellwerk.schedules.firing import fire_due
 from stellwerk.settings import settings
+from stellwerk_workers.reshowing import Reshowing
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class Dispatcher:
         self._announcer = Announcer(publishing_app(platform.settings.broker()))
         self._broker = broker_client(platform)
         self._paces = {queue: Pace(platform.settings, queue) for queue in QUEUES}
+        self._reshowing = Reshowing(platform)
         self._stopping = Event()
         self._sweep_after = 0.0  # monotonic
         self._rescue_after = 0.0  # monotonic
@@ -86,6 +88,7 @@ class Dispatcher:
         families.cancel_abandoned(self._platform.runtime)
         families.tell_parents(self._platform.runtime)
         telling.tell_owed(self._platform.runtime)
+        self._reshowing.look()
         self._tell_depths()
         if time.monotonic() >= self._rescue_after:
             self._rescue()

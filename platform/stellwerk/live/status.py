@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha1
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from redis import Redis
 from stellwerk.jobs.ports import Change, Event
 from stellwerk.live import keys
 from stellwerk.live.client import LiveClient
-from stellwerk.live.lines import Command
+from stellwerk.live.lines import Command, Reply
 from stellwerk.live.owed import Argument, Call, Owed
 from stellwerk.live.pipeline import send
 
@@ -144,6 +144,16 @@ class LiveStatus:
             lambda redis: redis.hmget(keys.job_status(job_id), wanted), otherwise=None
         )
         return shown_of(*held) if held else None
+
+    def behind(self, versions: Mapping[UUID, int]) -> set[UUID]:
+        """Those of these jobs that are shown, but in an older version."""
+        if not versions:
+            return set()
+        looks: list[Command] = [("HGET", keys.job_status(job_id), "v") for job_id in versions]
+        nothing: list[Reply] = []
+        held = self._client.ask(lambda _: self._client.lines.ask(looks), otherwise=nothing)
+        found = zip(versions.items(), held, strict=False)  # nothing is held without Redis
+        return {job_id for (job_id, version), shown in found if shown and int(shown) < version}
 
     def _of_change(self, change: Change, *, with_event: bool) -> Call:
         document = orjson.dumps(change.document)

@@ -1,0 +1,76 @@
+"""Ends that nobody was told of, and the dispatcher that tells them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from outbox import Outbox
+from stellwerk.bootstrap import Platform
+from stellwerk.jobs import claims, outcomes
+from stellwerk.jobs.lifecycle import Outcome
+from stellwerk.jobs.outcomes import Ended
+from stellwerk.jobs.ports import Change, Event, Wakeup
+from stellwerk.jobs.states import JobStatus
+from stellwerk.jobs.submission import Submission, submit
+from stellwerk.live import keys
+from stellwerk_workers.reshowing import Reshowing
+
+
+class Dark:
+    """A board that shows nothing, as if its process had died before."""
+
+    def show(self, changes: Sequence[Change]) -> bool:
+        del changes
+        return True
+
+    def emit(self, event: Event, owner_id: int | None) -> None:
+        del event, owner_id
+
+    def keep(self, job_ids: Sequence[UUID]) -> None:
+        del job_ids
+
+
+def ended(platform: Platform, *, is_told: bool) -> UUID:
+    """A job that was shown when it was accepted, and has ended."""
+    job_id = submit(platform.runtime, Submission("diagnostics.echo", {}, None))
+    runtime = replace(platform.runtime, publisher=Outbox())
+    runtime = runtime if is_told else replace(runtime, board=Dark())
+    wakeup = Wakeup(job_id, 0, "diagnostics.echo", "short")
+    claimed = claims.claim(runtime, wakeup, "worker", uuid4())
+    assert claimed
+    done = Ended(claimed, Outcome(JobStatus.COMPLETED, result={}), "completed", 0.0)
+    assert outcomes.finish(runtime, [done]) == {job_id}
+    return job_id
+
+
+def test_an_end_that_nobody_was_told_of_is_shown_at_the_next_look(platform: Platform) -> None:
+    reshowing = Reshowing(platform)
+    reshowing.look()
+    ended(platform, is_told=True)
+    job_id = ended(platform, is_told=False)
+    before = platform.live.read(job_id)
+    assert before
+    assert before.version == 1
+
+    assert reshowing.look() == 1
+
+    after = platform.live.read(job_id)
+    assert after
+    assert after.version == 3
+    assert b'"status":"completed"' in after.document
+    (latest,) = platform.live_client.redis.xrevrange(keys.job_events(job_id), count=1) or []
+    assert latest[1] == {b"type": b"end", b"data": after.document}
+    assert reshowing.look() == 0
+
+
+def test_a_dispatcher_that_starts_later_shows_it_as_well(platform: Platform) -> None:
+    ended(platform, is_told=False)
+    assert Reshowing(platform).look() == 1
+
+
+def test_what_redis_does_not_show_at_all_is_left_to_the_next_reader(platform: Platform) -> None:
+    job_id = ended(platform, is_told=False)
+    platform.live_client.redis.delete(keys.job_status(job_id))
+
+    assert Reshowing(platform).look() == 0
+    assert platform.live.read(job_id) is None
