@@ -6,17 +6,18 @@ import time
 from functools import partial
 from typing import Any
 
-from stellwerk.diagnostics.kinds import CrashAt, ErrorKind
+from stellwerk.diagnostics.kinds import CrashAt, ErrorKind, Then
 from stellwerk.diagnostics.recorder import Recorder, recorder
 from stellwerk.errors import JobFailed, ProviderRejected, ProviderUnavailable
 from stellwerk.jobs.children import ChildJob
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.effects import Effect, Probed, Repeat
 from stellwerk.jobs.states import JobStatus
-from stellwerk_workers.handlers import handles
+from stellwerk_workers.handlers import handles, undoes
 
 TICK_S = 0.2
 HANG_S = 3600.0  # far beyond every limit
+OUTAGE_S = 600.0
 
 
 @handles("diagnostics.echo")
@@ -75,6 +76,41 @@ def wait(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     return {"data": [ctx.wait_for(signal, timeout_s=timeout_s) for _ in range(payload["times"])]}
 
 
+@handles("diagnostics.undo")
+def undo(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
+    """Take the steps, then end as asked."""
+    keys = [ctx.step(step, partial(_take, ctx, step)) for step in ("first", "second")]
+    match payload["then"]:
+        case Then.FAIL:
+            raise JobFailed("It failed because it was asked to.")
+        case Then.RETRY:
+            raise ProviderUnavailable("It is away for a while.", retry_after_s=OUTAGE_S)
+        case Then.WAIT:
+            ctx.wait_for("keep")
+        case Then.WORK:
+            ctx.sleep(HANG_S)
+        case Then.HANG:
+            time.sleep(HANG_S)
+        case Then.CRASH:
+            _crash()
+    return {"keys": keys}
+
+
+@undoes("diagnostics.undo", "first")
+def undo_first(ctx: JobContext, key: str | None) -> None:
+    """Roll the first step back, which comes last."""
+    tries = recorder(ctx.runtime.settings).record(f"{ctx.job_id}-tries", "undo", once=False)
+    if ctx.claimed.payload["crash"] and tries == 1:
+        _crash()
+    _untake(ctx, key)
+
+
+@undoes("diagnostics.undo", "second")
+def undo_second(ctx: JobContext, key: str | None) -> None:
+    """Roll the second step back."""
+    _untake(ctx, key)
+
+
 @handles("diagnostics.effect")
 def effect(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     """Do the asked effects one after another."""
@@ -83,6 +119,19 @@ def effect(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     for one in made:
         ctx.effect(one)
     return {"keys": [one.idempotency_key(ctx.job_id) for one in made]}
+
+
+def _take(ctx: JobContext, step: str) -> str:
+    key = f"{ctx.job_id}-{step}"
+    recorder(ctx.runtime.settings).record(key, f"attempt {ctx.attempt}", once=True)
+    return key
+
+
+def _untake(ctx: JobContext, key: str | None) -> None:
+    """A step that only began (key None) is taken at most in the recorder, which forgets nothing."""
+    if key:
+        world = recorder(ctx.runtime.settings)
+        world.record(f"{key}-undone", f"attempt {ctx.attempt}", once=False)
 
 
 def _effect(ctx: JobContext, payload: dict[str, Any], world: Recorder, key: str) -> Effect:

@@ -1,1 +1,1 @@
-"""Operations for operators and tests: echo, sleep, fail, effect, fan_out, wait."""
+"""Operations for operators and tests: echo, sleep, fail, effect, fan_out, wait, undo."""

@@ -11,10 +11,12 @@ from stellwerk.diagnostics.schemas import (
     FanOutResult,
     SleepPayload,
     SleepResult,
+    UndoPayload,
+    UndoResult,
     WaitPayload,
     WaitResult,
 )
-from stellwerk.jobs.operation import Operation, RetryPolicy
+from stellwerk.jobs.operation import Operation, RetryPolicy, Step
 
 ECHO = Operation(
     name="diagnostics.echo",
@@ -73,5 +75,16 @@ WAIT = Operation(
     permission="jobs:submit",
     time_limit_s=30,
 )
+UNDO = Operation(
+    name="diagnostics.undo",
+    summary="Take two steps, which are rolled back unless it completes",
+    payload=UndoPayload,
+    result=UndoResult,
+    queue="long",
+    permission="diagnostics:run",
+    time_limit_s=60,
+    steps=(Step("first", undo=True), Step("second", undo=True)),
+    retry=RetryPolicy(max_attempts=3, base_s=0.5, max_s=5),
+)
 
-OPERATIONS = (ECHO, SLEEP, FAIL, EFFECT, FAN_OUT, WAIT)
+OPERATIONS = (ECHO, SLEEP, FAIL, EFFECT, FAN_OUT, WAIT, UNDO)

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from stellwerk.diagnostics.kinds import CrashAt, ErrorKind
+from stellwerk.diagnostics.kinds import CrashAt, ErrorKind, Then
 from stellwerk.jobs.children import ChildFailure
 from stellwerk.jobs.effects import Repeat
 
@@ -140,3 +140,19 @@ class WaitResult(Schema):
     """What came with the signals, in their order."""
 
     data = fields.List(fields.Raw(allow_none=True))
+
+
+class UndoPayload(Schema):
+    """What comes after the steps, and whether rolling back goes well."""
+
+    then = fields.Enum(Then, by_value=True, load_default=Then.FAIL)
+    crash = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Whether the first try to undo `first` kills its worker."},
+    )
+
+
+class UndoResult(Schema):
+    """The keys under which the recorder knows the steps."""
+
+    keys = fields.List(fields.String())
