@@ -118,7 +118,10 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
             200,
             schema=job,
             description=described,
-            headers={"Preference-Applied": {"schema": {"type": "string"}}},
+            headers={
+                name: {"schema": {"type": "string"}}
+                for name in ("Preference-Applied", "Idempotency-Replayed")
+            },
         )
         reads = self.reads(PREFER)
         return lambda view: ended(reads(view))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from http import HTTPStatus
 
 import httpx
 import structlog
@@ -26,6 +27,7 @@ from stellwerk_api.realtime.wishes import Wish
 LOOK_AGAIN_S = 2.0  # after web did not answer
 
 _UNFINISHED = frozenset(PublicStatus) - TERMINAL | {"processing"}
+_REPLAYED = "Idempotency-Replayed"
 _CONDITIONS = frozenset({b"if-none-match"})  # a wait ends with a change, not with "no change yet"
 
 log = structlog.get_logger()
@@ -45,7 +47,7 @@ class Waits:
         deadline = time.monotonic() + wish.wait_s
         conditions = _CONDITIONS if wish.wait_s else frozenset()
         first = await self._upstream.forward(request, wish, without=conditions)
-        job_id = await _unfinished_job(first) if wish.wait_s else ""
+        job_id = await _awaited_job(first) if wish.wait_s else ""
         if not job_id or self.waiting >= self._max_waiters:
             return await self._at_once(request, wish, first)
         self.waiting += 1
@@ -66,6 +68,8 @@ class Waits:
     ) -> Response:
         applied = {"Preference_Applied": "wait"} if ended else {}
         if request.method != "GET":
+            if _REPLAYED in first.headers:
+                applied[_REPLAYED] = first.headers[_REPLAYED]
             return handed_on(ended.response, **applied) if ended else handed_on(first)
         present = await self._upstream.forward(request, wish)
         await read_whole(present)
@@ -123,14 +127,17 @@ class _End:
         return True
 
 
-async def _unfinished_job(response: httpx.Response) -> str:
-    """The id of the job an answer is about, if waiting for it makes sense."""
+async def _awaited_job(response: httpx.Response) -> str:
+    """The id of the job an answer is about, if waiting for it makes sense.
+
+    That of a 202 may have ended already: it was repeated, or cancelled.
+    """
     is_json = response.headers.get("content-type", "").startswith("application/json")
     if response.status_code not in {200, 202} or not is_json:
         return ""
     await read_whole(response)
     job_id, status = status_in(response)
-    return job_id if status in _UNFINISHED else ""
+    return job_id if response.status_code == HTTPStatus.ACCEPTED or status in _UNFINISHED else ""
 
 
 async def _unless_gone(

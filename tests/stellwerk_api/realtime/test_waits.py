@@ -40,6 +40,29 @@ def test_a_job_that_takes_longer_than_the_wait_is_answered_with_202(client: Clie
     assert client.slowest_s >= 1
 
 
+def test_a_repeated_submission_of_a_job_that_has_ended_answers_with_it(client: Client) -> None:
+    later = {**ECHO, "run_at": "2099-01-01T00:00:00Z"}
+    headers = {"Idempotency-Key": "once", **WAIT}
+    job_id = client.expect(202, "POST", "/jobs", json=later, headers={"Idempotency-Key": "once"})[
+        "job_id"
+    ]
+    cancel(client, job_id)
+    client.slowest_s = 0
+
+    answer = client.request("POST", "/jobs", json=later, headers=headers)
+    assert (answer.status_code, answer.json()["job_id"]) == (200, job_id)
+    assert answer.json()["status"] == "cancelled"
+    assert answer.headers["Preference-Applied"] == "wait"
+    assert answer.headers["Idempotency-Replayed"] == "true"
+    assert client.slowest_s < AT_ONCE_S
+
+
+def test_a_cancel_that_takes_effect_at_once_answers_with_the_ended_job(client: Client) -> None:
+    answer = client.request("POST", f"/jobs/{submit_for_later(client)}/cancel", headers=WAIT)
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    assert answer.json()["finished_at"]
+
+
 @pytest.mark.parametrize("manner", ["query", "preference"])
 def test_a_poll_that_waits_answers_as_soon_as_the_job_ends(client: Client, manner: str) -> None:
     job_id = submit_for_later(client)
