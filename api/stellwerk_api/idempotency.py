@@ -3,7 +3,6 @@
 The key is an RFC 9651 string, or the same without quotes. It belongs to its sender and its route.
 """
 
-import hmac
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,13 +35,12 @@ def once() -> Once | None:
     given = request.headers.get(HEADER)
     if given is None:
         return None
-    settings = platform().settings
     return Once(
         owner_id=caller().user_id,
         route=_route(),
         key=_key(given),
-        body_hmac=_hmac(settings.signing_key()),
-        kept_s=settings.idempotency_ttl_s,
+        body_marks=platform().runtime.vault.marks(b"idempotency:" + _canonical_body()),
+        kept_s=platform().settings.idempotency_ttl_s,
     )
 
 
@@ -82,8 +80,7 @@ def _route() -> str:
     return ":".join([str(request.endpoint), *named])
 
 
-def _hmac(secret: str) -> str:
-    """Of the body's meaning: spaces and the order of names do not count."""
+def _canonical_body() -> bytes:
+    """The body's meaning: spaces and the order of names do not count."""
     body: Any = json_body(request)
-    canonical = b"" if body is missing else orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    return hmac.digest(secret.encode(), b"idempotency:" + canonical, "sha256").hex()
+    return b"" if body is missing else orjson.dumps(body, option=orjson.OPT_SORT_KEYS)

@@ -1,6 +1,7 @@
 """Seals secrets that the platform has to read again, so that the database alone tells nobody."""
 
 import hashlib
+import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 
@@ -24,6 +25,7 @@ class Vault:
                 "bytes, such as the output of `openssl rand -hex 32`."
             )
             raise ConfigurationError(message)
+        self._keys = tuple(keys)
         self._boxes = [Fernet(_fernet_key(key)) for key in keys]
 
     def seal(self, text: str) -> bytes:
@@ -37,6 +39,15 @@ class Vault:
         except InvalidToken as exc:
             message = "A stored secret was sealed with a key STELLWERK_ENCRYPTION_KEY lacks."
             raise ConfigurationError(message) from exc
+
+    def marks(self, content: bytes) -> tuple[str, ...]:
+        """Digests that nobody can make or compare without a key, in hex, one by each key.
+
+        The first, by the present key, is to be stored; older ones are found among the others.
+        Raises ConfigurationError without keys.
+        """
+        self._all()
+        return tuple(hmac.digest(key.encode(), content, "sha256").hex() for key in self._keys)
 
     def _all(self) -> MultiFernet:
         if not self._boxes:

@@ -20,6 +20,15 @@ def test_after_a_change_of_keys_the_old_ones_still_open() -> None:
     assert Vault([NEW]).open(both.seal("y")) == "y"
 
 
+def test_marks_of_former_keys_are_found_among_those_of_all_keys() -> None:
+    (stored,) = Vault([OLD]).marks(b"body")
+    assert stored in Vault([NEW, OLD]).marks(b"body")
+    assert stored not in Vault([NEW, OLD]).marks(b"another body")
+    assert Vault([NEW, OLD]).marks(b"body")[0] == Vault([NEW]).marks(b"body")[0]
+    with pytest.raises(ConfigurationError, match="ENCRYPTION_KEY"):
+        Vault([]).marks(b"body")
+
+
 def test_a_lost_key_and_a_changed_text_are_told() -> None:
     sealed = Vault([OLD]).seal("x")
     with pytest.raises(ConfigurationError, match="ENCRYPTION_KEY"):

@@ -21,12 +21,15 @@ RETRY_AFTER_S = 1
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """A request by its sender, route and key; `body_hmac` tells whether another is the same."""
+    """A request by its sender, route and key; `body_marks` tell whether another is the same.
+
+    The first of them is stored; the others are those of keys that were in use before.
+    """
 
     owner_id: int
     route: str
     key: str
-    body_hmac: str
+    body_marks: tuple[str, ...]
     kept_s: int
 
     def values(self, job_ids: Sequence[UUID]) -> dict[str, Any]:
@@ -35,7 +38,7 @@ class Once:
             "key_owner": self.owner_id,
             "key_route": self.route,
             "key": self.key,
-            "key_hmac": self.body_hmac,
+            "key_hmac": self.body_marks[0],
             "key_jobs": list(job_ids),
             "key_kept": timedelta(seconds=self.kept_s),
         }
@@ -101,7 +104,7 @@ def found(session: Session, once: Once) -> Exception:
         message = "A request with this Idempotency-Key is under way. Send it again."
         code = ErrorCode.IDEMPOTENCY_KEY_IN_USE
         return Conflict(message, code=code, retry_after_s=RETRY_AFTER_S)
-    if known.body_hmac != once.body_hmac:
+    if known.body_hmac not in once.body_marks:
         message = "This Idempotency-Key was used with another body. Choose a new one."
         return InvalidInput(message, code=ErrorCode.IDEMPOTENCY_KEY_REUSED)
     return Replayed(known.job_ids)

@@ -42,7 +42,7 @@ def test_what_is_shown_of_a_new_job_is_what_the_ledger_has(
 
 
 def test_a_domain_that_refuses_leaves_the_key_of_the_request_free(platform: Platform) -> None:
-    once = Once(add_user(platform), "test", "key", "hmac", kept_s=60)
+    once = Once(add_user(platform), "test", "key", ("hmac",), kept_s=60)
     is_full = True
 
     def accept(*_: Any) -> None:

@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from pydantic import SecretStr
 from sqlalchemy import func, select, text, update
 from werkzeug.test import TestResponse
 
 from api import ApiUser, error_of, in_an_hour
-from stellwerk.bootstrap import Platform
+from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.jobs import control
 from stellwerk.jobs.model import IdempotencyKey, Job
 from stellwerk.jobs.operation import Operation, Registry
+from stellwerk.settings import Settings
 from stellwerk_api import context
+from stellwerk_api.app import create_app
 
 LATER = in_an_hour()
 KEY = "8e03978e-40d5-43dd"
@@ -67,6 +70,24 @@ def test_another_body_with_the_same_key_is_422(ada: ApiUser, platform: Platform)
     error = error_of(submit(ada, payload={"message": "other"}), 422)
     assert error["code"] == "IDEMPOTENCY_KEY_REUSED"
     assert count(platform, Job) == 1
+
+
+@pytest.mark.parametrize("renewed", ["jwt_secret_key", "encryption_key"])
+def test_a_request_is_known_again_after_a_change_of_secrets(
+    ada: ApiUser, settings: Settings, renewed: str
+) -> None:
+    user = ada.with_key()
+    first = submit(user)
+    value = "a new secret of thirty-two or more bytes"
+    if renewed == "encryption_key":
+        value += "," + settings.encryption_keys()[0]
+    changed = settings.model_copy(update={renewed: SecretStr(value)})
+    other = bootstrap(changed, role="tests-renewed")
+    again = submit(ApiUser(create_app(other).test_client(), user.credentials))
+    other.close()
+
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.get_json()["job_id"] == first.get_json()["job_id"]
 
 
 def test_a_key_belongs_to_its_sender_and_its_route(
