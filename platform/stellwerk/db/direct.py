@@ -2,7 +2,8 @@
 
 psycopg2 sends BEGIN and COMMIT as round trips of their own and cannot prepare; on the paths that
 every job takes, one `EXECUTE` on an autocommit connection costs half of that. The connections
-are the pool's, so this adds none. (A pooler in transaction mode would break them.)
+are the pool's, so this adds none. (A pooler in transaction mode would break them:
+docs/operations_guide.md says what to do instead.)
 """
 
 import re
