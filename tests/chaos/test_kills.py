@@ -17,4 +17,5 @@ def test_of_jobs_under_hard_kills_none_is_lost_and_no_effect_happens_twice(tmp_p
         tally = run_ours(platform, tmp_path, jobs=JOBS, kills=5)
     assert (tally.lost, tally.twice, tally.wrong) == ([], [], [])
     assert tally.compared == JOBS
+    assert tally.uncertain <= tally.doubts_at_most
     assert tally.slowest_rescue_s < RESCUE_WITHIN_S

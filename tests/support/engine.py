@@ -16,11 +16,18 @@ from stellwerk.settings import Settings, environment
 
 READY_WITHIN_S = 60.0
 
+SLOTS = {"short": 4, "long": 2, "media": 1}
 _CELERY = ("celery", "-A", "stellwerk_workers.app", "worker", "-E", "--without-gossip")
+_POOLS = {"short": "threads", "long": "prefork", "media": "prefork"}
+
+
+def _worker(role: str) -> tuple[str, ...]:
+    queues, slots = f"{role},{role}_low", str(SLOTS[role])
+    return (*_CELERY, "--without-mingle", "-Q", queues, "-P", _POOLS[role], "-c", slots)
+
+
 COMMANDS = {
-    "short": (*_CELERY, "--without-mingle", "-Q", "short,short_low", "-P", "threads", "-c", "4"),
-    "long": (*_CELERY, "--without-mingle", "-Q", "long,long_low", "-P", "prefork", "-c", "2"),
-    "media": (*_CELERY, "--without-mingle", "-Q", "media,media_low", "-P", "prefork", "-c", "1"),
+    **{role: _worker(role) for role in SLOTS},
     "dispatcher": ("stellwerk_workers.dispatcher",),
 }
 

@@ -15,6 +15,7 @@ from typing import Protocol
 import psutil
 
 POLL_S = 0.2
+CALL_S = 0.05  # how long each call to the outside world takes
 RESTART_ROOM_S = 1.0  # between two kills at least
 
 
@@ -38,6 +39,7 @@ class Tally:
     lost: list[str] = field(default_factory=list)  # accepted, and never carried out
     twice: list[str] = field(default_factory=list)  # their effect happened more than once
     uncertain: int = 0  # reported to a person: nobody can tell whether it happened
+    doubts_at_most: int = 0  # calls that the kills can have interrupted
     compared: int = 0  # jobs whose status in Redis was held against the ledger
     wrong: list[str] = field(default_factory=list)  # the status that clients see is not the truth
     slowest_rescue_s: float = 0.0  # from a kill until its jobs were given back

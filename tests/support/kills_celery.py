@@ -13,7 +13,7 @@ from pathlib import Path
 from celery import Celery
 
 from embedded import wait_until
-from kills import Tally, play
+from kills import CALL_S, Tally, play
 from stellwerk.settings import environment
 
 VISIBILITY_TIMEOUT_S = 30  # then Redis gives out again what a killed worker had taken
@@ -26,6 +26,7 @@ CELERY = (
 
 APP = f"""
 import os
+import time
 from celery import Celery
 
 app = Celery("bare", broker=os.environ["BARE_BROKER"])
@@ -40,6 +41,7 @@ app.conf.update(
 
 @app.task(name="bare.effect")
 def effect(number):
+    time.sleep({CALL_S})
     with open(os.environ["BARE_RECORD"], "a") as file:
         file.write(f"{{number}}\\n")
 """

@@ -14,8 +14,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from embedded import running_postgres, running_valkey, wait_until
-from engine import Engine
-from kills import Tally, play
+from engine import SLOTS, Engine
+from kills import CALL_S, Tally, play
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
 from stellwerk.diagnostics.recorder import recorder
@@ -27,6 +27,7 @@ ROLES = ("short", "long")
 KINDS = ("idempotent", "probe", "blind")
 SUBMITTERS = 4
 UUID_LENGTH = 36
+AT_ONCE = SLOTS["long"]  # effects under way: so many a kill can leave in doubt
 KEY = "only-for-tests-0123456789-0123456789-0123456789"
 ALL_ENDED_WITHIN_S = 600.0
 STATUS_TTL_S = 86_400  # beyond the longest run: at its end every job's status is there to compare
@@ -34,7 +35,8 @@ SHOWN_WITHIN_S = 2.0
 
 _FINISHED = text("SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL")
 _ENDS = text("""
-    SELECT id, operation, status, version, result, error ->> 'code' AS code FROM jobs ORDER BY id
+    SELECT id, operation, status, version, payload ->> 'kind' AS kind, error ->> 'code' AS code
+    FROM jobs ORDER BY id
 """)
 _SLOWEST = text("""
     SELECT max(extract(epoch FROM l.at - j.started_at))
@@ -98,6 +100,7 @@ def run_ours(platform: Platform, folder: Path, *, jobs: int, kills: int) -> Tall
     finally:
         engine.stop()
     _count(platform, ids, tally)
+    tally.doubts_at_most = kills * AT_ONCE
     tally.slowest_rescue_s = _slowest_rescue_s(platform)
     return tally
 
@@ -106,7 +109,7 @@ def _submit(platform: Platform, number: int) -> UUID:
     """Two of three jobs do something to the outside world, each third in another way."""
     if number % 3 == 0:
         return submit(platform.runtime, Submission("diagnostics.echo", {}, owner_id=None))
-    payload = {"kind": KINDS[number // 3 % 3]}
+    payload = {"kind": KINDS[number // 3 % 3], "call_s": CALL_S}
     return submit(platform.runtime, Submission("diagnostics.effect", payload, owner_id=None))
 
 
@@ -130,7 +133,7 @@ def _count(platform: Platform, accepted: set[UUID], tally: Tally) -> None:
 def _count_one(row: Any, times: int, tally: Tally) -> None:
     if times > 1:
         tally.twice.append(str(row.id))
-    if row.code == "EFFECT_UNCERTAIN":
+    if row.code == "EFFECT_UNCERTAIN" and row.kind == "blind":  # of the others one can tell
         tally.uncertain += 1
     elif row.status != "completed" or (row.operation == "diagnostics.effect" and times == 0):
         tally.lost.append(f"{row.id} {row.operation} {row.status} {row.code} {times}")
