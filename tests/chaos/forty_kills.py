@@ -17,7 +17,7 @@ from embedded import running_valkey
 from engine import SLOTS
 from kills import CALL_S, Tally
 from kills_celery import VISIBILITY_TIMEOUT_S, run_celery
-from kills_ours import our_platform, run_ours
+from kills_ours import LedgerTally, our_platform, run_ours
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = """\
@@ -44,6 +44,7 @@ to be counted.
   {kills} kills interrupt at most {doubts} calls; of another kind of effect it counts as lost.
 - **wrong status**: Redis shows clients something else than the ledger has.
 - **slowest rescue**: from a kill until the killed worker's job was given back to the queue.
+- **-**: nobody measured it. Bare Celery has no ledger that could tell.
 """
 
 
@@ -57,14 +58,14 @@ def main() -> int:
     _say("Stellwerk", ours)
     theirs = _celery(given.jobs, given.kills)
     _say("bare Celery", theirs)
-    _write(given.jobs, given.kills, {"Stellwerk": ours, "bare Celery": theirs})
+    _write(ours, theirs)
     for job in (*ours.lost, *ours.twice, *ours.wrong):
         sys.stdout.write(f"  {job}\n")
     doubts = ours.uncertain > ours.doubts_at_most
     return 1 if ours.lost or ours.twice or ours.wrong or doubts else 0
 
 
-def _ours(jobs: int, kills: int) -> Tally:
+def _ours(jobs: int, kills: int) -> LedgerTally:
     with tempfile.TemporaryDirectory() as folder, our_platform(Path(folder)) as platform:
         return run_ours(platform, Path(folder), jobs=jobs, kills=kills)
 
@@ -81,20 +82,20 @@ def _say(name: str, tally: Tally) -> None:
     sys.stdout.flush()
 
 
-def _write(jobs: int, kills: int, tallies: dict[str, Tally]) -> None:
-    rows = {name: tally.row() for name, tally in tallies.items()}
+def _write(ours: LedgerTally, theirs: Tally) -> None:
+    rows = {"Stellwerk": ours.row(), "bare Celery": theirs.row()}
     date = datetime.now(UTC).date().isoformat()
     page = PAGE.format(
         date=date,
         machine=machine.platform(terse=True),
         cores=os.cpu_count(),
         celery=version("celery"),
-        jobs=jobs,
-        kills=kills,
+        jobs=ours.jobs,
+        kills=ours.kills,
         short=SLOTS["short"],
         long=SLOTS["long"],
         call_ms=CALL_S * 1000,
-        doubts=tallies["Stellwerk"].doubts_at_most,
+        doubts=ours.doubts_at_most,
         visibility=VISIBILITY_TIMEOUT_S,
         table=_table(rows),
     )
@@ -102,14 +103,17 @@ def _write(jobs: int, kills: int, tallies: dict[str, Tally]) -> None:
     (DOCS / "chaos.json").write_text(json.dumps({"date": date, **rows}, indent=2) + "\n")
 
 
-def _table(rows: dict[str, dict[str, object]]) -> str:
-    names = list(next(iter(rows.values())))
+def _table(rows: dict[str, dict[str, float | None]]) -> str:
+    names = next(iter(rows.values()))
     lines = ["| | " + " | ".join(rows) + " |", "| --- |" + " ---: |" * len(rows)]
-    lines += [
-        f"| {name} | " + " | ".join(str(row[name]) for row in rows.values()) + " |"
-        for name in names
-    ]
+    for name in names:
+        cells = [_cell(row.get(name)) for row in rows.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _cell(figure: float | None) -> str:
+    return "-" if figure is None else str(figure)
 
 
 if __name__ == "__main__":

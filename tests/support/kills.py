@@ -31,30 +31,21 @@ class Fleet(Protocol):
 
 @dataclass(slots=True)
 class Tally:
-    """What came of a run; every list names jobs."""
+    """What came of a run, as far as anybody can count it; every list names jobs."""
 
     jobs: int
     kills: int = 0
     seconds: float = 0.0
     lost: list[str] = field(default_factory=list)  # accepted, and never carried out
     twice: list[str] = field(default_factory=list)  # their effect happened more than once
-    uncertain: int = 0  # reported to a person: nobody can tell whether it happened
-    doubts_at_most: int = 0  # calls that the kills can have interrupted
-    compared: int = 0  # jobs whose status in Redis was held against the ledger
-    wrong: list[str] = field(default_factory=list)  # the status that clients see is not the truth
-    slowest_rescue_s: float = 0.0  # from a kill until its jobs were given back
 
-    def row(self) -> dict[str, object]:
-        """The figures."""
+    def row(self) -> dict[str, float | None]:
+        """The figures that were measured, by their names in the table."""
         return {
             "jobs": self.jobs,
             "kills": self.kills,
             "lost": len(self.lost),
             "twice": len(self.twice),
-            "uncertain": self.uncertain,
-            "statuses compared": self.compared,
-            "wrong status": len(self.wrong),
-            "slowest rescue, s": round(self.slowest_rescue_s, 1),
             "duration, s": round(self.seconds, 1),
         }
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -46,6 +46,27 @@ _SLOWEST = text("""
 
 
 @dataclass(slots=True)
+class LedgerTally(Tally):
+    """What can be told besides where a ledger keeps account."""
+
+    uncertain: int = 0  # reported to a person: nobody can tell whether it happened
+    doubts_at_most: int = 0  # calls that the kills can have interrupted
+    compared: int = 0  # jobs whose status in Redis was held against the ledger
+    wrong: list[str] = field(default_factory=list)  # the status that clients see is not the truth
+    slowest_rescue_s: float = 0.0  # from a kill until its jobs were given back
+
+    def row(self) -> dict[str, float | None]:
+        """See `Tally.row`."""
+        return {
+            **Tally.row(self),
+            "uncertain": self.uncertain,
+            "statuses compared": self.compared,
+            "wrong status": len(self.wrong),
+            "slowest rescue, s": round(self.slowest_rescue_s, 1),
+        }
+
+
+@dataclass(slots=True)
 class OurFleet:
     """The roles of an engine."""
 
@@ -82,7 +103,7 @@ def our_platform(folder: Path, **given: Any) -> Iterator[Platform]:
             platform.close()
 
 
-def run_ours(platform: Platform, folder: Path, *, jobs: int, kills: int) -> Tally:
+def run_ours(platform: Platform, folder: Path, *, jobs: int, kills: int) -> LedgerTally:
     """Submit, kill, wait for the end of everything, and count."""
     engine = Engine(platform.settings, folder)
     fleet = OurFleet(engine)
@@ -95,7 +116,7 @@ def run_ours(platform: Platform, folder: Path, *, jobs: int, kills: int) -> Tall
             play(fleet, jobs=jobs, kills=kills, done=lambda: _finished(platform))
             ids = {future.result() for future in accepted}
         wait_until(lambda: _finished(platform) == jobs, timeout_s=ALL_ENDED_WITHIN_S)
-        tally = Tally(jobs, kills, time.monotonic() - began)
+        tally = LedgerTally(jobs, kills, time.monotonic() - began)
         _compare(platform, tally)
     finally:
         engine.stop()
@@ -118,7 +139,7 @@ def _finished(platform: Platform) -> int:
         return session.scalar(_FINISHED) or 0
 
 
-def _count(platform: Platform, accepted: set[UUID], tally: Tally) -> None:
+def _count(platform: Platform, accepted: set[UUID], tally: LedgerTally) -> None:
     calls = recorder(platform.settings).counts()
     by_job = Counter[str]()
     for key, count in calls.items():
@@ -130,7 +151,7 @@ def _count(platform: Platform, accepted: set[UUID], tally: Tally) -> None:
         _count_one(row, by_job[str(job_id)], tally)
 
 
-def _count_one(row: Any, times: int, tally: Tally) -> None:
+def _count_one(row: Any, times: int, tally: LedgerTally) -> None:
     if times > 1:
         tally.twice.append(str(row.id))
     if row.code == "EFFECT_UNCERTAIN" and row.kind == "blind":  # of the others one can tell
@@ -139,7 +160,7 @@ def _count_one(row: Any, times: int, tally: Tally) -> None:
         tally.lost.append(f"{row.id} {row.operation} {row.status} {row.code} {times}")
 
 
-def _compare(platform: Platform, tally: Tally) -> None:
+def _compare(platform: Platform, tally: LedgerTally) -> None:
     """What Redis shows of every job is what the ledger has, a moment after the last end."""
     with platform.runtime.sessions() as session:
         ends = session.execute(_ENDS).all()
@@ -148,7 +169,7 @@ def _compare(platform: Platform, tally: Tally) -> None:
         time.sleep(0.1)
 
 
-def _differ(platform: Platform, ends: Sequence[Any], tally: Tally) -> bool:
+def _differ(platform: Platform, ends: Sequence[Any], tally: LedgerTally) -> bool:
     """Look at all of them once; what Redis does not show at all is wrong, and not compared."""
     shown = {row.id: platform.live.read(row.id) for row in ends}
     tally.compared = sum(one is not None for one in shown.values())
