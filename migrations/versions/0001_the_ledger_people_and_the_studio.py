@@ -643,6 +643,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=12), server_default="checkpoint", nullable=False),
         sa.Column("repeatable", sa.String(length=12), nullable=True),
         sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("within_step", sa.String(length=80), nullable=True),
+        sa.Column("within_key", sa.String(length=255), nullable=True),
+        sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("call_timeout_s", sa.Double(), nullable=True),
         sa.Column(

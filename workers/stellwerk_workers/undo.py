@@ -1,11 +1,8 @@
 """Rolls a job back before it ends: undoes its steps in reverse, from what they stored."""
 
-from dataclasses import replace
-
-from stellwerk.jobs.checkpoints import Checkpoint
+from stellwerk.jobs.checkpoints import Checkpoint, undone
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.lifecycle import Outcome
-from stellwerk.jobs.model import StepState
 from stellwerk.jobs.states import JobStatus
 from stellwerk_workers.handlers import undo_of
 
@@ -17,13 +14,15 @@ def roll_back(ctx: JobContext) -> Outcome:
     """
     undoable = ctx.claimed.operation.undoable_steps()
     for checkpoint in reversed(ctx.checkpoints()):
-        if checkpoint.step in undoable and checkpoint.state is not StepState.UNDONE:
+        if checkpoint.step in undoable and checkpoint.is_begun:
             _undo(ctx, checkpoint)
     ending = ctx.claimed.ending or {}
     return Outcome(JobStatus(ending["status"]), error=ending["error"])
 
 
 def _undo(ctx: JobContext, checkpoint: Checkpoint) -> None:
-    undo_of(ctx.claimed.operation.name, checkpoint.step)(ctx, checkpoint.output)
-    ctx.record(replace(checkpoint, state=StepState.UNDONE, attempt=ctx.attempt))
+    """What the undo itself does outside belongs to the step: after a retry it is done anew."""
+    with ctx.within(checkpoint.place):
+        undo_of(ctx.claimed.operation.name, checkpoint.step)(ctx, checkpoint.output)
+    ctx.record(*undone(ctx, checkpoint))
     ctx.log(f"undone: {checkpoint.step}")

@@ -1,6 +1,6 @@
 """Stored steps of a job: reading, writing, and what they say about its progress."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -17,20 +17,28 @@ if TYPE_CHECKING:
 
 _STORE = text("""
     INSERT INTO job_steps (job_id, step, key, kind, repeatable, state, attempt, call_timeout_s,
-        output, started_at, finished_at)
+        output, within_step, within_key, generation, started_at, finished_at)
     VALUES (:job_id, :step, :key, :kind, :repeatable, :state, :attempt, :call_timeout_s, :output,
-        clock_timestamp(), CASE WHEN :state <> 'intent' THEN clock_timestamp() END)
+        :within_step, :within_key, :generation, clock_timestamp(),
+        CASE WHEN :state <> 'intent' THEN clock_timestamp() END)
     ON CONFLICT (job_id, step, key) DO UPDATE SET state = :state, attempt = :attempt,
-        output = :output, call_timeout_s = :call_timeout_s,
+        output = :output, call_timeout_s = :call_timeout_s, within_step = :within_step,
+        within_key = :within_key, generation = :generation,
         started_at = CASE WHEN :state = 'intent' THEN clock_timestamp()
                      ELSE job_steps.started_at END,
         finished_at = CASE WHEN :state <> 'intent' THEN clock_timestamp() END
 """).bindparams(bindparam("output", type_=JSONB(none_as_null=True)))
 
 
+Place = tuple[str, str]  # a step and its key
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A step, an effect or a wait as it is stored; `output` is JSON."""
+    """A step, an effect or a wait as it is stored; `output` is JSON.
+
+    `within` is the step that ran around it; `generation` how often it was undone with that.
+    """
 
     step: str
     key: str
@@ -41,21 +49,51 @@ class Checkpoint:
     repeatable: str | None = None
     call_timeout_s: float | None = None
     started_at: datetime | None = None
+    within: Place | None = None
+    generation: int = 0
+
+    @property
+    def place(self) -> Place:
+        """What it is found by."""
+        return self.step, self.key
 
     @property
     def is_done(self) -> bool:
         """Whether it need not run again."""
         return self.state is StepState.DONE
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether it was done, or may have been."""
+        return self.state is not StepState.UNDONE
+
 
 def intent(ctx: "JobContext", name: str, key: str) -> Checkpoint:
     """A step about to run."""
-    return Checkpoint(name, key, "checkpoint", StepState.INTENT, ctx.attempt)
+    return Checkpoint(
+        name, key, "checkpoint", StepState.INTENT, ctx.attempt, within=ctx.within_step
+    )
 
 
-def done(ctx: "JobContext", name: str, key: str, output: Any) -> Checkpoint:
-    """A step that ran."""
-    return Checkpoint(name, key, "checkpoint", StepState.DONE, ctx.attempt, output)
+def undone(ctx: "JobContext", step: Checkpoint) -> list[Checkpoint]:
+    """A step that was rolled back, and what was done within it: the next run does all of it again.
+
+    Waits stay as they ended. A step within that has an undo of its own is left to that.
+    """
+    own = set(ctx.claimed.operation.undoable_steps())
+    inner = [one for one in ctx.checkpoints() if one.kind == "effect" or one.step not in own]
+    places = {step.place}
+    while more := {one.place for one in inner if one.within in places} - places:
+        places |= more
+    done = [
+        one
+        for one in inner
+        if one.place in places - {step.place} and one.kind != "wait" and one.is_begun
+    ]
+    return [
+        replace(one, state=StepState.UNDONE, attempt=ctx.attempt, generation=one.generation + 1)
+        for one in (step, *done)
+    ]
 
 
 def recorded(session: Session, job_id: UUID) -> dict[tuple[str, str], Checkpoint]:
@@ -78,6 +116,9 @@ def store(session: Session, job_id: UUID, checkpoint: Checkpoint) -> None:
             "attempt": checkpoint.attempt,
             "call_timeout_s": checkpoint.call_timeout_s,
             "output": checkpoint.output,
+            "within_step": checkpoint.within and checkpoint.within[0],
+            "within_key": checkpoint.within and checkpoint.within[1],
+            "generation": checkpoint.generation,
         },
     )
 
@@ -111,4 +152,6 @@ def _checkpoint(row: JobStep) -> Checkpoint:
         repeatable=row.repeatable,
         call_timeout_s=row.call_timeout_s,
         started_at=row.started_at,
+        within=None if row.within_step is None else (row.within_step, row.within_key or ""),
+        generation=row.generation,
     )

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,13 +20,13 @@ from sqlalchemy.orm import Session
 
 from stellwerk.db.engine import may_pass
 from stellwerk.jobs import checkpoints, effects, lifecycle, waits
-from stellwerk.jobs.checkpoints import Checkpoint
+from stellwerk.jobs.checkpoints import Checkpoint, Place
 from stellwerk.jobs.children import ChildEnd, ChildFailure, ChildJob, Children
 from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.effects import Effect
 from stellwerk.jobs.interruptions import HandedOver
-from stellwerk.jobs.model import JobArtifact, JobLog
+from stellwerk.jobs.model import JobArtifact, JobLog, StepState
 from stellwerk.jobs.ports import Event
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.staging import Staged
@@ -66,7 +67,7 @@ class JobContext(Stoppable):
         self._occurrences: Counter[str] = Counter()
         self.staged = Staged(claimed)
         self._children = Children(self)
-        self._step = ""
+        self.within_step: Place | None = None  # the step that runs now
         self._began_at = time.monotonic()
         self._told_at = 0.0
         self._version = claimed.version
@@ -107,8 +108,8 @@ class JobContext(Stoppable):
 
     @property
     def step_name(self) -> str:
-        """The step that runs now; empty between steps."""
-        return self._step
+        """The name of the step that runs now; empty between steps."""
+        return self.within_step[0] if self.within_step else ""
 
     # Recording
 
@@ -145,34 +146,44 @@ class JobContext(Stoppable):
         if known and known.is_done:
             return known.output  # type: ignore[no-any-return]  # JSON of what `run` returned
         self._between_steps()
-        outer, self._step = self._step, name
-        self.record(checkpoints.intent(self, name, key))
-        with span(name):
-            output = run()
-        self.record(checkpoints.done(self, name, key, output))
-        reach(self.runtime.settings, CrashPoint.BETWEEN_STEPS, self.job_id)
-        self._step = outer
+        intent = checkpoints.intent(self, name, key)
+        with self.within((name, key)):
+            self.record(intent)
+            with span(name):
+                output = run()
+            self.record(replace(intent, state=StepState.DONE, output=output))
+            reach(self.runtime.settings, CrashPoint.BETWEEN_STEPS, self.job_id)
         return output
+
+    @contextmanager
+    def within(self, step: Place) -> Iterator[None]:
+        """What happens in the block belongs to this step."""
+        outer, self.within_step = self.within_step, step
+        try:
+            yield
+        finally:
+            self.within_step = outer
 
     def _between_steps(self) -> None:
         self.check()
         if self.draining:
             raise HandedOver
 
-    def record(self, checkpoint: Checkpoint) -> None:
-        """Store a checkpoint, with the artifacts and costs that belong to it."""
+    def record(self, checkpoint: Checkpoint, *others: Checkpoint) -> None:
+        """Store checkpoints together, with the artifacts and costs that belong to them."""
         with self.fenced() as work:
             self.flush(work.session)
-            checkpoints.store(work.session, self.job_id, checkpoint)
+            for one in (checkpoint, *others):
+                checkpoints.store(work.session, self.job_id, one)
             whole = checkpoint.kind == "checkpoint" and not checkpoint.key
             fraction = float(checkpoint.is_done) if whole else None
             self._advance(work, fraction, checkpoint.step)
         self.settled()
-        self.remember(checkpoint)
+        self.remember(checkpoint, *others)
 
-    def remember(self, checkpoint: Checkpoint) -> None:
-        """Note a checkpoint that was stored in a transaction of the caller."""
-        self._checkpoints[checkpoint.step, checkpoint.key] = checkpoint
+    def remember(self, *stored: Checkpoint) -> None:
+        """Note checkpoints that were stored in a transaction of the caller."""
+        self._checkpoints |= {one.place: one for one in stored}
 
     def flush(self, session: Session, *, artifacts: bool = True) -> None:
         """Put staged costs, and artifacts, into this transaction; `settled` once it committed."""
@@ -192,7 +203,7 @@ class JobContext(Stoppable):
         if time.monotonic() - self._told_at < PROGRESS_EVERY_S:
             return
         with self._unless_outage(), self.fenced() as work:
-            self._advance(work, min(max(fraction, 0.0), 1.0), message or self._step)
+            self._advance(work, min(max(fraction, 0.0), 1.0), message or self.step_name)
 
     @contextmanager
     def _unless_outage(self) -> Iterator[None]:
@@ -204,7 +215,7 @@ class JobContext(Stoppable):
             self._told_at = time.monotonic()
 
     def _advance(self, work: Unit, fraction: float | None, message: str) -> None:
-        percent = checkpoints.percent(self.claimed.operation, self._step, fraction)
+        percent = checkpoints.percent(self.claimed.operation, self.step_name, fraction)
         values = {"id": self.job_id, "progress": percent, "message": message}
         work.session.execute(_PROGRESS, values)
         work.changed.add(self.job_id)
@@ -236,7 +247,7 @@ class JobContext(Stoppable):
     def cost(self, provider: str, unit_name: str, quantity: Decimal, unit_price: Decimal) -> None:
         """Stage a cost line (EUR); it is kept even when the attempt fails, and only once."""
         self.staged.add_cost(
-            self._step, provider, unit_name, quantity=quantity, unit_price=unit_price
+            self.step_name, provider, unit_name, quantity=quantity, unit_price=unit_price
         )
 
     def artifact(self, name: str, path: Path, content_type: str) -> None:

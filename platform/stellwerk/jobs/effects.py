@@ -59,9 +59,10 @@ class Probed(StrEnum):
 class Effect:
     """One thing to do: `call` does it and returns JSON; it must give up after `call_timeout_s`.
 
-    `call` and `probe` are given the effect's idempotency key, the same in every attempt, to pass
-    on to the provider. `probe` (for Repeat.PROBE) tells whether it happened, and its output if it
-    did. `key` tells apart effects of one name within a job.
+    `call` and `probe` are given the effect's idempotency key, to pass on to the provider: the same
+    in every attempt, until a rollback undoes the step around it. `probe` (for Repeat.PROBE) tells
+    whether it happened, and its output if it did. `key` tells apart effects of one name within a
+    job.
     """
 
     name: str
@@ -71,9 +72,10 @@ class Effect:
     key: str = ""
     probe: Callable[[str], tuple[Probed, Any]] | None = None
 
-    def idempotency_key(self, job_id: UUID) -> str:
-        """The job's id and a digest of name and key: 53 characters fit for a header."""
-        digest = sha256(f"{self.name}\0{self.key}".encode()).hexdigest()
+    def idempotency_key(self, job_id: UUID, generation: int = 0) -> str:
+        """The job's id and a digest of the rest: 53 characters fit for a header."""
+        again = f"\0{generation}" if generation else ""
+        digest = sha256(f"{self.name}\0{self.key}{again}".encode()).hexdigest()
         return f"{job_id}-{digest[:16]}"
 
 
@@ -91,14 +93,14 @@ def perform(ctx: "JobContext", effect: Effect) -> Any:
         if settled is not None:
             ctx.record(settled)
             return settled.output
-    return _call(ctx, effect)
+    return _call(ctx, effect, known.generation if known else 0)
 
 
-def _call(ctx: "JobContext", effect: Effect) -> Any:
-    intent = _intend(ctx, effect)
+def _call(ctx: "JobContext", effect: Effect, generation: int) -> Any:
+    intent = _intend(ctx, effect, generation)
     try:
         with span(effect.name):
-            output = effect.call(effect.idempotency_key(ctx.job_id))
+            output = effect.call(effect.idempotency_key(ctx.job_id, generation))
     except ProviderRejected:  # certainly did not happen: a later attempt may try again
         _conclude(ctx, replace(intent, state=StepState.UNDONE))
         raise
@@ -107,7 +109,7 @@ def _call(ctx: "JobContext", effect: Effect) -> Any:
     return output
 
 
-def _intend(ctx: "JobContext", effect: Effect) -> Checkpoint:
+def _intend(ctx: "JobContext", effect: Effect, generation: int) -> Checkpoint:
     """Store the intent; what interrupts it before the call takes it back and leaves no doubt."""
     intent = Checkpoint(
         step=effect.name,
@@ -117,6 +119,8 @@ def _intend(ctx: "JobContext", effect: Effect) -> Checkpoint:
         attempt=ctx.attempt,
         repeatable=effect.repeat.value,
         call_timeout_s=effect.call_timeout_s,
+        within=ctx.within_step,
+        generation=generation,
     )
     ctx.check()
     _ensure_lease(ctx, effect.call_timeout_s)
@@ -178,7 +182,7 @@ def _settle(ctx: "JobContext", effect: Effect, known: Checkpoint) -> Checkpoint 
     _await_end_of_call(ctx, known)
     if effect.repeat is Repeat.IDEMPOTENT:
         return None
-    answer, output = _asked(ctx, effect)
+    answer, output = _asked(ctx, effect, known.generation)
     if answer is Probed.HAPPENED:
         return replace(known, state=StepState.DONE, attempt=ctx.attempt, output=output)
     if answer is Probed.NOT_HAPPENED:
@@ -191,10 +195,10 @@ def _settle(ctx: "JobContext", effect: Effect, known: Checkpoint) -> Checkpoint 
     raise JobFailed(message, code=ErrorCode.EFFECT_UNCERTAIN, details=details)
 
 
-def _asked(ctx: "JobContext", effect: Effect) -> tuple[Probed, Any]:
+def _asked(ctx: "JobContext", effect: Effect, generation: int) -> tuple[Probed, Any]:
     if effect.repeat is not Repeat.PROBE or effect.probe is None:
         return Probed.UNKNOWN, None
-    return effect.probe(effect.idempotency_key(ctx.job_id))
+    return effect.probe(effect.idempotency_key(ctx.job_id, generation))
 
 
 def _await_end_of_call(ctx: "JobContext", known: Checkpoint) -> None:

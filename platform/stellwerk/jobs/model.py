@@ -137,6 +137,7 @@ class JobStep(Base):
     """A checkpoint, an effect or a wait of a job: an intent, then its stored output.
 
     `kind` is `checkpoint`, `effect` or `wait`; the key tells apart repetitions within a step.
+    `generation` counts how often it was undone with the step that it happened within.
     """
 
     __tablename__ = "job_steps"
@@ -150,6 +151,9 @@ class JobStep(Base):
     kind: Mapped[str] = mapped_column(String(12), server_default="checkpoint")
     repeatable: Mapped[str | None] = mapped_column(String(12))  # effects: see effects.py
     state: Mapped[str] = mapped_column(String(8))
+    within_step: Mapped[str | None] = mapped_column(String(80))
+    within_key: Mapped[str | None] = mapped_column(String(255))
+    generation: Mapped[int] = mapped_column(server_default="0")
     attempt: Mapped[int]
     call_timeout_s: Mapped[float | None]
     output: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)

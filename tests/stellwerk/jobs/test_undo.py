@@ -1,0 +1,116 @@
+"""What a rollback undoes is done again by a retry."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from stellwerk.bootstrap import Platform
+from stellwerk.errors import JobFailed, ProviderUnavailable
+from stellwerk.jobs import control
+from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.effects import Effect, Repeat
+from stellwerk.jobs.operation import Step
+from stellwerk_workers.reports import Came
+from trial import Trial, trial
+
+
+class House:
+    """The world: remembers the keys that it was called with, by effect."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, list[str]] = {}
+
+    def do(self, ctx: JobContext, name: str) -> str:
+        """Have it done as an effect."""
+
+        def call(key: str) -> str:
+            self.calls.setdefault(name, []).append(key)
+            return key
+
+        done: str = ctx.effect(Effect(name, call, Repeat.BLIND, call_timeout_s=1))
+        return done
+
+
+def ordering(
+    house: House, fails: list[int]
+) -> Callable[[JobContext, dict[str, Any]], dict[str, Any]]:
+    """Orders within an undoable step, one part of it deeper, and greets outside of it."""
+
+    def place(ctx: JobContext) -> str:
+        ctx.step("address", lambda: house.do(ctx, "label"))
+        return house.do(ctx, "order")
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> dict[str, Any]:
+        house.do(ctx, "greeting")
+        number = ctx.step("place", lambda: place(ctx))
+        if fails:
+            raise JobFailed("no good")
+        return {"number": number}
+
+    return handler
+
+
+def run_out(run: Trial, job_id: UUID) -> Came:
+    """Attempts until it ended."""
+    came = run.attempt(job_id).came
+    while run.row(job_id).finished_at is None:
+        came = run.attempt(job_id).came
+    return came
+
+
+def test_effects_of_an_undone_step_are_done_again_under_a_new_key_and_others_are_not(
+    platform: Platform,
+) -> None:
+    house, fails = House(), [1]
+
+    def undo(ctx: JobContext, _: Any) -> None:
+        house.do(ctx, "revoke")
+
+    with trial(platform, ordering(house, fails), undo={"place": undo}) as run:
+        job_id = run.submit()
+        assert run_out(run, job_id) is Came.FAILED
+        states = {step["name"]: step["status"] for step in run.document(job_id)["steps"]}
+        control.retry(run.runtime, job_id)
+        assert run_out(run, job_id) is Came.FAILED
+        fails.clear()
+        control.retry(run.runtime, job_id)
+        assert run_out(run, job_id) is Came.COMPLETED
+
+    undone = dict.fromkeys(("place", "address", "label", "order", "revoke"), "undone")
+    assert states == undone | {"greeting": "completed"}
+    keys = {name: len(set(keys)) for name, keys in house.calls.items()}
+    assert keys == {"greeting": 1, "label": 3, "order": 3, "revoke": 2}
+    assert run.document(job_id)["result"] == {"number": house.calls["order"][-1]}
+
+
+def test_an_undo_that_is_tried_again_repeats_no_effect_of_its_own(platform: Platform) -> None:
+    house, tries = House(), []
+
+    def undo(ctx: JobContext, _: Any) -> None:
+        house.do(ctx, "revoke")
+        tries.append(ctx.attempt)
+        if len(tries) == 1:
+            raise ProviderUnavailable("busy")
+
+    with trial(platform, ordering(house, [1]), undo={"place": undo}) as run:
+        assert run_out(run, run.submit()) is Came.FAILED
+    assert (len(tries), len(house.calls["revoke"])) == (2, 1)
+
+
+def test_an_undoable_step_within_another_is_left_to_its_own_undo(platform: Platform) -> None:
+    undone: list[str] = []
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        def outer() -> None:
+            ctx.step("inner", lambda: None)
+            if ctx.attempt == 1:
+                raise ProviderUnavailable("the outer one begins again, later than the inner one")
+
+        ctx.step("outer", outer)
+        raise JobFailed("no good")
+
+    undo = {"outer": lambda *_: undone.append("outer"), "inner": lambda *_: undone.append("inner")}
+    steps = (Step("outer", undo=True), Step("inner", undo=True))
+    with trial(platform, handler, undo=undo, steps=steps) as run:
+        run_out(run, run.submit())
+    assert sorted(undone) == ["inner", "outer"]
