@@ -66,13 +66,13 @@ class Dispatcher:
                 pause_s = OUTAGE_PAUSE_S
 
     def turn(self) -> bool:
-        """Publish, and once a second, rescue; whether there was much to publish."""
+        """Publish, and once a second, rescue; whether there was anything to publish."""
         runtime = self._platform.runtime
         self._heed_emptied_broker()
         published = dispatch.publish_all_due(runtime, self._paces)
         if time.monotonic() >= self._sweep_after:
             self._sweep()
-        return published > 1
+        return published > 0
 
     def _heed_emptied_broker(self) -> None:
         """The mark is set last: whoever is killed before leaves it to the next."""

@@ -4,10 +4,14 @@ psycopg2 sends BEGIN and COMMIT as round trips of their own and cannot prepare; 
 every job takes, one `EXECUTE` on an autocommit connection costs half of that. The connections
 are the pool's, so this adds none. (A pooler in transaction mode would break them:
 docs/operations_guide.md says what to do instead.)
+
+A plan that is kept must not depend on the moment it was made: statistics are older than a backlog
+that came a second ago, and a plan made while a table was small would read all of it once it is
+large. So these statements walk indices, whatever the statistics say, and keep one plan.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +19,12 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812  psycopg2 names its class so
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
 Table = tuple[list[str], list[tuple[Any, ...]]]  # columns' names, and rows
 _NAME = re.compile(r"(?<!:):(\w+)")
+_STEADY = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +36,20 @@ class Prepared:
     call: str
 
 
-def prepared(name: str, sql: str, **types: str) -> Prepared:
-    """Text SQL with at least one `:name`; `types` gives the type in Postgres of each."""
+def prepared(name: str, sql: str, without: Sequence[str] = (), **types: str) -> Prepared:
+    """Text SQL with at least one `:name`; `types` gives the type in Postgres of each.
+
+    `without`: what else the planner is to avoid, as its `enable_...` settings name it.
+    """
     places = {value: f"${number}" for number, value in enumerate(types, start=1)}
     body = _NAME.sub(lambda found: places[found[1]], sql)
     arguments = ", ".join(f"%({value})s" for value in types)
+    chosen = _STEADY | {f"enable_{way}": "off" for way in without}
+    planner = "".join(f"SET LOCAL {name} = {value}; " for name, value in chosen.items())
     return Prepared(
         name=name,
         definition=f"PREPARE {name} ({', '.join(types.values())}) AS {body}",
-        call=f"EXECUTE {name} ({arguments})",
+        call=f"{planner}EXECUTE {name} ({arguments})",
     )
 
 
@@ -55,6 +66,17 @@ class Direct:
     def mappings(self, statement: Prepared, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The same by column names."""
         names, rows = self._run(statement, values)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def within(
+        self, session: Session, statement: Prepared, values: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """The same in a session's transaction, whose later statements are planned alike."""
+        lent = session.connection().connection
+        try:
+            names, rows = _called(lent, statement, values)
+        except psycopg2.Error as exc:
+            raise self._error(exc, lent, statement) from exc
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _run(self, statement: Prepared, values: Mapping[str, Any]) -> Table:
@@ -88,12 +110,17 @@ def _rows(lent: PoolProxiedConnection, statement: Prepared, values: Mapping[str,
     connection: Connection = lent.dbapi_connection  # type: ignore[assignment]  # the driver is psycopg2
     connection.autocommit = True  # told to libpq's wrapper alone: no round trip
     try:
-        with connection.cursor() as cursor:
-            if statement.name not in lent.info:
-                cursor.execute(statement.definition)
-                lent.info[statement.name] = True
-            cursor.execute(statement.call, values)
-            return [column.name for column in cursor.description or ()], cursor.fetchall()
+        return _called(lent, statement, values)
     finally:
         if not connection.closed:
             connection.autocommit = False
+
+
+def _called(lent: PoolProxiedConnection, statement: Prepared, values: Mapping[str, Any]) -> Table:
+    connection: Connection = lent.dbapi_connection  # type: ignore[assignment]  # the driver is psycopg2
+    with connection.cursor() as cursor:
+        if statement.name not in lent.info:
+            cursor.execute(statement.definition)
+            lent.info[statement.name] = True
+        cursor.execute(statement.call, values)
+        return [column.name for column in cursor.description or ()], cursor.fetchall()

@@ -7,9 +7,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from stellwerk.db.direct import prepared
+from stellwerk.jobs.indices import IS_QUEUED
 from stellwerk.jobs.limits import Limits, admit
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.ports import Wakeup
@@ -25,10 +24,8 @@ _TAKE = """
     started_at = coalesce(jobs.started_at, now()), published_at = NULL,
     wait_signal = NULL, wait_until = NULL
 """
-# Not `status = 'queued'`, for which the planner would walk the index of what is due where its
-# statistics are older than the backlog.
-_IS_FREE = """
-    jobs.status || '' = 'queued' AND jobs.run_at <= now() AND jobs.operation_version <= :known
+_IS_FREE = f"""
+    {IS_QUEUED} AND jobs.run_at <= now() AND jobs.operation_version <= :known
     AND NOT EXISTS (SELECT 1 FROM queue_states q
                     WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL)
 """
@@ -48,12 +45,17 @@ _COPIED = (
     "worker",
 )
 _CLAIM_COLUMNS = ", ".join(f"j.{name}" for name in ("id", "lease_token", *_COPIED))
-_CLAIM_ONE = f"""
+_CLAIM = prepared(
+    "stellwerk_claim",
+    f"""
     WITH claimed AS (
         UPDATE jobs SET {_TAKE} WHERE id = :id AND attempt = :attempt AND {_IS_FREE} RETURNING *)
     SELECT {DOCUMENT} FROM claimed j
-"""
-_CLAIM = prepared("stellwerk_claim", _CLAIM_ONE, id="uuid", attempt="int", **_TYPES)
+    """,
+    id="uuid",
+    attempt="int",
+    **_TYPES,
+)
 # In the order of ids, so that two workers with the same jobs never wait for each other in a ring.
 _CLAIM_MANY = prepared(
     "stellwerk_claim_many",
@@ -104,7 +106,7 @@ _RELEASE = prepared(
     WITH left_over AS (
         SELECT jobs.id FROM unnest(:ids, :attempts) AS wakeup (id, attempt)
         JOIN jobs ON jobs.id = wakeup.id AND jobs.attempt = wakeup.attempt
-        WHERE jobs.status = 'queued' AND (jobs.operation_version > :known OR EXISTS (
+        WHERE {IS_QUEUED} AND (jobs.operation_version > :known OR EXISTS (
             SELECT 1 FROM queue_states q WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL))
         ORDER BY jobs.id FOR NO KEY UPDATE OF jobs),
     released AS (
@@ -221,7 +223,7 @@ def _take(
     with runtime.sessions.begin() as session:
         if not admit(session, runtime.settings, operation, wakeup):
             return []
-        return [dict(row) for row in session.execute(text(_CLAIM_ONE), values).mappings()]
+        return runtime.direct.within(session, _CLAIM, values)
 
 
 def _values(runtime: Runtime, operation: Operation, worker: str, token: UUID) -> dict[str, Any]:

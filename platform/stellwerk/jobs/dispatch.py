@@ -73,9 +73,7 @@ def publish_due(runtime: Runtime, queue: str, pace: Pace | None = None) -> int:
     """
     pace = pace or Pace(runtime.settings, queue)
     with unit(runtime) as work:
-        turn = take_turn(
-            work.session, runtime.registry, runtime.settings, queue=queue, bounds=pace.bounds()
-        )
+        turn = take_turn(runtime, work.session, queue=queue, bounds=pace.bounds())
         work.wakeups += turn.wakeups
     pace.note(turn)
     return len(turn.wakeups)

@@ -4,6 +4,9 @@ from sqlalchemy import Index, text
 
 ACTIVE = "status IN ('queued', 'running', 'waiting')"
 _IS_CHILD = "parent_id IS NOT NULL"
+# For rows found by their ids: where statistics are older than a backlog the planner would rather
+# walk an index of what is queued, and it has none of this.
+IS_QUEUED = "jobs.status || '' = 'queued'"
 
 
 # For lists, newest first, of one owner's jobs or of everybody's (lists.py). Most jobs are

@@ -5,23 +5,27 @@ jobs have the owner 0. The statement walks from lane to lane on `ix_jobs_turns`,
 lane holds behind its first jobs costs nothing, and a lane whose limit is reached is passed over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from stellwerk.db.direct import prepared
+from stellwerk.jobs.indices import IS_QUEUED
 from stellwerk.jobs.limits import Limits
 from stellwerk.jobs.operation import Registry
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.queues import ahead_of, base_queue, choices
+from stellwerk.jobs.runtime import Runtime
 from stellwerk.settings import Settings
 
 LANES = 64  # looked at in one turn, or as many as the window; the next turn goes on behind them
 LOOKED_AT = 1000  # jobs considered in one turn, shared by the lanes
 
+Rows = Sequence[Mapping[str, Any]]
 _WAITING = "queue = :queue AND status = 'queued' AND published_at IS NULL AND run_at <= now()"
 _OWNER = "coalesce(owner_id, 0)"
 
@@ -45,18 +49,19 @@ _ANY_DUE = text("""
     WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = asked.name AND status = 'queued'
         AND run_at <= now() AND (published_at IS NULL OR published_at <= now() - :republish))
 """)
-# While statistics are older than a backlog, the planner would rather sort it than walk an index;
-# and the cost it writes down for what it must sort would make it compile the statement.
-_TAKE = text(
+# A backlog is neither gathered nor sorted: its lanes are walked. Where no order is needed it is
+# asked for all the same, since only the right index has it.
+_TAKE = prepared(
+    "stellwerk_turn",
     f"""
-    SET LOCAL enable_sort = off; SET LOCAL jit = off;
     WITH RECURSIVE
     room AS MATERIALIZED (
         SELECT CASE WHEN EXISTS (SELECT 1 FROM queue_states
                                  WHERE name = :queue AND paused_at IS NOT NULL)
             THEN 0 ELSE greatest(:window - count(*), 0) END AS jobs
         FROM (SELECT 1 FROM jobs WHERE queue = ANY(:ahead) AND status = 'queued'
-                AND published_at > now() - :republish LIMIT :window) outstanding),
+                AND published_at > now() - :republish
+              ORDER BY queue, published_at LIMIT :window) outstanding),
     unheard AS MATERIALIZED (
         SELECT id FROM jobs
         WHERE queue = :queue AND status = 'queued' AND published_at <= now() - :republish
@@ -73,8 +78,9 @@ _TAKE = text(
         SELECT {_OWNER} AS owner, operation, queue, count(*) AS jobs
         FROM (SELECT owner_id, operation, queue FROM jobs WHERE status = 'running'
               UNION ALL
-              SELECT owner_id, operation, queue FROM jobs
-              WHERE status = 'queued' AND published_at IS NOT NULL) at_work
+              (SELECT owner_id, operation, queue FROM jobs
+               WHERE status = 'queued' AND published_at IS NOT NULL
+               ORDER BY jobs.queue, published_at)) at_work
         WHERE EXISTS (SELECT 1 FROM walked)
         GROUP BY 1, 2, 3),
     lanes AS (
@@ -110,10 +116,11 @@ _TAKE = text(
         ORDER BY turn, place
         LIMIT (SELECT jobs FROM room) - (SELECT count(*) FROM unheard)),
     taken AS (
-        SELECT jobs.id FROM jobs
-        WHERE id IN (SELECT id FROM chosen UNION ALL SELECT id FROM unheard) AND status = 'queued'
-            AND (published_at IS NULL OR published_at <= now() - :republish)
-        FOR NO KEY UPDATE SKIP LOCKED),
+        SELECT free.id FROM (SELECT id FROM chosen UNION ALL SELECT id FROM unheard) due
+        CROSS JOIN LATERAL (
+            SELECT id FROM jobs WHERE jobs.id = due.id AND {IS_QUEUED}
+                AND (published_at IS NULL OR published_at <= now() - :republish)
+            FOR NO KEY UPDATE SKIP LOCKED) free),
     sent AS (
         UPDATE jobs SET published_at = now() FROM taken WHERE jobs.id = taken.id
         RETURNING jobs.id, jobs.attempt, jobs.operation)
@@ -122,7 +129,20 @@ _TAKE = text(
         (SELECT count(*) FROM walked) AS lanes
     FROM room LEFT JOIN (sent LEFT JOIN chosen ON chosen.id = sent.id) ON TRUE
     ORDER BY chosen.turn NULLS FIRST, chosen.place
-"""
+    """,
+    without=("sort", "incremental_sort", "bitmapscan", "hashjoin", "mergejoin"),
+    queue="text",
+    ahead="text[]",
+    queues="text[]",
+    window="int",
+    republish="interval",
+    after="int",
+    lanes="int",
+    looked_at="int",
+    owner_max="int",
+    limited="text[]",
+    totals="int[]",
+    per_owner="int[]",
 )
 
 
@@ -151,30 +171,30 @@ def queues_with_due(session: Session, settings: Settings, queues: Sequence[str])
     return frozenset(found)
 
 
-def take_turn(
-    session: Session, registry: Registry, settings: Settings, *, queue: str, bounds: Bounds
-) -> Turn:
+def take_turn(runtime: Runtime, session: Session, *, queue: str, bounds: Bounds) -> Turn:
     """Mark due jobs as published, as far as window and limits allow; commit, then send them."""
-    values = _values(settings, queue, bounds) | _limits(registry, settings, queue)
-    rows = session.execute(_TAKE, values).all()
-    sent = [row for row in rows if row.id]
-    is_full = bool(sent) and len(sent) >= rows[0].room
-    share = LOOKED_AT // max(rows[0].lanes, 1)
+    settings = runtime.settings
+    values = _values(settings, queue, bounds) | _limits(runtime.registry, settings, queue)
+    rows = runtime.direct.within(session, _TAKE, values)
+    sent = [row for row in rows if row["id"]]
+    is_full = bool(sent) and len(sent) >= rows[0]["room"]
+    share = LOOKED_AT // max(rows[0]["lanes"], 1)
     return Turn(
-        wakeups=[Wakeup(row.id, row.attempt, row.operation, queue) for row in sent],
+        wakeups=[Wakeup(row["id"], row["attempt"], row["operation"], queue) for row in sent],
         may_go_on=is_full or len(sent) > share,
         last_owner=_last_served(rows, bounds) if is_full else _last_walked(rows),
     )
 
 
-def _last_served(rows: Sequence[Row[Any]], bounds: Bounds) -> int:
-    served = (row.owner for row in reversed(rows) if row.owner is not None)
+def _last_served(rows: Rows, bounds: Bounds) -> int:
+    served = (row["owner"] for row in reversed(rows) if row["owner"] is not None)
     return next(served, bounds.after_owner)
 
 
-def _last_walked(rows: Sequence[Row[Any]]) -> int:
+def _last_walked(rows: Rows) -> int:
     """With room to spare everybody was served, as far as the walk went."""
-    return -1 if rows[0].last_walked is None else rows[0].last_walked
+    last: int | None = rows[0]["last_walked"]
+    return -1 if last is None else last
 
 
 def _values(settings: Settings, queue: str, bounds: Bounds) -> dict[str, Any]:

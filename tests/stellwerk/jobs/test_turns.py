@@ -240,11 +240,9 @@ def test_a_turn_costs_as_little_beside_fifty_thousand_jobs_that_wait(
 ) -> None:
     backlog(runtime, owners[0], 50_000)
     backlog(runtime, owners[1], 1)
-    with runtime.sessions.begin() as session:
-        session.execute(text("ANALYZE jobs"))  # as autovacuum does, at a moment of its own
     bounds = Pace(runtime.settings, "short").bounds()
     with runtime.sessions() as session:
-        taken = take_turn(session, runtime.registry, runtime.settings, queue="short", bounds=bounds)
+        taken = take_turn(runtime, session, queue="short", bounds=bounds)
         rows_read = session.scalar(_ROWS_READ)
     assert len(taken.wakeups) == WINDOW
     assert rows_read is not None

@@ -1,0 +1,146 @@
+"""What every job costs does not depend on how many wait, whatever the planner believes.
+
+A backlog comes within a second; statistics of the ledger follow a minute later, and a connection
+keeps its plans for days.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from outbox import Outbox
+from stellwerk.bootstrap import Platform, bootstrap
+from stellwerk.diagnostics.operations import ECHO
+from stellwerk.jobs import claims, dispatch, outcomes
+from stellwerk.jobs.claims import Claim
+from stellwerk.jobs.lifecycle import Outcome
+from stellwerk.jobs.outcomes import Ended
+from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.runtime import Runtime
+from stellwerk.jobs.states import JobStatus
+from stellwerk.jobs.submission import Submission, submit
+
+BACKLOG = 5_000
+PLANNED_AFTER = 6  # calls: five may be planned on their own
+READ_AT_MOST = 300  # rows and entries of indices, by one call
+
+_FILL = text("""
+    INSERT INTO jobs (id, operation, operation_version, queue, payload, max_attempts, run_at,
+        status, finished_at, published_at)
+    SELECT gen_random_uuid(), 'diagnostics.echo', 1, :queue, '{}', 5,
+        now() - interval '1 hour' + n * interval '1 ms', :status,
+        CASE WHEN :status = 'completed' THEN now() END, CASE WHEN :is_published THEN now() END
+    FROM generate_series(1, :number) AS n RETURNING id
+""")
+_READ = text("""
+    SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'jobs')
+        + (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'jobs')
+""")
+_TELL_STATISTICS = text("SELECT pg_stat_force_next_flush()")
+
+# What was in the ledger when Postgres looked last.
+BELIEFS: Mapping[str, Mapping[str, Any]] = {
+    "nothing": {"number": 0},
+    "one waited": {"number": 1},
+    "all published": {"number": 2000, "is_published": True},
+    "all ended": {"number": 5000, "status": "completed"},
+    "others waited": {"number": 300, "queue": "long"},
+}
+
+
+@pytest.fixture
+def runtime(platform: Platform) -> Iterator[Runtime]:
+    """One connection, which keeps its plans."""
+    alone = bootstrap(platform.settings, role="plans", pool_size=1)
+    yield replace(alone.runtime, publisher=Outbox())
+    alone.close()
+
+
+@dataclass(slots=True)
+class Work:
+    """One job's way through the ledger."""
+
+    runtime: Runtime
+
+    def turn(self) -> None:
+        assert dispatch.publish_due(self.runtime, "short")
+
+    def submit(self) -> None:
+        submit(self.runtime, Submission(ECHO.name, {}, owner_id=None))
+
+    def claim_and_finish(self, job_id: UUID) -> None:
+        wakeup = Wakeup(job_id, 0, ECHO.name, "short")
+        claimed = claims.claim(self.runtime, wakeup, "test", uuid4())
+        assert claimed
+        self.finish(claimed)
+
+    def claim_list_and_finish(self, job_id: UUID) -> None:
+        wakeup = Wakeup(job_id, 0, ECHO.name, "short")
+        (claimed,) = claims.claim_many(self.runtime, ECHO, [wakeup], "test", uuid4())
+        self.finish(claimed)
+
+    def finish(self, claimed: Claim) -> None:
+        ended = Ended(claimed, Outcome(JobStatus.COMPLETED, result={}), "completed", 0.1)
+        assert outcomes.finish(self.runtime, [ended])
+
+
+@pytest.mark.parametrize("belief", BELIEFS)
+def test_nothing_reads_the_backlog(runtime: Runtime, belief: str) -> None:
+    work = Work(runtime)
+    fill(runtime, **BELIEFS[belief])
+    run(runtime, "ANALYZE jobs", "TRUNCATE jobs CASCADE")
+    for _ in range(PLANNED_AFTER):
+        first, second, _ = fill(runtime, number=3)
+        work.claim_and_finish(first)
+        work.claim_list_and_finish(second)
+        work.submit()
+        work.turn()
+
+    waiting = fill(runtime, number=BACKLOG)
+    fill(runtime, number=BACKLOG, queue="long")
+    cost = {
+        "turn": read_by(runtime, work.turn),
+        "submit": read_by(runtime, work.submit),
+        "claim": read_by(runtime, lambda: work.claim_and_finish(waiting[-1])),
+        "claim in a list": read_by(runtime, lambda: work.claim_list_and_finish(waiting[-2])),
+    }
+
+    assert {name: rows for name, rows in cost.items() if rows > READ_AT_MOST} == {}
+
+
+def fill(
+    runtime: Runtime,
+    *,
+    number: int,
+    queue: str = "short",
+    status: str = "queued",
+    is_published: bool = False,
+) -> list[UUID]:
+    """Jobs that have been there for an hour."""
+    values = {"number": number, "queue": queue, "status": status, "is_published": is_published}
+    with runtime.sessions.begin() as session:
+        return list(session.scalars(_FILL, values))
+
+
+def run(runtime: Runtime, *statements: str) -> None:
+    for statement in statements:
+        with runtime.sessions.begin() as session:
+            session.execute(text(statement))
+
+
+def read_by(runtime: Runtime, action: Callable[[], None]) -> int:
+    """How many rows and entries of indices it looked at."""
+    before = read(runtime)
+    action()
+    return read(runtime) - before
+
+
+def read(runtime: Runtime) -> int:
+    with runtime.sessions.begin() as session:
+        session.execute(_TELL_STATISTICS)
+    with runtime.sessions.begin() as session:
+        return int(session.scalar(_READ) or 0)
