@@ -16,10 +16,13 @@ def listed(query: Mapping[str, Any]) -> dict[str, Any]:
     """A page of jobs: the caller's, or everybody's for those who may."""
     if query["everybodys"]:
         caller().require("jobs:read_all")
+    runtime = platform().runtime
+    shows_all = query["everybodys"] or query["operation"]
     wanted = JobFilter(
         owner_id=None if query["everybodys"] else caller().user_id,
         statuses=query["status"],
         operation=query["operation"],
+        left_out=() if shows_all else sorted(runtime.registry.internal),
         tag=query["tag"],
         error_code=query["error_code"],
         only_dead=query["dead"],
@@ -28,7 +31,6 @@ def listed(query: Mapping[str, Any]) -> dict[str, Any]:
         after=uuid_cursor(query["cursor"]),
         limit=query["limit"] + 1,
     )
-    runtime = platform().runtime
     with runtime.sessions() as session:
         found = queries.documents(session, runtime.registry, wanted)
     return page(found, query["limit"], "job_id")

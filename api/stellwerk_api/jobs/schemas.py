@@ -126,7 +126,11 @@ class StatusQuery(PageQuery):
 class JobQuery(StatusQuery):
     """Which jobs."""
 
-    operation = fields.String(load_default=None, validate=_NAME)
+    operation = fields.String(
+        load_default=None,
+        validate=_NAME,
+        metadata={"description": "Without it the platform's own jobs for you are left out."},
+    )
     tag = fields.String(load_default=None, validate=validate.Length(1, 64))
     error_code = fields.String(
         load_default=None,

@@ -43,7 +43,7 @@ def catalogue(registry: Registry) -> Catalogue:
     schemas = JsonSchemas()
     return Catalogue(
         entries={operation.name: _entry(operation, schemas) for operation in registry},
-        internal=frozenset(operation.name for operation in registry if operation.is_internal),
+        internal=registry.internal,
     )
 
 

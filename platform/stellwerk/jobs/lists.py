@@ -51,6 +51,7 @@ class JobFilter:
     statuses: Sequence[PublicStatus] = ()
     parent_id: UUID | None = None
     operation: str | None = None
+    left_out: Sequence[str] = ()  # operations
     tag: str | None = None
     error_code: str | None = None  # of failed jobs
     only_dead: bool = False  # failed jobs that used up their attempts
@@ -83,6 +84,7 @@ def _conditions(wanted: JobFilter) -> list[str]:
         "j.owner_id = :owner_id": wanted.owner_id,
         "j.parent_id = :parent_id": wanted.parent_id,
         "j.operation = :operation": wanted.operation,
+        "j.operation <> ALL(:left_out)": wanted.left_out or None,
         "j.tags @> ARRAY[:tag]::varchar[] AND j.tags <> '{}'": wanted.tag,
         "j.status = 'failed' AND j.error ->> 'code' = :error_code": wanted.error_code,
         IS_DEAD: wanted.only_dead or None,
@@ -103,4 +105,4 @@ def _values(wanted: JobFilter) -> dict[str, Any]:
     for name, (moment, margin_s) in bounds.items():
         values[name] = moment and lowest_id_since(moment, margin_s=margin_s)
     given = {name: value for name, value in values.items() if value is not None}
-    return given | {"limit": wanted.limit}
+    return given | {"limit": wanted.limit, "left_out": list(wanted.left_out)}

@@ -100,7 +100,7 @@ class Operation:
     unique_key: Callable[[Payload], str] | None = None
     is_sensitive: bool = False
     requires_idempotency_key: bool = False  # of callers with an API key
-    is_internal: bool = False  # the platform submits it; listed for those who may
+    is_internal: bool = False  # the platform submits it: in lists only for those who ask for it
     on_accept: Hook | None = None
     on_end: Hook | None = None
     on_requeue: Hook | None = None
@@ -128,6 +128,7 @@ class Registry:
                 message = f"Operation {operation.name} is declared twice."
                 raise ValueError(message)
             self._operations[operation.name] = operation
+        self.internal = frozenset(name for name, one in self._operations.items() if one.is_internal)
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(sorted(self._operations.values(), key=lambda operation: operation.name))

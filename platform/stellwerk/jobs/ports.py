@@ -42,7 +42,8 @@ class Event:
 class Change:
     """A job's new public document, to be shown to whoever watches.
 
-    `true_until`: from then on the document is another one, though nobody changed the job.
+    `true_until`: from then on the document is another one, though nobody changed the job;
+    `is_internal`: those who watch all of their jobs do not watch this one.
     """
 
     job_id: UUID
@@ -51,6 +52,7 @@ class Change:
     is_final: bool
     document: dict[str, Any]
     true_until: datetime | None = None
+    is_internal: bool = False
 
 
 class Publisher(Protocol):

@@ -155,6 +155,7 @@ def change_of(row: Row, registry: Registry) -> Change:
         version=row["version"],
         is_final=JobStatus(row["status"]) in TERMINAL,
         document=document(row, registry),
+        is_internal=row["operation"] in registry.internal,
         true_until=row["run_at"] if _public(row) in _AHEAD else None,
     )
 

@@ -21,7 +21,8 @@ from stellwerk.live.pipeline import send
 EVENTS_TTL_S = 3600
 
 # KEYS status, events; ARGV channel, version, owner, document, ttl, id, type, data, kept,
-# events_ttl, job, when the document stops being true (ms since 1970, or empty)
+# events_ttl, job, when the document stops being true (ms since 1970, or empty), whose jobs it is
+# told among
 _SHOW = """
 local held = tonumber(redis.call('HGET', KEYS[1], 'v'))
 local version = tonumber(ARGV[2])
@@ -35,7 +36,7 @@ local added = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[9], ARGV[6],
   'type', ARGV[7], 'data', ARGV[8])
 if type(added) == 'table' and added.err then return 0 end
 redis.call('EXPIRE', KEYS[2], ARGV[10])
-local owner = ARGV[3]
+local owner = ARGV[13]
 if owner == '' then owner = '-' end
 redis.call('PUBLISH', ARGV[1],
   ARGV[11] .. ' ' .. owner .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. ARGV[8])
@@ -122,6 +123,7 @@ class LiveStatus:
             EVENTS_TTL_S,
             str(event.job_id),
             "",
+            _owner(owner_id),
         ]
         self._run([(event.job_id, [*status, *tail])])
 
@@ -174,6 +176,7 @@ class LiveStatus:
             EVENTS_TTL_S,
             str(change.job_id),
             self._end_of_truth(change),
+            "" if change.is_internal else _owner(change.owner_id),
         ]
         return change.job_id, [*status, *tail]
 

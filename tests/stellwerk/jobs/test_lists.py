@@ -86,6 +86,7 @@ def filters() -> Iterator[JobFilter]:
         {"operation": "rare.one"},
         {"operation": "old.one"},
         {"operation": "absent.one"},
+        {"left_out": ["rare.one"]},
         {"tag": "usual"},
         {"tag": "old"},
         {"tag": "absent"},

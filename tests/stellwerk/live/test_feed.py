@@ -20,6 +20,7 @@ from stellwerk.live.client import LiveClient
 from stellwerk.live.events import QUEUE_LIMIT, EventId, JobEvent, Notice
 from stellwerk.live.feed import EventFeed
 from stellwerk.live.status import LiveStatus
+from stellwerk.live.topics import of_user
 
 SOON_S = 5.0
 
@@ -69,6 +70,25 @@ def test_a_listener_gets_the_events_of_its_job_alone_in_their_order(
         assert ids == ["1-0", "1-1", "2-0"]
 
     run(scenario)
+
+
+def test_the_platforms_own_jobs_are_told_to_those_who_ask_for_them_alone(
+    platform: Platform, redis_url: str
+) -> None:
+    job = new_id()
+
+    async def scenario() -> None:
+        async with running_feed(redis_url) as feed:
+            with feed.listen(of_user(7)) as owner, feed.listen(str(job)) as listener:
+                own = Change(job, 7, 1, is_final=False, document={}, is_internal=True)
+                platform.live.show([own, Change(new_id(), 7, 2, is_final=False, document={})])
+                heard = [await owner.next(SOON_S), await listener.next(SOON_S)]
+        assert [event.id.version for event in heard if isinstance(event, JobEvent)] == [2, 1]
+
+    run(scenario)
+    shown = platform.live.read(job)
+    assert shown
+    assert shown.owner_id == 7
 
 
 def test_history_gives_what_followed_an_id(platform: Platform, redis_url: str) -> None:

@@ -106,6 +106,23 @@ def test_a_test_event_arrives_and_stands_in_the_log(platform: Platform, ada: Api
     assert ada.get(f"/jobs/{sent['job_id']}").get_json()["status"] == "completed"
 
 
+def test_deliveries_stand_among_ones_jobs_only_for_those_who_ask(
+    ada: ApiUser, admin: ApiUser
+) -> None:
+    root = f"/webhook-endpoints/{made(ada)['id']}"
+    sent = ada.post(f"{root}/test").get_json()["job_id"]
+    own = ada.submit()
+
+    def listed(user: ApiUser, query: str = "") -> list[str]:
+        return [job["job_id"] for job in user.get(f"/jobs{query}").get_json()["items"]]
+
+    assert listed(ada) == [own]
+    assert listed(ada, "?status=queued") == []
+    assert listed(ada, "?operation=webhooks.deliver") == [sent]
+    assert listed(admin, "?all=true") == [own, sent]
+    assert ada.get(f"/jobs/{sent}").status_code == 200
+
+
 def test_a_failed_delivery_is_sent_again_by_hand(platform: Platform, ada: ApiUser) -> None:
     with receiving([410, 200]) as receiver:
         root = f"/webhook-endpoints/{made(ada, url=receiver.url)['id']}"
