@@ -52,7 +52,7 @@ _MOVED = text("""
                 count(*) FILTER (WHERE c.finished_at IS NOT NULL) AS ended, count(*) AS children
             FROM jobs c WHERE c.parent_id = p.id AND (
                 p.awaits -> 'child_ids' = 'null' OR p.awaits -> 'child_ids' ? c.id::text)) seen
-    WHERE p.status = 'waiting' AND p.awaits IS NOT NULL AND seen.children > 0
+    WHERE p.status = 'waiting' AND p.awaits IS NOT NULL AND p.ending IS NULL AND seen.children > 0
 """)
 _TELL = text("""
     UPDATE jobs SET progress = :progress, message = :message, version = version + 1

@@ -32,6 +32,15 @@ class Outcome:
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
 
+    @property
+    def is_undone_first(self) -> bool:
+        """Whether steps are rolled back before; never while a person has to look at an effect.
+
+        Once that is resolved the job goes on from its checkpoints, or is cancelled and rolled back.
+        """
+        is_uncertain = (self.error or {}).get("code") == ErrorCode.EFFECT_UNCERTAIN
+        return self.status is not JobStatus.COMPLETED and not is_uncertain
+
 
 def _statement(sql: str, *json_values: str) -> TextClause:
     """SQL whose named values are stored as JSON, None as NULL."""
@@ -107,7 +116,7 @@ def lock(session: Session, claimed: Claim) -> int:
 def finish(runtime: Runtime, work: Unit, claimed: Claim, outcome: Outcome) -> None:
     """End the claimed job, or first send it back to be rolled back; raises LeaseLost."""
     lock(work.session, claimed)
-    rolls_back = outcome.status is not JobStatus.COMPLETED and claimed.ending is None
+    rolls_back = outcome.is_undone_first and claimed.ending is None
     if rolls_back and _needs_undo(work.session, claimed.operation, claimed.job_id):
         failed = int(outcome.status is JobStatus.FAILED)
         _begin_undo(work, claimed.job_id, outcome, failed=failed)
@@ -138,7 +147,8 @@ def heed_cancel(work: Unit, claimed: Claim) -> None:
 def end(runtime: Runtime, work: Unit, job: Job, outcome: Outcome) -> None:
     """End a job that no worker holds (the caller locked its row), rolling back first if due."""
     operation = runtime.registry.get(job.operation) if job.operation in runtime.registry else None
-    if operation and job.ending is None and _needs_undo(work.session, operation, job.id):
+    rolls_back = outcome.is_undone_first and job.ending is None
+    if operation and rolls_back and _needs_undo(work.session, operation, job.id):
         _begin_undo(work, job.id, outcome, failed=0)
         return
     ended = work.session.execute(_END, {"id": job.id} | _columns(outcome)).first()

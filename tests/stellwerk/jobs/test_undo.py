@@ -1,17 +1,20 @@
-"""What a rollback undoes is done again by a retry."""
+"""A rollback waits for what is under way; what it undoes is done again by a retry."""
 
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from families_of_trials import children
 from stellwerk.bootstrap import Platform
-from stellwerk.errors import JobFailed, ProviderUnavailable
-from stellwerk.jobs import control
+from stellwerk.errors import ErrorCode, JobFailed, ProviderUnavailable
+from stellwerk.jobs import control, families, lifecycle
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.effects import Effect, Repeat
+from stellwerk.jobs.model import JobStep, StepState
 from stellwerk.jobs.operation import Step
+from stellwerk.jobs.resolution import Resolution, resolve
 from stellwerk_workers.reports import Came
-from trial import Trial, trial
+from trial import NAME, Trial, trial
 
 
 class House:
@@ -114,3 +117,77 @@ def test_an_undoable_step_within_another_is_left_to_its_own_undo(platform: Platf
     with trial(platform, handler, undo=undo, steps=steps) as run:
         run_out(run, run.submit())
     assert sorted(undone) == ["inner", "outer"]
+
+
+def test_a_rollback_waits_for_children_that_still_run(platform: Platform) -> None:
+    undone: list[str] = []
+
+    def handler(ctx: JobContext, payload: dict[str, Any]) -> None:
+        if payload["value"] == 1:
+            ctx.step("service", lambda: None)
+            ctx.submit_child(NAME, {"value": 2}, key="runs")
+            raise JobFailed("no good")
+
+    with trial(platform, handler, undo={"service": lambda *_: undone.append("service")}) as run:
+        parent = run.submit()
+        run.attempt(parent)
+        child = children(run, parent)["runs"]
+        claimed = run.claim(child)
+        assert claimed
+        families.cancel_abandoned(run.runtime)
+
+        assert run.attempt(parent).came is Came.AGAIN
+        assert (run.document(parent)["status"], undone) == ("waiting", [])
+        assert families.tell_parents(run.runtime) == 0, "its progress is no longer its children's"
+        run.runner.end_unstarted(claimed, lifecycle.cancelled())
+        assert run.attempt(parent).came is Came.FAILED
+    assert undone == ["service"]
+    assert run.document(parent)["error"]["message"] == "no good"
+
+
+def test_nothing_is_rolled_back_while_a_person_has_to_look_at_an_effect(
+    platform: Platform,
+) -> None:
+    undone: list[str] = []
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        ctx.step("service", lambda: None)
+        if ctx.attempt == 1:
+            raise JobFailed("Did it ring?", code=ErrorCode.EFFECT_UNCERTAIN)
+        raise JobFailed("no good")
+
+    with trial(platform, handler, undo={"service": lambda *_: undone.append("service")}) as run:
+        job_id = run.submit()
+        assert run.attempt(job_id).came is Came.FAILED
+        job = run.document(job_id)
+        assert (job["status"], job["error"]["code"]) == ("failed", "EFFECT_UNCERTAIN")
+        assert job["steps"][0]["status"] == "completed"
+
+        with run.runtime.sessions.begin() as session:
+            session.add(open_effect(job_id))
+        resolve(run.runtime, job_id, Resolution("dial", happened=True))
+        assert run_out(run, job_id) is Came.FAILED
+    assert undone == ["service"]
+
+
+def test_a_person_who_gives_an_uncertain_job_up_has_it_rolled_back(platform: Platform) -> None:
+    undone: list[str] = []
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        ctx.step("service", lambda: None)
+        raise JobFailed("Did it ring?", code=ErrorCode.EFFECT_UNCERTAIN)
+
+    with trial(platform, handler, undo={"service": lambda *_: undone.append("service")}) as run:
+        job_id = run.submit()
+        run.attempt(job_id)
+        with run.runtime.sessions.begin() as session:
+            session.add(open_effect(job_id))
+        resolve(run.runtime, job_id, Resolution("dial", happened=False))
+        control.cancel(run.runtime, job_id)
+        assert run_out(run, job_id) is Came.CANCELLED
+    assert undone == ["service"]
+
+
+def open_effect(job_id: UUID) -> JobStep:
+    state = StepState.INTENT.value
+    return JobStep(job_id=job_id, step="dial", kind="effect", state=state, attempt=1)
