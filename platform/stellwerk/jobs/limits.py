@@ -28,8 +28,18 @@ WITHIN_LIMITS = f"""
             AND b.owner_id IS NOT DISTINCT FROM CAST(:owner_id AS int)))
 """
 
-# One after another: two claims at once would not see each other.
-_TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended('stellwerk.limits', 0))")
+# One after another where the same limit holds: two claims at once would not see each other. Always
+# in this order, so that no two wait for each other in a ring.
+_TAKE_TURNS = text("""
+    SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(chr(31), 'limit', lock.name), 0))
+    FROM jobs j, unnest(ARRAY[
+        CASE WHEN CAST(:max_running AS int) IS NOT NULL THEN j.operation END,
+        CASE WHEN CAST(:max_running_per_owner AS int) IS NOT NULL
+            THEN concat_ws(chr(31), j.operation, 'of', j.owner_id) END,
+        CASE WHEN CAST(:owner_max_running AS int) IS NOT NULL
+            THEN concat_ws(chr(31), CAST(:queues AS text), 'of', j.owner_id) END]) AS lock(name)
+    WHERE j.id = :id AND lock.name IS NOT NULL
+""")
 _ADMITTED = text("""
     SELECT (CAST(:max_running AS int) IS NULL OR :max_running > (
             SELECT count(*) FROM jobs r WHERE r.status = 'running' AND r.id <> j.id
@@ -85,15 +95,16 @@ class Limits:
 
 
 def admit(session: Session, settings: Settings, operation: Operation, wakeup: Wakeup) -> bool:
-    """Whether one more such job may run now; holds off other claims until the transaction ends.
+    """Whether one more such job may run now.
 
-    A job that may not is given back to the dispatcher.
+    Other claims under the same limits are held off until the transaction ends. A job that may not
+    is given back to the dispatcher.
     """
     limits = Limits.of(settings, operation, wakeup.queue)
     if not limits:
         return True
-    session.execute(_TAKE_TURNS)
     values = limits.values(wakeup.queue) | {"id": wakeup.job_id, "attempt": wakeup.attempt}
+    session.execute(_TAKE_TURNS, values)
     if session.scalar(_ADMITTED, values):
         return True
     session.execute(_PUT_BACK, values)
