@@ -9,13 +9,11 @@ from kills_ours import our_platform, run_ours
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("kills"), pytest.mark.timeout(300)]
 
 JOBS = 600
-RESCUE_WITHIN_S = 45.0
+KILLS = 5
+IMPATIENT = {"job_lease_s": 8, "job_heartbeat_s": 2, "job_republish_after_s": 8}
 
 
 def test_of_jobs_under_hard_kills_none_is_lost_and_no_effect_happens_twice(tmp_path: Path) -> None:
-    with our_platform(tmp_path, job_lease_s=8, job_heartbeat_s=2) as platform:
-        tally = run_ours(platform, tmp_path, jobs=JOBS, kills=5)
-    assert (tally.lost, tally.twice, tally.wrong) == ([], [], [])
-    assert tally.compared == JOBS
-    assert tally.uncertain <= tally.doubts_at_most
-    assert tally.slowest_rescue_s < RESCUE_WITHIN_S
+    with our_platform(tmp_path, **IMPATIENT) as platform:
+        tally = run_ours(platform, tmp_path, jobs=JOBS, kills=KILLS)
+    assert tally.faults() == []

@@ -25,6 +25,9 @@ class Fleet(Protocol):
     def workers(self) -> Mapping[str, int]:
         """Role to the pid of its main process."""
 
+    def struck(self, role: str) -> None:
+        """Called right after a kill in a role, before anything is started again."""
+
     def start(self, role: str) -> None:
         """Start a role again and wait until it works."""
 
@@ -63,8 +66,10 @@ def play(fleet: Fleet, *, jobs: int, kills: int, done: Callable[[], int], seed: 
         children = psutil.Process(pid).children()
         if number % 2 and children:
             os.kill(chance.choice(children).pid, signal.SIGKILL)
+            fleet.struck(role)
         else:
             os.killpg(pid, signal.SIGKILL)
+            fleet.struck(role)
             fleet.start(role)
         time.sleep(RESTART_ROOM_S)
 

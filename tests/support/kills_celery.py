@@ -62,6 +62,9 @@ class BareFleet:
         """Role to pid."""
         return {role: process.pid for role, process in self._processes.items()}
 
+    def struck(self, role: str) -> None:
+        """Nobody could tell what it took."""
+
     def start(self, role: str) -> None:
         """Start a worker and wait until it is ready."""
         if role in self._processes:

@@ -16,9 +16,11 @@ from sqlalchemy import text
 from embedded import running_postgres, running_valkey, wait_until
 from engine import SLOTS, Engine
 from kills import CALL_S, Tally, play
+from rescues import Rescues
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
 from stellwerk.diagnostics.recorder import recorder
+from stellwerk.jobs.queues import choices
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.live.status import Shown
 from stellwerk.settings import load_settings
@@ -27,6 +29,7 @@ ROLES = ("short", "long")
 KINDS = ("idempotent", "probe", "blind")
 SUBMITTERS = 4
 UUID_LENGTH = 36
+RESCUE_SHARE = 1.5  # of the lease: 45 s with default settings
 AT_ONCE = SLOTS["long"]  # effects under way: so many a kill can leave in doubt
 KEY = "only-for-tests-0123456789-0123456789-0123456789"
 ALL_ENDED_WITHIN_S = 600.0
@@ -38,11 +41,6 @@ _ENDS = text("""
     SELECT id, operation, status, version, payload ->> 'kind' AS kind, error ->> 'code' AS code
     FROM jobs ORDER BY id
 """)
-_SLOWEST = text("""
-    SELECT max(extract(epoch FROM l.at - j.started_at))
-    FROM job_logs l JOIN jobs j ON j.id = l.job_id
-    WHERE l.message LIKE 'attempt 1 was lost:%'
-""")
 
 
 @dataclass(slots=True)
@@ -53,7 +51,9 @@ class LedgerTally(Tally):
     doubts_at_most: int = 0  # calls that the kills can have interrupted
     compared: int = 0  # jobs whose status in Redis was held against the ledger
     wrong: list[str] = field(default_factory=list)  # the status that clients see is not the truth
-    slowest_rescue_s: float = 0.0  # from a kill until its jobs were given back
+    rescued: int = 0  # attempts and wake-ups that kills took, and that came again
+    slowest_rescue_s: float | None = None  # from the kill to the next claim
+    rescue_within_s: float = 0.0  # what is promised
 
     def row(self) -> dict[str, float | None]:
         """See `Tally.row`."""
@@ -62,8 +62,24 @@ class LedgerTally(Tally):
             "uncertain": self.uncertain,
             "statuses compared": self.compared,
             "wrong status": len(self.wrong),
-            "slowest rescue, s": round(self.slowest_rescue_s, 1),
+            "rescued": self.rescued,
+            "slowest rescue, s": round(self.slowest_rescue_s or 0.0, 1) or None,
         }
+
+    def faults(self) -> list[str]:
+        """Every promise that was broken, in words."""
+        found = [f"{job}: lost" for job in self.lost]
+        found += [f"{job}: its effect happened twice" for job in self.twice]
+        found += [f"{job}: shown otherwise than it is" for job in self.wrong]
+        if self.compared != self.jobs:
+            found.append(f"{self.compared} of {self.jobs} statuses could be compared")
+        if self.uncertain > self.doubts_at_most:
+            found.append(f"{self.uncertain} jobs in doubt, where {self.doubts_at_most} can be")
+        if self.slowest_rescue_s is None:
+            found.append("no kill took anything")
+        elif self.slowest_rescue_s > self.rescue_within_s:
+            found.append(f"rescue took {self.slowest_rescue_s:.1f} s, not {self.rescue_within_s}")
+        return found
 
 
 @dataclass(slots=True)
@@ -71,10 +87,15 @@ class OurFleet:
     """The roles of an engine."""
 
     engine: Engine
+    rescues: Rescues
 
     def workers(self) -> Mapping[str, int]:
         """Role to pid."""
         return {role: self.engine.processes[role].pid for role in ROLES}
+
+    def struck(self, role: str) -> None:
+        """Watch what it took."""
+        self.rescues.struck(choices(role))
 
     def start(self, role: str) -> None:
         """Start it again."""
@@ -106,7 +127,8 @@ def our_platform(folder: Path, **given: Any) -> Iterator[Platform]:
 def run_ours(platform: Platform, folder: Path, *, jobs: int, kills: int) -> LedgerTally:
     """Submit, kill, wait for the end of everything, and count."""
     engine = Engine(platform.settings, folder)
-    fleet = OurFleet(engine)
+    rescues = Rescues(platform)
+    fleet = OurFleet(engine, rescues)
     began = time.monotonic()
     try:
         for role in (*ROLES, "dispatcher"):
@@ -119,10 +141,12 @@ def run_ours(platform: Platform, folder: Path, *, jobs: int, kills: int) -> Ledg
         tally = LedgerTally(jobs, kills, time.monotonic() - began)
         _compare(platform, tally)
     finally:
+        rescues.stop()
         engine.stop()
     _count(platform, ids, tally)
     tally.doubts_at_most = kills * AT_ONCE
-    tally.slowest_rescue_s = _slowest_rescue_s(platform)
+    tally.rescued, tally.slowest_rescue_s = rescues.count, rescues.slowest_s
+    tally.rescue_within_s = RESCUE_SHARE * platform.settings.job_lease_s
     return tally
 
 
@@ -181,9 +205,3 @@ def _is_the_truth(shown: Shown | None, row: Any) -> bool:
     if shown is None:
         return False
     return (shown.version, json.loads(shown.document)["status"]) == (row.version, row.status)
-
-
-def _slowest_rescue_s(platform: Platform) -> float:
-    """From the start of a first attempt that was lost to its rescue: a little over the truth."""
-    with platform.runtime.sessions() as session:
-        return float(session.scalar(_SLOWEST) or 0)

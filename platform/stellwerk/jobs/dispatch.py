@@ -37,9 +37,10 @@ _STILL_EXPIRED = text("""
     FOR NO KEY UPDATE SKIP LOCKED
 """)
 _POSTPONE = text("UPDATE jobs SET lease_until = now() + interval '5 minutes' WHERE id = :id")
+# It keeps its time: a backlog that came later is behind it.
 _RESCUE = text("""
     UPDATE jobs SET status = 'queued', version = version + 1, crashes = crashes + :crashes,
-        queue = :queue, run_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
+        queue = :queue, lease_until = NULL, lease_token = NULL, published_at = NULL,
         message = 'its worker vanished, starting again'
     WHERE id = :id
 """)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select, update
@@ -9,8 +9,9 @@ from sqlalchemy import func, select, update
 from outbox import Outbox
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict, InvalidInput, NotFound
-from stellwerk.jobs import control, dispatch
+from stellwerk.jobs import claims, control, dispatch
 from stellwerk.jobs.model import Job, QueueState
+from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.jobs.submission import Submission, submit
 
@@ -66,6 +67,25 @@ def test_a_published_job_that_nobody_claims_is_published_again(
 
     assert dispatch.publish_due(runtime, "short") == 1
     assert outbox.sent == [job_id, job_id]
+
+
+def test_a_rescued_job_goes_on_before_the_backlog_that_came_after_it(
+    runtime: Runtime, outbox: Outbox
+) -> None:
+    job_id = submit(runtime, Submission("diagnostics.sleep", {}, owner_id=None))
+    wakeup = Wakeup(job_id, 0, "diagnostics.sleep", "long")
+    assert claims.claim(runtime, wakeup, "worker", uuid4())
+    for _ in range(20):
+        submit(runtime, Submission("diagnostics.sleep", {}, owner_id=None))
+    with runtime.sessions.begin() as session:
+        session.execute(update(Job).values(published_at=None))
+        session.execute(update(Job).where(Job.id == job_id).values(lease_until=func.now()))
+    outbox.sent.clear()
+
+    assert len(dispatch.rescue_expired(runtime)) == 1
+    dispatch.publish_due(runtime, "long")
+
+    assert outbox.sent[0] == job_id
 
 
 def test_a_paused_queue_publishes_nothing(runtime: Runtime, outbox: Outbox) -> None:
