@@ -9,9 +9,12 @@ from sqlalchemy import text
 
 from embedded import fresh_database, running_postgres, running_valkey
 from engine import RUNNING, Engine, running_engine
+from groups import pytest_collection_modifyitems
 from stellwerk.bootstrap import Platform, bootstrap, metadata
 from stellwerk.db.migrate import upgrade
 from stellwerk.settings import Settings, load_settings
+
+__all__ = ["pytest_collection_modifyitems"]  # a hook
 
 SIGNING_KEY = "only-for-tests-0123456789-0123456789-0123456789"
 
@@ -112,10 +115,3 @@ def pytest_configure() -> None:
     """Undo what a shell does to a job in the background: it and its children ignore Ctrl-C."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share the worker processes run in one test process, one after another."""
-    for item in items:
-        if "engine" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("engine"))
