@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from embedded import fresh_database, running_postgres, running_valkey
 from engine import RUNNING, Engine, running_engine
+from front import Front, running_front
 from groups import pytest_collection_modifyitems
 from stellwerk.bootstrap import Platform, bootstrap, metadata
 from stellwerk.db.migrate import upgrade
@@ -109,6 +110,13 @@ def engine(platform: Platform, engine_processes: Engine) -> Engine:  # noqa: ARG
     """The same, with an empty ledger."""
     engine_processes.restart_what_ended()
     return engine_processes
+
+
+@pytest.fixture(scope="session")
+def front_process(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """Edge, web and realtime; they stay up for the whole test process."""
+    with running_front(settings, tmp_path_factory.mktemp("front")) as front:
+        yield front
 
 
 def pytest_configure() -> None:

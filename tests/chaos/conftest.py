@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from full_stack import Client, client_of, full_stack, operator_of
+from full_stack import Client, client_of, full_stack, new_operator, operator_of
 from stack_runs import StackRun
 
 LEASE_S = 6
@@ -27,6 +27,11 @@ def client(run: StackRun) -> Client:
     return client_of(run)
 
 
+@pytest.fixture(scope="session")
+def operators_email(run: StackRun) -> str:
+    return new_operator(run)
+
+
 @pytest.fixture
-def operator(run: StackRun) -> Client:
-    return operator_of(run)
+def operator(run: StackRun, operators_email: str) -> Client:
+    return operator_of(run, operators_email)

@@ -105,8 +105,8 @@ def client_of(run: StackRun) -> Client:
     return Client(run.document()["urls"]["api"].removesuffix("/api/v1").rstrip("/")).sign_up()
 
 
-def operator_of(run: StackRun) -> Client:
-    """A client signed in as an administrator, made with the command line."""
+def new_operator(run: StackRun) -> str:
+    """Make an administrator with the command line; returns the address."""
     email = f"{token_hex(6)}@example.com"
     command = [sys.executable, "-m", "stellwerk.cli.main", "admin", "create", "--email", email]
     subprocess.run(  # noqa: S603  our own command
@@ -117,6 +117,11 @@ def operator_of(run: StackRun) -> Client:
         check=True,
         capture_output=True,
     )
+    return email
+
+
+def operator_of(run: StackRun, email: str) -> Client:
+    """A client signed in as this administrator."""
     client = Client(run.document()["urls"]["api"].removesuffix("/api/v1"))
     body = {"email": email, "password": PASSWORD}
     answer = client.expect(200, "POST", "/auth/login", json=body)

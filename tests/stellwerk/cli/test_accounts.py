@@ -92,8 +92,9 @@ def test_where_nothing_answers_the_exit_code_is_5_and_says_what_to_do(
 
 
 def test_a_second_admin_of_the_same_address_is_refused_unless_promoted(
-    signed_in: CommandLine,
+    command_line: CommandLine,
 ) -> None:
     arguments = ("admin", "create", "--email", EMAIL, "--password-stdin")
-    assert signed_in.run(*arguments, typed=PASSWORD).code == 1
-    assert signed_in.run(*arguments, "--promote", typed=PASSWORD).code == 0
+    assert command_line.run(*arguments, typed=PASSWORD).code == 0
+    assert command_line.run(*arguments, typed=PASSWORD).code == 1
+    assert command_line.run(*arguments, "--promote", typed=PASSWORD).code == 0
