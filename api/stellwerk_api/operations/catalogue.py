@@ -75,6 +75,7 @@ def _entry(operation: Operation, schemas: JsonSchemas) -> dict[str, Any]:
         "limits": {
             "time_limit_s": operation.time_limit_s,
             "max_running": operation.max_running,
+            "max_share": operation.max_share,
             "max_running_per_owner": operation.max_running_per_owner,
         },
         "retry": {

@@ -8,6 +8,11 @@ class LimitsSchema(Schema):
 
     time_limit_s = fields.Float(required=True)
     max_running = fields.Integer(required=True, allow_none=True)
+    max_share = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The same as a share of the queue's slots, at least one."},
+    )
     max_running_per_owner = fields.Integer(required=True, allow_none=True)
 
 

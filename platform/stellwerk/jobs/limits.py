@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.ports import Wakeup
-from stellwerk.jobs.queues import base_queue, choices
+from stellwerk.jobs.queues import base_queue, choices, slots
 from stellwerk.settings import Settings
 
 _BUSY = "(b.status = 'running' OR (b.status = 'queued' AND b.published_at IS NOT NULL))"
@@ -70,7 +70,7 @@ class Limits:
     def of(cls, settings: Settings, operation: Operation, queue: str) -> Self:
         """What holds for jobs of this operation in this queue."""
         return cls(
-            operation.max_running,
+            _most(settings, operation),
             operation.max_running_per_owner,
             settings.owner_max_running.get(base_queue(queue)),
         )
@@ -92,6 +92,14 @@ class Limits:
             "owner_max_running": self.owner_max_running,
             "queues": list(choices(base_queue(queue))),
         }
+
+
+def _most(settings: Settings, operation: Operation) -> int | None:
+    """The smaller of its two bounds; a share is one of the queue that it declares."""
+    if operation.max_share is None:
+        return operation.max_running
+    share = max(1, int(operation.max_share * slots(settings, operation.queue)))
+    return min(share, operation.max_running or share)
 
 
 def admit(session: Session, settings: Settings, operation: Operation, wakeup: Wakeup) -> bool:

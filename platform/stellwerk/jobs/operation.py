@@ -76,7 +76,8 @@ class Operation:
     """A kind of work, declared once.
 
     `max_running` and `max_running_per_owner` bound how many of its jobs run at once, on the whole
-    platform and for each owner; further ones wait.
+    platform and for each owner; further ones wait. `max_share` bounds the former by a share of its
+    queue's slots (at least one), for jobs that wait for others and must not take all of them.
 
     Hooks run inside the ledger's own transactions, in whichever process makes the change:
     `on_accept` where domain rows belong to the submission (it may refuse by raising a
@@ -96,6 +97,7 @@ class Operation:
     steps: tuple[Step, ...] = ()
     retry: RetryPolicy = RetryPolicy()
     max_running: int | None = None
+    max_share: float | None = None  # above 0, to 1
     max_running_per_owner: int | None = None
     unique_key: Callable[[Payload], str] | None = None
     is_sensitive: bool = False

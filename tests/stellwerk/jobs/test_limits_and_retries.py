@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
@@ -16,13 +17,14 @@ from engine import as_variables
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.limits import Limits
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation, RetryPolicy
 from stellwerk.live import keys
 from stellwerk.settings import environment
 from stellwerk_workers.reports import Came
 from stellwerk_workers.verdicts import backoff_s
-from trial import AnyPayload, trial
+from trial import NAME, AnyPayload, trial
 
 ONCE = RetryPolicy(max_attempts=1)
 
@@ -42,6 +44,26 @@ platform = bootstrap(load_settings(), role="deaf")
 with trial(platform, handler, time_limit_s=0.5, retry=RetryPolicy(max_attempts=1)) as run:
     run.attempt(run.submit())
 """
+
+
+@pytest.mark.parametrize(
+    ("declared", "slots", "most"),
+    [
+        ({"max_share": 0.5}, 8, 4),
+        ({"max_share": 0.5}, 1, 1),
+        ({"max_share": 0.5, "max_running": 3}, 8, 3),
+        ({"max_share": 0.5, "max_running": 9}, 8, 4),
+        ({"max_running": 9}, 8, 9),
+    ],
+)
+def test_an_operations_share_is_one_of_its_own_queues_slots(
+    platform: Platform, declared: dict[str, Any], slots: int, most: int
+) -> None:
+    settings = platform.settings.model_copy(update={"short_slots": slots, "long_slots": 99})
+    with trial(platform, lambda *_: None, **declared) as run:
+        operation = run.runtime.registry.get(NAME)
+    for queue in ("short", "long"):  # where a job goes whose worker vanished
+        assert Limits.of(settings, operation, queue).max_running == most
 
 
 def test_a_job_that_takes_too_long_is_stopped_and_says_why(platform: Platform) -> None:

@@ -23,7 +23,7 @@ def test_the_platforms_own_operations_are_listed_for_operators_alone(
 def test_an_entry_says_what_the_declaration_says(ada: ApiUser) -> None:
     entry = ada.get("/operations/diagnostics.fail").get_json()
     assert entry["retry"] == {"max_attempts": 3, "base_s": 0.5, "max_s": 5, "delays_s": []}
-    unbounded = {"max_running": None, "max_running_per_owner": None}
+    unbounded = {"max_running": None, "max_share": None, "max_running_per_owner": None}
     assert entry["limits"] == {"time_limit_s": 30, **unbounded}
     assert (entry["queue"], entry["permission"], entry["scope"]) == (
         "long",
