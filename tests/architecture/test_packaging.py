@@ -14,7 +14,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE_ROOTS = ("platform", "api", "workers")
-SHIPPED = ("Procfile", "deploy/Caddyfile", "migrations/env.py")
+SHIPPED = (
+    "Procfile",
+    "deploy/Caddyfile",
+    "deploy/systemd/stellwerk-worker@.service",
+    "migrations/env.py",
+)
 LICENCES = ("LICENSE", "NOTICE")
 NOT_SOURCE = (".*", "__pycache__", "*.egg-info", "build", "dist", "node_modules", "tests")
 

@@ -1,10 +1,11 @@
 """What is stopped: a cancelled job, and a worker that a deploy ends."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from embedded import wait_until
 from engine import Engine
@@ -13,11 +14,20 @@ from stellwerk.jobs import control, queries
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.submission import Submission, submit
 
-SIGTERM = 15
+SIGKILL, SIGTERM = 9, 15
 
 
 def submitted(platform: Platform, operation: str, **payload: Any) -> UUID:
     return submit(platform.runtime, Submission(operation, payload, owner_id=None))
+
+
+def in_queue(platform: Platform, queue: str, operation: str, **payload: Any) -> UUID:
+    """The same, but in a queue of another kind than its operation's."""
+    later = datetime.now(UTC) + timedelta(hours=1)
+    job_id = submit(platform.runtime, Submission(operation, payload, owner_id=None, run_at=later))
+    with platform.runtime.sessions.begin() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(queue=queue, run_at=func.now()))
+    return job_id
 
 
 def job(platform: Platform, job_id: UUID) -> Job:
@@ -59,6 +69,27 @@ def test_a_running_job_that_hears_nothing_is_killed_after_its_grace(platform: Pl
     assert cancelled(platform, job_id).startswith("killed: ")
     after = submitted(platform, "diagnostics.fail", kind="final")
     wait_until(lambda: job(platform, after).status == "failed", timeout_s=30)
+
+
+def test_a_deaf_job_of_a_shared_process_takes_its_neighbours_along_and_they_start_again_uncounted(
+    platform: Platform, engine: Engine
+) -> None:
+    sleep = {"seconds": 8, "steps": 8}
+    neighbours = [in_queue(platform, "short", "diagnostics.sleep", **sleep) for _ in range(2)]
+    deaf = in_queue(platform, "short", "diagnostics.fail", kind="hang")
+    everybody = [*neighbours, deaf]
+    wait_until(lambda: {job(platform, one).status for one in everybody} == {"running"})
+
+    assert cancelled(platform, deaf).startswith("killed: ")
+    wait_until(lambda: engine.processes["short"].poll() == -SIGKILL)
+    engine.restart_what_ended()
+
+    wait_until(lambda: ended(platform) == len(everybody), timeout_s=60)
+    found = [job(platform, one) for one in neighbours]
+    assert {(one.status, one.attempt, one.queue) for one in found} == {("completed", 2, "long")}
+    assert {(one.failures, one.crashes) for one in found} == {(0, 0)}
+    after = submitted(platform, "diagnostics.echo")
+    wait_until(lambda: job(platform, after).status == "completed")
 
 
 def test_a_deploy_under_load_loses_no_job_and_counts_no_failure(

@@ -34,6 +34,7 @@ from stellwerk.jobs.interruptions import (
 from stellwerk.jobs.lifecycle import Outcome
 from stellwerk.jobs.outcomes import Ended
 from stellwerk.jobs.ports import Wakeup
+from stellwerk.jobs.queues import alone
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.suspension import suspend
@@ -174,13 +175,16 @@ class Runner:
                 )
         raise interruption
 
-    def _failed(self, ctx: JobContext, exc: StellwerkError) -> Report:
+    def _failed(self, ctx: JobContext, exc: StellwerkError, queue: str | None = None) -> Report:
+        """Retry it where that can help, perhaps in another `queue`, or end it."""
         claimed, error = ctx.claimed, error_of(exc)
         if error["retryable"] and claimed.failures + 1 < claimed.max_attempts:
             delay_s = backoff_s(claimed, exc.retry_after_s)
             return self._again(
                 ctx,
-                lambda work: lifecycle.retry_later(work, claimed, error=error, delay_s=delay_s),
+                lambda work: lifecycle.retry_later(
+                    work, claimed, error=error, delay_s=delay_s, queue=queue
+                ),
                 f"failed, next attempt in {delay_s:.1f} s: {exc.message}",
             )
         error = final_error(claimed, error, exc.message)
@@ -258,6 +262,7 @@ class Runner:
     def _kill(self, ctx: JobContext) -> None:
         """The handler does not listen: record why, then kill this process; subprocesses follow.
 
+        Others may share the process and start again elsewhere: its next attempt runs alone.
         A worker that is stopping is killed by whoever stops it, once its jobs are handed over.
         """
         if ctx.stop_reason is HandedOver:
@@ -269,6 +274,6 @@ class Runner:
             if ctx.stop_reason is Cancelled:
                 self._end(ctx, lifecycle.cancelled(HowStopped.KILLED))
             elif ctx.stop_reason is TimeLimitReached:
-                self._failed(ctx, over_limit(ctx.claimed))
+                self._failed(ctx, over_limit(ctx.claimed), queue=alone(ctx.claimed.queue))
         finally:
             os.kill(os.getpid(), signal.SIGKILL)

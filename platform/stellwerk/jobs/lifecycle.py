@@ -69,7 +69,8 @@ _REQUEUE = _statement(
     f"""
     UPDATE jobs SET status = 'queued', version = version + 1, run_at = now() + :delay,
         failures = failures + :failed, error = coalesce(:error, error), lease_until = NULL,
-        lease_token = NULL, published_at = NULL, message = :message
+        lease_token = NULL, published_at = NULL, message = :message,
+        queue = coalesce(:queue, queue)
     WHERE {FENCE} RETURNING id
 """,
     "error",
@@ -126,15 +127,22 @@ def finish(runtime: Runtime, work: Unit, claimed: Claim, outcome: Outcome) -> No
     after_end(runtime, work, claimed.operation, ended)
 
 
-def retry_later(work: Unit, claimed: Claim, *, error: dict[str, Any], delay_s: float) -> None:
-    """Give a failed attempt back to the queue, to be tried again after `delay_s`."""
-    values = {"delay": timedelta(seconds=delay_s), "failed": 1, "error": error}
+def retry_later(
+    work: Unit,
+    claimed: Claim,
+    *,
+    error: dict[str, Any],
+    delay_s: float,
+    queue: str | None = None,
+) -> None:
+    """Give a failed attempt back to its queue, or another, to be tried again after `delay_s`."""
+    values = {"delay": timedelta(seconds=delay_s), "failed": 1, "error": error, "queue": queue}
     _requeue(work, claimed, values | {"message": error["message"]})
 
 
 def hand_over(work: Unit, claimed: Claim, *, reason: str, delay_s: float = 0.0) -> None:
     """Give the job back uncounted: its worker is stopping, or it has to wait a while."""
-    values = {"delay": timedelta(seconds=delay_s), "failed": 0, "error": None}
+    values = {"delay": timedelta(seconds=delay_s), "failed": 0, "error": None, "queue": None}
     _requeue(work, claimed, values | {"message": reason})
 
 

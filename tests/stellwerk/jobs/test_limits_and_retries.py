@@ -41,7 +41,8 @@ def handler(ctx, payload):
     time.sleep(60)
 
 platform = bootstrap(load_settings(), role="deaf")
-with trial(platform, handler, time_limit_s=0.5, retry=RetryPolicy(max_attempts=1)) as run:
+retry = RetryPolicy(max_attempts=int(sys.argv[1]))
+with trial(platform, handler, time_limit_s=0.5, retry=retry) as run:
     run.attempt(run.submit())
 """
 
@@ -73,13 +74,16 @@ def test_a_job_that_takes_too_long_is_stopped_and_says_why(platform: Platform) -
     assert run.document(job_id)["error"]["code"] == "TIME_LIMIT_EXCEEDED"
 
 
-def test_a_handler_that_does_not_listen_is_killed_with_its_process_once_that_is_recorded(
-    platform: Platform,
+@pytest.mark.parametrize(
+    ("attempts", "becomes"), [(1, ("failed", "short")), (2, ("queued", "long"))]
+)
+def test_a_handler_that_does_not_listen_is_killed_with_its_process_and_runs_alone_if_at_all(
+    platform: Platform, attempts: int, becomes: tuple[str, str]
 ) -> None:
     variables = as_variables(platform.settings) | {"STELLWERK_JOB_KILL_GRACE_S": "0.5"}
     support = str(Path(__file__).resolve().parents[2] / "support")
     ran = subprocess.run(  # noqa: S603  our own script
-        [sys.executable, "-c", DEAF],
+        [sys.executable, "-c", DEAF, str(attempts)],
         env=environment() | variables | {"PYTHONPATH": support},
         capture_output=True,
         text=True,
@@ -90,7 +94,8 @@ def test_a_handler_that_does_not_listen_is_killed_with_its_process_once_that_is_
     with platform.runtime.sessions() as session:
         job = session.get_one(Job, UUID(ran.stdout.split()[0]))
     assert job.error
-    assert (job.status, job.error["code"]) == ("failed", "TIME_LIMIT_EXCEEDED")
+    assert job.error["code"] == "TIME_LIMIT_EXCEEDED"
+    assert ((job.status, job.queue), job.failures) == (becomes, 1)
 
 
 @given(failures=st.integers(0, 20), asked_s=st.none() | st.floats(0, 5000))
