@@ -240,6 +240,7 @@ def upgrade() -> None:
         ),
         sa.Column("has_children", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("cancels_children", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("schedule_id", sa.Uuid(), nullable=True),
         sa.Column(
             "tags", postgresql.ARRAY(sa.String(length=64)), server_default="{}", nullable=False
         ),
@@ -380,6 +381,15 @@ def upgrade() -> None:
         ["queue", "published_at"],
         unique=False,
         postgresql_where=sa.text("status = 'queued' AND published_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_jobs_schedule_active",
+        "jobs",
+        ["schedule_id"],
+        unique=False,
+        postgresql_where=sa.text(
+            "schedule_id IS NOT NULL AND status IN ('queued', 'running', 'waiting')"
+        ),
     )
     op.create_index(
         "ix_jobs_tags",
@@ -705,13 +715,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("job_id IS NOT NULL"),
     )
     op.create_index(
-        "ix_schedule_fires_jobs",
-        "schedule_fires",
-        ["schedule_id", sa.literal_column("fire_at DESC")],
-        unique=False,
-        postgresql_where=sa.text("job_id IS NOT NULL"),
-    )
-    op.create_index(
         "ix_schedule_fires_waiting",
         "schedule_fires",
         ["schedule_id", "fire_at"],
@@ -917,11 +920,6 @@ def downgrade() -> None:
         postgresql_where=sa.text("outcome = 'waiting'"),
     )
     op.drop_index(
-        "ix_schedule_fires_jobs",
-        table_name="schedule_fires",
-        postgresql_where=sa.text("job_id IS NOT NULL"),
-    )
-    op.drop_index(
         "ix_schedule_fires_job",
         table_name="schedule_fires",
         postgresql_where=sa.text("job_id IS NOT NULL"),
@@ -978,6 +976,13 @@ def downgrade() -> None:
         table_name="jobs",
         postgresql_using="gin",
         postgresql_where=sa.text("tags <> '{}'"),
+    )
+    op.drop_index(
+        "ix_jobs_schedule_active",
+        table_name="jobs",
+        postgresql_where=sa.text(
+            "schedule_id IS NOT NULL AND status IN ('queued', 'running', 'waiting')"
+        ),
     )
     op.drop_index(
         "ix_jobs_published",

@@ -71,6 +71,11 @@ class Job(Base):
             postgresql_where=text(f"operation_key IS NOT NULL AND {ACTIVE}"),
         ),
         *FAMILIES,
+        Index(
+            "ix_jobs_schedule_active",
+            "schedule_id",
+            postgresql_where=text(f"schedule_id IS NOT NULL AND {ACTIVE}"),
+        ),
         {"postgresql_with": {"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
 
@@ -113,6 +118,7 @@ class Job(Base):
     awaits: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     has_children: Mapped[bool] = mapped_column(server_default="false")  # or had
     cancels_children: Mapped[bool] = mapped_column(server_default="false")  # those still live
+    schedule_id: Mapped[Uuid | None]  # that made it; it may be deleted before its jobs
     tags: Mapped[list[str]] = mapped_column(ARRAY(String(64)), server_default="{}")
     callback_url: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(String(128))

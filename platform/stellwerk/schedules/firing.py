@@ -37,17 +37,14 @@ _WAITING = text("""
     SELECT s.id FROM schedules s JOIN (
         SELECT schedule_id, min(fire_at) AS since FROM schedule_fires WHERE outcome = 'waiting'
         GROUP BY schedule_id) w ON w.schedule_id = s.id
-    WHERE s.paused_at IS NULL AND NOT EXISTS (SELECT 1 FROM (
-        SELECT job_id FROM schedule_fires WHERE schedule_id = s.id AND job_id IS NOT NULL
-        ORDER BY fire_at DESC LIMIT 20) f
-        JOIN jobs ON jobs.id = f.job_id WHERE jobs.finished_at IS NULL)
+    WHERE s.paused_at IS NULL
+        AND NOT EXISTS (SELECT 1 FROM jobs WHERE schedule_id = s.id
+            AND status IN ('queued', 'running', 'waiting'))
     ORDER BY w.since LIMIT :batch
 """)
 _IS_BUSY = text("""
-    SELECT EXISTS (SELECT 1 FROM (
-        SELECT job_id FROM schedule_fires WHERE schedule_id = :id AND job_id IS NOT NULL
-        ORDER BY fire_at DESC LIMIT 20) f
-        JOIN jobs ON jobs.id = f.job_id WHERE jobs.finished_at IS NULL)
+    SELECT EXISTS (SELECT 1 FROM jobs WHERE schedule_id = :id
+        AND status IN ('queued', 'running', 'waiting'))
 """)
 
 
@@ -176,6 +173,7 @@ def _submit(runtime: Runtime, work: Unit, schedule: Schedule) -> UUID:
         tags=(*schedule.tags, f"schedule:{schedule.id}"),
     )
     job = accept(runtime, work, submission, checked_payload(operation, schedule.payload))
+    job.schedule_id = schedule.id
     work.session.flush()
     return job.id
 

@@ -88,12 +88,6 @@ class ScheduleFire(Base):
     __tablename__ = "schedule_fires"
     __table_args__ = (
         CheckConstraint(f"outcome IN ({_OUTCOMES})", name="outcome"),
-        Index(
-            "ix_schedule_fires_jobs",
-            "schedule_id",
-            text("fire_at DESC"),
-            postgresql_where=text("job_id IS NOT NULL"),
-        ),
         Index("ix_schedule_fires_job", "job_id", postgresql_where=text("job_id IS NOT NULL")),
         Index(
             "ix_schedule_fires_waiting",
