@@ -455,6 +455,8 @@ def upgrade() -> None:
         sa.Column(
             "tags", postgresql.ARRAY(sa.String(length=64)), server_default="{}", nullable=False
         ),
+        sa.Column("queue", sa.String(length=40), nullable=True),
+        sa.Column("callback_url", sa.Text(), nullable=True),
         sa.Column("cron", sa.String(length=100), nullable=True),
         sa.Column("time_zone", sa.String(length=64), server_default="UTC", nullable=False),
         sa.Column("interval_s", sa.Integer(), nullable=True),

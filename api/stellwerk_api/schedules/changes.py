@@ -11,10 +11,13 @@ from stellwerk.jobs.idempotency import Replayed, name_jobs, reserve
 from stellwerk.jobs.runtime import Unit, unit
 from stellwerk.schedules import firing, queries, service
 from stellwerk.schedules.model import Schedule
+from stellwerk.webhooks.service import refuse_callbacks
 from stellwerk_api.accepted import accepted
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.idempotency import once, replay
+
+CALLBACK = "callback_url"
 
 
 def created(fields: dict[str, Any]) -> dict[str, Any]:
@@ -22,6 +25,7 @@ def created(fields: dict[str, Any]) -> dict[str, Any]:
     here, sender = platform(), caller()
     operation = here.runtime.registry.get(fields["operation"])
     sender.require_operation(operation.name, operation.permission)
+    refuse_callbacks(here.runtime, sender.user_id, {CALLBACK: fields.get(CALLBACK)})
     with here.runtime.sessions.begin() as session:
         made = service.create(
             session,
@@ -32,6 +36,15 @@ def created(fields: dict[str, Any]) -> dict[str, Any]:
         )
         session.flush()
         return queries.schedule(session, sender.user_id, made.id)
+
+
+def patched(schedule_id: UUID, fields: dict[str, Any]) -> dict[str, Any]:
+    """One of the caller's schedules, with these fields set."""
+    runtime = platform().runtime
+    refuse_callbacks(runtime, caller().user_id, {CALLBACK: fields.get(CALLBACK)})
+    return changed(
+        schedule_id, lambda session, row: service.change(session, runtime.registry, row, fields)
+    )
 
 
 def changed(schedule_id: UUID, change: Callable[[Session, Schedule], None]) -> dict[str, Any]:

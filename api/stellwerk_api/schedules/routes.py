@@ -65,10 +65,7 @@ def show(schedule_id: UUID) -> dict[str, Any]:
 @blueprint.raises(404)
 def change(fields: dict[str, Any], schedule_id: UUID) -> dict[str, Any]:
     """Change what you send; the rest stays. A new timing counts from now on."""
-    registry = platform().runtime.registry
-    return changes.changed(
-        schedule_id, lambda session, row: service.change(session, registry, row, fields)
-    )
+    return changes.patched(schedule_id, fields)
 
 
 @blueprint.delete("/<uuid:schedule_id>")

@@ -36,6 +36,8 @@ def schedules(ctx: click.Context, *, as_json: bool) -> None:
 @click.option("--time-zone", default="UTC", show_default=True, help="In which --cron is read.")
 @click.option("--overlap", type=click.Choice([one.value for one in Overlap]), default="skip")
 @click.option("--misfire", type=click.Choice([one.value for one in Misfire]), default="skip")
+@click.option("--queue", help="Of its jobs; by default the operation's.")
+@click.option("--callback-url", metavar="URL", help="Told of the end of each job.")
 @click.option("--json", "source", metavar="JSON|@FILE|-", help="The payload; - is stdin.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One value of it.")
 def create(source: str | None, assignments: tuple[str, ...], **fields: Any) -> None:

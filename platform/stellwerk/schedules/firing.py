@@ -171,6 +171,8 @@ def _submit(runtime: Runtime, work: Unit, schedule: Schedule) -> UUID:
         payload=schedule.payload,
         owner_id=schedule.owner_id,
         tags=(*schedule.tags, f"schedule:{schedule.id}"),
+        queue=schedule.queue,
+        callback_url=schedule.callback_url,
     )
     job = accept(runtime, work, submission, checked_payload(operation, schedule.payload))
     job.schedule_id = schedule.id

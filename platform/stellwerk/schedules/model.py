@@ -61,6 +61,8 @@ class Schedule(Base):
     operation: Mapped[str] = mapped_column(String(80))
     payload: Mapped[Json]
     tags: Mapped[list[str]] = mapped_column(ARRAY(String(64)), server_default="{}")
+    queue: Mapped[str | None] = mapped_column(String(40))  # None: the operation's
+    callback_url: Mapped[str | None] = mapped_column(Text)  # of each of its jobs
     cron: Mapped[str | None] = mapped_column(String(100))
     time_zone: Mapped[str] = mapped_column(String(64), server_default="UTC")
     interval_s: Mapped[int | None]

@@ -4,6 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from stellwerk.fields import CronExpression, Instant, Moment, PlainString, TimeZoneName
 from stellwerk.jobs.states import JobStatus
+from stellwerk.providers.outbound.targets import LONGEST_URL
 from stellwerk.schedules.model import FireOutcome, Misfire, Overlap
 
 YEAR_S = 366 * 24 * 3600
@@ -19,6 +20,22 @@ class SchedulePatch(Schema):
     )
     tags = fields.List(
         PlainString(validate=validate.Length(1, 64)), validate=validate.Length(max=19)
+    )
+    queue = PlainString(
+        allow_none=True,
+        validate=validate.Length(1, 40),
+        metadata={
+            "description": "Of its jobs: the operation's own (null), or the same with `_low` "
+            "behind it."
+        },
+    )
+    callback_url = PlainString(
+        allow_none=True,
+        validate=validate.Length(1, LONGEST_URL),
+        metadata={
+            "description": "Told of each job's end by a signed POST; make a secret for it first: "
+            "POST /webhook-endpoints/callback-secret."
+        },
     )
     cron = CronExpression(
         allow_none=True,

@@ -10,7 +10,7 @@ from stellwerk.clock import new_id
 from stellwerk.errors import ErrorCode, FieldError, InvalidInput, NotPermitted
 from stellwerk.identity.model import User
 from stellwerk.jobs.operation import Registry
-from stellwerk.jobs.submission import checked_payload
+from stellwerk.jobs.submission import checked_payload, chosen_queue
 from stellwerk.schedules.model import Misfire, Overlap, Schedule
 
 DEFAULTS: dict[str, Any] = {
@@ -73,6 +73,7 @@ def _check(schedule: Schedule, registry: Registry) -> None:
         reason = "Either `cron` or `interval_s`, and not both."
         raise InvalidInput("The schedule is not valid.", errors=[FieldError("cron", reason)])
     operation = registry.get(schedule.operation)
+    chosen_queue(operation, schedule.queue)
     try:
         schedule.payload = checked_payload(operation, schedule.payload)
     except InvalidInput as exc:

@@ -5,9 +5,8 @@ from embedded import wait_until
 
 
 def test_a_schedule_fires_until_it_is_paused_and_is_run_by_hand(working: CommandLine) -> None:
-    schedule_id = working.done(
-        "schedules", "create", "hello", "diagnostics.echo", "--every", "1", "--set", "message=hi"
-    ).strip()
+    command = "schedules create hello diagnostics.echo --every 1 --set message=hi --queue short_low"
+    schedule_id = working.done(*command.split()).strip()
     wait_until(
         lambda: [
             fire
@@ -18,6 +17,7 @@ def test_a_schedule_fires_until_it_is_paused_and_is_run_by_hand(working: Command
     )
     working.done("schedules", "pause", schedule_id)
     (listed,) = working.json("schedules")
+    assert listed["queue"] == "short_low"
     assert (listed["id"], listed["paused"], listed["next_fire_at"]) == (schedule_id, True, None)
 
     job_id = working.done("schedules", "run", schedule_id).strip()

@@ -1,9 +1,12 @@
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from api import UNKNOWN_ID, ApiUser, error_of
+from stellwerk.bootstrap import Platform
+from stellwerk.jobs.model import Job
 
 WEEKLY = {
     "name": "weekly",
@@ -59,6 +62,30 @@ def test_run_now_submits_a_job_that_carries_the_schedules_tag(ada: ApiUser) -> N
     assert ada.get(f"/schedules/{made['id']}").get_json()["last_fire"] == fire
 
 
+def test_its_jobs_go_to_the_queue_and_call_back_as_the_schedule_says(
+    ada: ApiUser, platform: Platform
+) -> None:
+    wanted = {"queue": "short_low", "callback_url": "https://example.com/ended"}
+    error = error_of(ada.post("/schedules", {**WEEKLY, **wanted}), 422)
+    assert error["details"]["field"] == "callback_url"
+    assert ada.post("/webhook-endpoints/callback-secret").status_code == 200
+    made = create(ada, **wanted)
+    assert (made["queue"], made["callback_url"]) == tuple(wanted.values())
+    path = f"/schedules/{made['id']}"
+
+    def ran() -> tuple[str, str | None]:
+        job_id = ada.post(f"{path}/run").get_json()["job_id"]
+        with platform.runtime.sessions() as session:
+            job = session.get_one(Job, UUID(job_id))
+            return job.queue, job.callback_url
+
+    assert ran() == ("short_low", wanted["callback_url"])
+    error = error_of(ada.send("PATCH", path, json={"callback_url": "ftp://example.com"}), 422)
+    assert error["details"]["field"] == "callback_url"
+    assert ada.send("PATCH", path, json={"queue": None, "callback_url": None}).status_code == 200
+    assert ran() == ("short", None)
+
+
 def test_the_times_it_was_due_are_listed_by_pages_newest_first(ada: ApiUser) -> None:
     path = f"/schedules/{create(ada)['id']}"
     ids = [ada.post(f"{path}/run").get_json()["job_id"] for _ in range(3)]
@@ -85,6 +112,8 @@ def test_the_times_it_was_due_are_listed_by_pages_newest_first(ada: ApiUser) -> 
         ({"starts_at": "tomorrow"}, "starts_at"),
         ({"name": ""}, "name"),
         ({"owner_id": 1}, "owner_id"),
+        ({"queue": "media"}, "queue"),
+        ({"callback_url": "https://user@example.com"}, "callback_url"),
     ],
 )
 def test_a_schedule_that_makes_no_sense_is_refused_by_field(
