@@ -28,7 +28,7 @@ run: setup ## bring everything up on port 8000 and stay; Ctrl-C ends it
 	@exec $(BIN)/stellwerk up
 
 test: setup ## run the tests
-	@$(BIN)/pytest -q -n 3 --dist loadgroup
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 3 --dist loadgroup
 
 chaos: setup ## kill workers 40 times under 20,000 jobs, ours and bare Celery's; writes docs/chaos.md
 	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/forty_kills.py
