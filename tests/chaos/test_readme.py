@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from full_stack import full_stack
+from stack_runs import StackRun
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
-pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("readme"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
 
 def examples() -> str:
@@ -21,19 +21,18 @@ def examples() -> str:
     return found[1]
 
 
-def test_the_curl_examples_work_when_pasted(tmp_path: Path) -> None:
-    with full_stack(tmp_path) as run:
-        script = examples().replace(
-            "http://localhost:8000", run.document()["urls"]["api"].removesuffix("/api/v1")
-        )
-        ran = subprocess.run(  # noqa: S603  our own README
-            ["/bin/sh", "-e", "-c", script],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
+def test_the_curl_examples_work_when_pasted(run: StackRun, tmp_path: Path) -> None:
+    script = examples().replace(
+        "http://localhost:8000", run.document()["urls"]["api"].removesuffix("/api/v1")
+    )
+    ran = subprocess.run(  # noqa: S603  our own README
+        ["/bin/sh", "-e", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
 
     assert ran.returncode == 0, ran.stderr
     assert '"status":"completed"' in ran.stdout
