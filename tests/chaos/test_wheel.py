@@ -26,9 +26,10 @@ def test_the_wheel_installed_alone_carries_out_a_job(tmp_path: Path) -> None:
     source, dist, installed = (tmp_path / name for name in ("source", "dist", "venv"))
     shutil.copytree(ROOT, source, ignore=LEFT_OUT)
     run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", dist, source)
-    venv.create(installed, with_pip=True)
-    pip = (installed / "bin" / "python", "-m", "pip", "install", "-q", "--only-binary", ":all:")
-    run(*pip, "-c", ROOT / "constraints.txt", next(dist.glob("*.whl")))
+    venv.create(installed)
+    pip = (sys.executable, "-m", "pip", "--python", installed, "install", "-q")
+    wheels = ("--only-binary", ":all:", "-c", ROOT / "constraints.txt")
+    run(*pip, *wheels, next(dist.glob("*.whl")))
     outside = tmp_path / "outside"
     outside.mkdir()
 
