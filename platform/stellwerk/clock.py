@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from hashlib import sha256
 from uuid import UUID
 
 import uuid_utils
@@ -18,6 +19,13 @@ def utc_now() -> datetime:
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): sorts by the time it was made."""
     return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def id_at(moment: datetime, name: str) -> UUID:
+    """A UUIDv7 of that moment which is the same for whoever gives it the same name."""
+    value = lowest_id_since(moment).int | int.from_bytes(sha256(name.encode()).digest()[:10])
+    value = value & ~(0xF << 76) | 7 << 76  # its version
+    return UUID(int=value & ~(3 << 62) | 2 << 62)  # its variant
 
 
 def new_id_text() -> str:

@@ -1,57 +1,94 @@
 """A whole stack while jobs with effects run in it, and something is killed, emptied or cut off.
 
-After each: everything that was accepted has ended, its effect happened once by the count of an
-outside world, and what clients poll is what the ledger has.
+All the while somebody submits. After each: everything that was accepted is there once and has
+ended, its effect happened once by the count of an outside world, what clients poll is what the
+ledger has, and what a killed worker held was claimed again soon.
 """
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from uuid import UUID
 
 import psycopg2
 import pytest
 import redis
+from sqlalchemy import text
 
 from embedded import wait_until
 from full_stack import Client
+from rescues import Rescues
 from stack_runs import StackRun
-from stellwerk.diagnostics.recorder import Recorder
+from stellwerk.bootstrap import Platform, bootstrap
+from stellwerk.diagnostics.recorder import recorder
+from stellwerk.jobs import queries
+from stellwerk.jobs.queues import choices
 from stellwerk.settings import Settings, load_settings
 from stellwerk.stack.plan import joined_settings
+from stream import Stream
 
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
+RESCUE_WITHIN_S = 12.0  # twice the lease of conftest.py
 CUT_OFF = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+_TAGGED = text("SELECT id FROM jobs WHERE tags @> ARRAY[CAST(:tag AS varchar)]")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A stack, who looks into its ledger, and who watches what kills take."""
+
+    run: StackRun
+    platform: Platform
+    rescues: Rescues
+
+
+@pytest.fixture(scope="module")
+def platform(run: StackRun) -> Iterator[Platform]:
+    """Collaborators that look into the stack's own servers."""
+    looking = bootstrap(settings_of(run), role="tests")
+    yield looking
+    looking.close()
+
+
+@pytest.fixture
+def scene(run: StackRun, platform: Platform) -> Iterator[Scene]:
+    rescues = Rescues(platform)
+    yield Scene(run, platform, rescues)
+    rescues.stop()
 
 
 def settings_of(run: StackRun) -> Settings:
     return joined_settings(load_settings(home=run.home.path, database_url="", redis_url=""))
 
 
-def kill(name: str) -> Callable[[StackRun], None]:
+def kill(name: str) -> Callable[[Scene], None]:
     """SIGKILL of one of the stack's processes, which is started again."""
 
-    def strike(run: StackRun) -> None:
-        pid = run.pid_of(name)
-        assert pid, run.output
+    def strike(scene: Scene) -> None:
+        pid = scene.run.pid_of(name)
+        assert pid, scene.run.output
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: run.pid_of(name) not in {None, pid}, timeout_s=30)
+        if name.startswith("worker_"):
+            scene.rescues.struck(choices(name.removeprefix("worker_")))
+        wait_until(lambda: scene.run.pid_of(name) not in {None, pid}, timeout_s=30)
 
     strike.__name__ = f"kill {name}"
     return strike
 
 
-def empty_redis(run: StackRun) -> None:
-    with closing(redis.Redis.from_url(settings_of(run).redis())) as client:
+def empty_redis(scene: Scene) -> None:
+    with closing(redis.Redis.from_url(settings_of(scene.run).redis())) as client:
         client.flushall()
 
 
-def cut_connections(run: StackRun) -> None:
-    url = settings_of(run).database_url.get_secret_value()
+def cut_connections(scene: Scene) -> None:
+    url = settings_of(scene.run).database_url.get_secret_value()
     with closing(psycopg2.connect(url)) as connection:
         connection.cursor().execute(CUT_OFF)
 
@@ -71,23 +108,44 @@ STRIKES = [
 
 @pytest.mark.parametrize("strike", STRIKES, ids=lambda strike: strike.__name__.replace(" ", "_"))
 def test_jobs_with_effects_survive(
-    run: StackRun, operator: Client, strike: Callable[[StackRun], None]
+    scene: Scene, operator: Client, strike: Callable[[Scene], None]
 ) -> None:
     slow = {"kind": "probe", "count": 3, "call_s": 0.3}
-    effects = [operator.submit("diagnostics.effect", slow) for _ in range(3)]
-    effects.append(operator.submit("diagnostics.effect", {"kind": "idempotent"}))
-    echoes = [operator.submit("diagnostics.echo", {}) for _ in range(5)]
-    wait_until(lambda: operator.has(effects[0], "running"))
+    with Stream(operator) as stream:
+        effects = [operator.submit("diagnostics.effect", slow) for _ in range(3)]
+        wait_until(lambda: operator.has(effects[0], "running"))
+        wait_until(lambda: stream.has(5))
 
-    strike(run)
+        strike(scene)
 
-    wait_until(lambda: operator.request("GET", "/health/ready").ok, timeout_s=30)
-    for job_id in (*effects, *echoes):
-        job = operator.ended(job_id, timeout_s=90)
-        assert (job["status"], job["failures"]) == ("completed", 0), job
-    world = Recorder(run.home.path / "diagnostics" / "effects").counts()
-    for job_id in effects:
-        counts = {key: count for key, count in world.items() if key.startswith(job_id)}
-        assert set(counts.values()) == {1}, counts
-    listed = {job["job_id"]: job for job in operator.expect(200, "GET", "/jobs?limit=50")["items"]}
-    assert all(operator.job(job_id) == listed[job_id] for job_id in (*effects, *echoes))
+        wait_until(lambda: is_ready(operator), timeout_s=30)
+        before = len(stream.accepted)
+        wait_until(lambda: stream.has(before + 5), timeout_s=30)
+
+    assert_all_is_well(scene.platform, operator, stream, [*effects, *stream.effects()])
+    assert (scene.rescues.slowest_s or 0.0) <= RESCUE_WITHIN_S
+
+
+def is_ready(client: Client) -> bool:
+    return client.request("GET", "/health/ready").ok
+
+
+def assert_all_is_well(
+    platform: Platform, client: Client, stream: Stream, effects: list[str]
+) -> None:
+    """All have ended, once, with their effects; what is polled is what the ledger has."""
+    jobs = {*effects, *stream.accepted.values()}
+    shown = {job_id: client.ended(job_id, timeout_s=90) for job_id in jobs}
+    assert {(job["status"], job["failures"]) for job in shown.values()} == {("completed", 0)}
+    assert stream.ask_again() == stream.accepted
+
+    counts = recorder(platform.settings).counts()
+    done = {
+        job_id: [n for key, n in counts.items() if key.startswith(job_id)] for job_id in effects
+    }
+    assert {times for found in done.values() for times in found or [0]} == {1}
+    with platform.runtime.sessions() as session:
+        stored = {str(job_id) for job_id in session.scalars(_TAGGED, {"tag": stream.tag})}
+        changes = queries.changes(session, platform.runtime.registry, map(UUID, jobs))
+    assert stored == set(stream.accepted.values())
+    assert {str(change.job_id): change.document for change in changes} == shown

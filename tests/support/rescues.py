@@ -8,11 +8,13 @@ import re
 import time
 from base64 import b64decode
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Event, Lock, Thread
 from uuid import UUID
 
 import orjson
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.bootstrap import Platform
 from stellwerk.broker.messages import queue_key
@@ -73,7 +75,8 @@ class Rescues:
 
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
-            self._look()
+            with suppress(SQLAlchemyError):  # the ledger may be what is broken
+                self._look()
 
     def _look(self) -> None:
         with self._lock:

@@ -45,7 +45,7 @@ from stellwerk.logs import configure_logs
 from stellwerk.settings import settings
 from stellwerk.tracing import start_tracing
 from stellwerk_workers import presence
-from stellwerk_workers.beat import SCHEDULE, SUBMIT_TASK
+from stellwerk_workers.beat import HOUR_S, SCHEDULE, SUBMIT_TASK, id_of_turn
 from stellwerk_workers.finisher import Finisher, Told
 from stellwerk_workers.flower import GroupedEvents
 from stellwerk_workers.handlers import load_handlers
@@ -163,10 +163,12 @@ def _release(here: Platform, wakeups: Sequence[Wakeup]) -> None:
         log.warning("not released", reason=str(exc).splitlines()[0])
 
 
-def submit_scheduled(task: Task[Any, Any], operation: str) -> None:  # noqa: ARG001  bound
-    """Submit a housekeeping job for beat; several beats make one job, by its unique key."""
+def submit_scheduled(task: Task[Any, Any], operation: str, every_s: int = HOUR_S) -> None:  # noqa: ARG001  bound
+    """Submit a housekeeping job for beat; several beats make one job, which the turn names."""
+    job_id = id_of_turn(operation, every_s)
+    wanted = Submission(operation, {}, owner_id=None, unique_key="beat", job_id=job_id)
     try:
-        submit(platform().runtime, Submission(operation, {}, owner_id=None, unique_key="beat"))
+        submit(platform().runtime, wanted)
     except (StellwerkError, SQLAlchemyError) as exc:
         log.info("scheduled job not submitted", operation=operation, reason=str(exc))
 
