@@ -6,6 +6,7 @@ import pytest
 
 from embedded import wait_until
 from people import add_channel, add_user
+from results import assert_result_fits
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs import queries as jobs
 from stellwerk.jobs.submission import Submission, submit
@@ -44,6 +45,7 @@ def test_a_generated_video_plays_speaks_and_has_the_length_asked_for(
         video = queries.video(session, user_id, queries.video_of_job(session, job_id).id)
         row = jobs.artifact(session, job_id, "video.mp4")
     assert job["status"] == "completed", job["error"]
+    assert_result_fits(job)
     path = tmp_path_factory.mktemp("video") / "video.mp4"
     platform.artifacts.get(row.storage_key, path)
 

@@ -25,7 +25,11 @@ PREFER = header(
     "wait=10",
 )
 RANGE = header("Range", "A part of the file (RFC 9110, 14.2); one range.", "bytes=0-1023")
-IF_RANGE = header("If-Range", "The part only if the file has this ETag, else all of it.", '"…"')
+IF_RANGE = header(
+    "If-Range",
+    "The part only if the file has this ETag, else all of it.",
+    '"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"',
+)
 IF_NONE_MATCH = header(
     "If-None-Match", "304 if this ETag is still the newest.", '"7-5d1f0c2b9a7e4f36"'
 )

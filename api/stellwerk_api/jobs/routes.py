@@ -174,6 +174,7 @@ def resolve(body: Mapping[str, Any], job_id: UUID) -> Response:
 @jobs.get("/<uuid:job_id>/events")
 @requires("jobs:read")
 @jobs.answers(200, {"type": "string"}, content_type="text/event-stream")
+@jobs.also(204, "The job has ended, and nothing follows the event that `Last-Event-ID` names.")
 @jobs.reads(LAST_EVENT_ID)
 @jobs.raises(404, 406, 410, 429)
 def events(job_id: UUID) -> Response:

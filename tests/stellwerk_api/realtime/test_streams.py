@@ -12,6 +12,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.jobs.ports import Event
 from stellwerk.live import keys
 from stellwerk.live.events import EventId
+from stellwerk_api.documentation.parameters import LAST_EVENT_ID
 
 
 def test_a_stream_starts_with_a_snapshot_and_ends_with_the_job(
@@ -43,6 +44,14 @@ def test_a_reconnect_goes_on_after_the_last_event_it_saw(client: Client) -> None
         found = list(stream)
     assert kinds(found) == ["end"]
     assert EventId.parse(found[0].id) > EventId.parse(seen.id)
+
+
+def test_the_documented_example_of_a_last_event_is_understood(client: Client) -> None:
+    job_id, ended = submit_for_later(client), submit_for_later(client)
+    cancel(client, ended)
+    for path, status in ((job_id, 200), (ended, 204)):
+        with events(client, path, last_id=LAST_EVENT_ID["example"]) as (answer, _):
+            assert answer.status_code == status
 
 
 def test_a_reconnect_after_the_end_gets_204(client: Client) -> None:

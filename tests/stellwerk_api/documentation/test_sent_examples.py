@@ -1,0 +1,220 @@
+"""Every request that the OpenAPI document shows is sent as it stands there, and accepted."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask.testing import FlaskClient
+
+from api import API, ApiUser
+from attempts import attempt
+from receiver import receiving
+from stellwerk.bootstrap import Platform
+from stellwerk.jobs import control, lifecycle
+from stellwerk.jobs.lifecycle import Outcome
+from stellwerk.jobs.model import JobArtifact, JobStep
+from stellwerk.jobs.runtime import unit
+from stellwerk.jobs.states import JobStatus
+
+CHANNEL = {"name": "Signals"}
+SCHEDULE = {"operation": "diagnostics.echo", "interval_s": 3600}
+# Flask itself refuses streams; test_streams.py sends this example through the edge.
+STREAMED = {"GET /jobs/{job_id}/events"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Who sends the examples, and where to."""
+
+    platform: Platform
+    ada: ApiUser
+    admin: ApiUser
+    realtime: ApiUser
+    folder: Path
+
+
+@pytest.fixture
+def stage(
+    platform: Platform, client: FlaskClient, ada: ApiUser, admin: ApiUser, tmp_path: Path
+) -> Stage:
+    token = platform.settings.realtime_secret()
+    realtime = ApiUser(client, {"Authorization": f"Bearer {token}"})
+    return Stage(platform, ada, admin, realtime, tmp_path)
+
+
+def test_every_example_of_a_request_is_accepted(stage: Stage, client: FlaskClient) -> None:
+    shown = {
+        name: operation
+        for name, operation in operations(client.get("/api/openapi.json").get_json())
+        if shows_examples(operation) and name not in STREAMED
+    }
+    assert set(PLACES) <= set(shown)
+    for name, operation in shown.items():
+        answered = send(stage, name, operation)
+        assert (answered in operation["responses"], answered[0]) == (True, "2"), name
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method in ("get", "post", "patch", "put", "delete"):
+            if method in methods:
+                yield f"{method.upper()} {path.removeprefix(API)}", methods[method]
+
+
+def shows_examples(operation: Mapping[str, Any]) -> bool:
+    return "requestBody" in operation or bool(examples(operation, "header", "query"))
+
+
+def examples(operation: Mapping[str, Any], *places: str) -> dict[str, Any]:
+    shown = {
+        one["name"]: one.get("example", one["schema"].get("example"))
+        for one in operation.get("parameters", ())
+        if one["in"] in places
+    }
+    return {name: example for name, example in shown.items() if example is not None}
+
+
+def send(stage: Stage, name: str, operation: Mapping[str, Any]) -> str:
+    """Send all examples of an operation at once; returns the status it is answered with."""
+    method, _, template = name.partition(" ")
+    place = PLACES.get(name, nowhere)
+    senders = {"/jobs/requeue": stage.admin, "/listeners/compare": stage.realtime}
+    path = template.format_map(place(stage))
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    answer = senders.get(template, stage.ada).send(
+        method,
+        path,
+        headers={
+            name: example.encode("ascii").decode()  # others do not travel
+            for name, example in examples(operation, "header").items()
+        },
+        query_string=examples(operation, "query"),
+        json=body.get("example"),
+    )
+    assert answer.status_code < 500, answer.text
+    return str(answer.status_code)
+
+
+def nowhere(_: Stage) -> Mapping[str, Any]:
+    return {}
+
+
+def a_job(stage: Stage) -> dict[str, Any]:
+    return {"job_id": stage.ada.submit()}
+
+
+def an_ended_job(stage: Stage) -> dict[str, Any]:
+    job_id = stage.ada.submit()
+    assert stage.ada.post(f"/jobs/{job_id}/cancel").status_code == 202
+    return {"job_id": job_id}
+
+
+def an_uncertain_job(stage: Stage) -> dict[str, Any]:
+    job_id = UUID(stage.ada.submit())
+    error = lifecycle.failure("EFFECT_UNCERTAIN", "Nobody can tell.", retryable=False)
+    effect = {"kind": "effect", "state": "intent", "repeatable": "blind", "attempt": 1}
+    with unit(stage.platform.runtime) as work:
+        work.session.add(JobStep(job_id=job_id, step="dial", **effect))
+        job = control.locked(work.session, job_id)
+        outcome = Outcome(JobStatus.FAILED, error=error)
+        lifecycle.end(stage.platform.runtime, work, job, outcome)
+    return {"job_id": job_id}
+
+
+def an_artifact(stage: Stage) -> dict[str, Any]:
+    job_id = stage.ada.submit()
+    file = stage.folder / "note.txt"
+    file.write_bytes(b"note" * 1000)
+    key = f"{job_id}/1/note.txt"
+    stored = stage.platform.artifacts.put(key, file, "text/plain")
+    row = JobArtifact(
+        job_id=UUID(job_id),
+        name="note.txt",
+        attempt=1,
+        storage_key=key,
+        content_type="text/plain",
+        size_bytes=stored.size_bytes,
+        sha256=stored.sha256,
+    )
+    with stage.platform.runtime.sessions.begin() as session:
+        session.add(row)
+    return {"job_id": job_id, "name": "note.txt"}
+
+
+def made(stage: Stage, path: str, body: Mapping[str, Any]) -> int | str:
+    answer = stage.ada.post(path, body)
+    assert answer.status_code == 201, answer.text
+    found: int | str = answer.get_json()["id"]
+    return found
+
+
+def a_channel(stage: Stage) -> dict[str, Any]:
+    """The one that a free account may have."""
+    found = stage.ada.get("/channels/").get_json()["items"]
+    return {"channel_id": found[0]["id"] if found else made(stage, "/channels/", CHANNEL)}
+
+
+def a_schedule(stage: Stage) -> dict[str, Any]:
+    return {"schedule_id": made(stage, "/schedules", SCHEDULE | {"name": token_hex(4)})}
+
+
+def a_video(stage: Stage) -> dict[str, Any]:
+    """The one that the example of a generation made."""
+    (video,) = stage.ada.get("/videos/").get_json()["items"]
+    return {"video_id": video["id"], "job_id": video["job_id"]}
+
+
+def a_failed_video(stage: Stage) -> dict[str, Any]:
+    video = a_video(stage)
+    assert stage.ada.post(f"/jobs/{video['job_id']}/cancel").status_code == 202
+    return video
+
+
+def an_endpoint(stage: Stage, url: str = "https://hooks.example.com/in") -> dict[str, Any]:
+    return {"endpoint_id": made(stage, "/webhook-endpoints", {"url": url})}
+
+
+def a_failed_delivery(stage: Stage) -> dict[str, Any]:
+    with receiving([400]) as receiver:
+        endpoint = an_endpoint(stage, receiver.url)
+        root = f"/webhook-endpoints/{endpoint['endpoint_id']}"
+        delivery = stage.ada.post(f"{root}/test").get_json()
+        while attempt(stage.platform.runtime, UUID(delivery["job_id"])) == "again":
+            pass
+    return {**endpoint, "delivery_id": delivery["delivery_id"]}
+
+
+def a_callback(stage: Stage) -> dict[str, Any]:
+    with receiving() as receiver:
+        stage.ada.post("/webhook-endpoints/callback-secret")
+        body = {"operation": "diagnostics.echo", "callback_url": receiver.url}
+        about = UUID(stage.ada.post("/jobs", body).get_json()["job_id"])
+        attempt(stage.platform.runtime, about)
+        log = "/webhook-endpoints/callback-deliveries"
+        (delivery,) = stage.ada.get(log).get_json()["items"]
+        attempt(stage.platform.runtime, UUID(delivery["job_id"]))
+    return {"delivery_id": delivery["id"]}
+
+
+PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
+    "PATCH /channels/{channel_id}": a_channel,
+    "GET /jobs/{job_id}": a_job,
+    "POST /jobs/{job_id}/cancel": a_job,
+    "POST /jobs/{job_id}/signal": a_job,
+    "POST /jobs/{job_id}/retry": an_ended_job,
+    "POST /jobs/{job_id}/resolve": an_uncertain_job,
+    "GET /jobs/{job_id}/artifacts/{name}": an_artifact,
+    "PATCH /schedules/{schedule_id}": a_schedule,
+    "POST /schedules/{schedule_id}/run": a_schedule,
+    "GET /videos/{video_id}": a_video,
+    "PATCH /videos/{video_id}": a_video,
+    "POST /videos/{video_id}/retry": a_failed_video,
+    "PATCH /webhook-endpoints/{endpoint_id}": an_endpoint,
+    "POST /webhook-endpoints/{endpoint_id}/test": an_endpoint,
+    "POST /webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/redeliver": a_failed_delivery,
+    "POST /webhook-endpoints/callback-deliveries/{delivery_id}/redeliver": a_callback,
+}
