@@ -1,7 +1,10 @@
+from contextlib import closing
+
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs
 
 from api import UNKNOWN_ID, ApiUser, error_of
-from stellwerk.bootstrap import registry
+from stellwerk.bootstrap import Platform, bootstrap, registry
+from stellwerk_api.app import create_app
 
 
 def test_the_catalogue_names_every_operation(ada: ApiUser) -> None:
@@ -30,6 +33,17 @@ def test_an_entry_says_what_the_declaration_says(ada: ApiUser) -> None:
         "diagnostics:run",
         "owner",
     )
+
+
+def test_a_webhook_is_tried_at_once_and_seven_times_more_within_two_days(
+    platform: Platform, admin: ApiUser
+) -> None:
+    untouched = platform.settings.model_copy(update={"retry_delays_s": {}})
+    with closing(bootstrap(untouched, role="tests", pool_size=1)) as other:
+        reader = ApiUser(create_app(other).test_client(), admin.credentials)
+        entry = reader.get("/operations/webhooks.deliver").get_json()
+    assert entry["retry"]["max_attempts"] == 8
+    assert entry["retry"]["delays_s"] == [5, 300, 1800, 7200, 18_000, 36_000, 86_400]
 
 
 def test_steps_are_listed_with_their_weights(ada: ApiUser) -> None:
