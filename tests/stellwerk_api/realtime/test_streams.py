@@ -161,6 +161,13 @@ def test_a_reader_that_does_not_keep_up_is_dropped_with_a_code(
     assert json.loads(last.data)["code"] == "SLOW_READER"
 
 
+def test_a_stream_says_first_when_to_connect_again(client: Client) -> None:
+    for path in (f"/jobs/{submit_for_later(client)}/events", "/jobs/events"):
+        with opened(client, path) as (answer, _):
+            lines = answer.iter_lines(chunk_size=None, decode_unicode=True)
+            assert next(lines) == "retry: 2000"
+
+
 def test_a_silent_stream_shows_that_it_is_alive(client: Client) -> None:
     job_id = submit_for_later(client)
     began = time.monotonic()
