@@ -1,0 +1,27 @@
+import time
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from api import UNKNOWN_ID
+from embedded import wait_until
+from stellwerk.clock import utc_now
+from stellwerk.errors import ErrorCode, NotAuthenticated
+from stellwerk.identity.tokens import Tokens
+from stellwerk_api.credentials import TokenProof, VerifiedTokens
+
+
+def test_a_token_that_is_remembered_expires_all_the_same() -> None:
+    tokens = Tokens("only-for-tests-0123456789-0123456789-0123456789")
+    token = tokens.sign(7, UUID(UNKNOWN_ID), utc_now() + timedelta(seconds=2))
+    verified = VerifiedTokens(tokens)
+    proof = verified.proof(token)
+    assert isinstance(proof, TokenProof)
+    assert verified.proof(token) is proof  # it is remembered
+
+    wait_until(lambda: time.time() > proof.claims.expires_at)
+
+    with pytest.raises(NotAuthenticated) as refused:
+        verified.proof(token)
+    assert refused.value.code is ErrorCode.TOKEN_EXPIRED
