@@ -34,6 +34,7 @@ import celeryconfig
 from stellwerk.bootstrap import Platform, bootstrap, registry
 from stellwerk.broker.calls import LIST_TASK
 from stellwerk.broker.events import ENDED_EVENTS
+from stellwerk.db import sizes
 from stellwerk.errors import StellwerkError
 from stellwerk.jobs import claims
 from stellwerk.jobs.operation import Operation
@@ -63,7 +64,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 # One byte shared by the parent, which hears SIGTERM, and its children, which do the work.
 _draining = mmap.mmap(-1, 1)
-_pool = {"slots": 1, "parent": os.getpid()}
+_pool = {"connections": sizes.of_child(), "parent": os.getpid()}
 
 
 class JobEnded(Exception):
@@ -72,9 +73,9 @@ class JobEnded(Exception):
 
 @cache
 def platform() -> Platform:
-    """This process's collaborators: a connection per slot, one for heartbeat and finisher each."""
+    """This process's collaborators."""
     start_tracing(settings(), "worker")
-    return bootstrap(settings(), role="worker", pool_size=_pool["slots"] + 2)
+    return bootstrap(settings(), role="worker", pool_size=_pool["connections"])
 
 
 @cache
@@ -214,10 +215,11 @@ def _logs(**_: Any) -> None:
 
 @worker_init.connect
 def _start_worker(sender: Any, **_: Any) -> None:
-    """Remember how many jobs one process runs at once: all of a thread pool's, else one."""
+    """Remember what one process needs: that of a thread pool runs all its jobs, others one."""
     _draining[0] = 0
     shares_process = sender.pool_cls.__module__.endswith("thread")
-    _pool.update(slots=sender.concurrency if shares_process else 1, parent=os.getpid())
+    connections = sizes.of_threads(sender.concurrency) if shares_process else sizes.of_child()
+    _pool.update(connections=connections, parent=os.getpid())
     Workdirs().sweep()
     if shares_process:
         finisher()  # once, before its threads all ask for it

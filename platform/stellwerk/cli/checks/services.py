@@ -12,14 +12,12 @@ from celeryconfig import QUEUES
 from stellwerk.broker.workers import workers_by_queue
 from stellwerk.choices import ArtifactStore
 from stellwerk.cli.checks.finding import Finding, Grade, Patient, verdict
-from stellwerk.db import migrate
+from stellwerk.db import migrate, sizes
 from stellwerk.providers.choice import choose_providers
-from stellwerk.settings import Settings
 from stellwerk.stack.masking import masked
 from stellwerk.stack.report import read_report
 
 START = "Start it: stellwerk up"
-ASIDE_CONNECTIONS = 20  # beat, dispatcher, realtime, Flower, a person with psql
 
 
 def check_stack(who: Patient) -> Iterator[Finding]:
@@ -56,7 +54,7 @@ def check_postgres(who: Patient) -> Iterator[Finding]:
         remedy = "Check DATABASE_URL, and that the server takes connections from here."
         yield Finding("postgres", Grade.BROKEN, f"{masked(url)}: {reason}", remedy)
         return
-    needed = connections_needed(who.joined)
+    needed = sizes.needed(who.joined)
     remedy = f"Set max_connections to {needed} or more, or use fewer slots."
     message = f"{slots} connections, up to {needed} used"
     yield verdict("connections", message, good=slots >= needed, remedy=remedy)
@@ -104,13 +102,6 @@ def check_artifacts(who: Patient) -> Iterator[Finding]:
     place = str(chosen.artifacts_path) if local else f"S3 bucket {chosen.s3_bucket}"
     hint = " (workers on other machines need S3)" if local else ""
     yield Finding("artifacts", Grade.OK, f"{place}{hint}")
-
-
-def connections_needed(settings: Settings) -> int:
-    """Connections to Postgres that all processes together may open."""
-    web = settings.web_workers * settings.web_threads
-    processes = settings.long_slots + settings.media_slots
-    return web + settings.short_slots + 1 + 2 * processes + ASIDE_CONNECTIONS
 
 
 def _schema(url: str) -> Iterator[Finding]:
