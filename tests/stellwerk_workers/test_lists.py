@@ -182,6 +182,8 @@ def test_a_worker_that_stops_hands_back_what_it_did_not_begin(platform: Platform
         made.carry_out(jobs)
 
         assert [made.run.row(item).status for item in jobs] == ["completed", "queued", "cancelled"]
+        told = {jobs[0]: Came.COMPLETED, jobs[2]: Came.CANCELLED}
+        wait_until(lambda: made.came() == told)
 
 
 def test_a_list_that_comes_twice_runs_once(platform: Platform) -> None:

@@ -109,4 +109,5 @@ class JobList:
         log.info("handed back what had not begun", count=len(taken))
         for claimed in unstarted:
             if claimed.job_id not in taken:
-                self._runner.end_unstarted(claimed, lifecycle.cancelled())
+                report = self._runner.end_unstarted(claimed, lifecycle.cancelled())
+                self._finisher.add(Told(claimed, report, 0.0))
