@@ -5,8 +5,10 @@ from sqlalchemy import text
 
 from api import ApiUser, error_of
 from embedded import wait_until
+from engine import Engine
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs import dispatch
+from stellwerk.jobs.bulk import submit_all
 from stellwerk.jobs.submission import Submission, submit
 
 QUEUES = ["short", "long", "media", "short_low", "long_low", "media_low"]
@@ -99,3 +101,22 @@ def test_workers_are_shown_with_their_slots_and_what_they_got_done(
     for _ in range(3):
         submit(platform.runtime, Submission("diagnostics.echo", {}, None))
     wait_until(lambda: short()["ended_last_minute"] >= 3, timeout_s=30)
+
+
+def test_what_children_and_lists_got_done_is_counted_once_each(
+    platform: Platform, admin: ApiUser, engine: Engine
+) -> None:
+    for role in ("long", "short"):  # new ones have got nothing done
+        engine.kill(role)
+    engine.restart_what_ended()
+    submissions = [Submission("diagnostics.sleep", {"seconds": 0}, None) for _ in range(8)]
+    submissions += [Submission("diagnostics.echo", {}, None) for _ in range(60)]
+    submissions += [Submission("diagnostics.fail", {"kind": "final"}, None) for _ in range(3)]
+    submit_all(platform.runtime, submissions)
+
+    def ended() -> dict[str, int]:
+        queues = admin.get("/queues").get_json()["items"]
+        return {queue["name"]: queue["ended_last_minute"] for queue in queues}
+
+    nothing = dict.fromkeys(QUEUES, 0)
+    wait_until(lambda: ended() == nothing | {"short": 60, "long": 11}, timeout_s=40)
