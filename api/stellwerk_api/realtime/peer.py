@@ -28,6 +28,7 @@ from stellwerk_api.realtime.messages import (
     Message,
     Ping,
     Subscribe,
+    Unsubscribe,
     error_text,
     read_message,
     said,
@@ -174,17 +175,18 @@ class Peer:
                 self.close(CloseCode.MALFORMED, ErrorCode.MALFORMED_REQUEST)
 
     async def _do(self, message: Message) -> None:
-        if isinstance(message, Ping):
-            self.outbox.put(said("pong"))
-        elif isinstance(message, Auth):
-            await self._authenticate(message.token)
-        elif self._guest is None:
-            self.close(CloseCode.NOT_AUTHENTICATED, ErrorCode.NOT_AUTHENTICATED)
-            raise NotAuthenticated("Send `auth` first.")
-        elif isinstance(message, Subscribe):
-            await self._subscribe(message)
-        else:
-            self._unsubscribe(message.channel, reason="asked")
+        match message:
+            case Ping():
+                self.outbox.put(said("pong"))
+            case Auth(token):
+                await self._authenticate(token)
+            case _ if self._guest is None:
+                self.close(CloseCode.NOT_AUTHENTICATED, ErrorCode.NOT_AUTHENTICATED)
+                raise NotAuthenticated("Send `auth` first.")
+            case Subscribe():
+                await self._subscribe(message)
+            case Unsubscribe(channel):
+                self._unsubscribe(channel, reason="asked")
 
     async def _authenticate(self, token: str) -> None:
         asker = caller_of(self._connection, token=token)
