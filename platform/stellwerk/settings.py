@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     job_kill_grace_s: float = Field(default=10.0, gt=0)  # how long a handler may ignore its stop
     job_status_ttl_s: int = Field(default=30, ge=5)  # of an unfinished job in Redis
     schedules_limit: int = Field(default=100, ge=0)  # schedules of one user
+    schedule_waiting_max: int = Field(default=100, ge=0)  # times that wait where overlap is `queue`
     idempotency_ttl_s: int = Field(default=86_400, ge=60)  # how long an Idempotency-Key is known
     job_events_kept: int = Field(default=1000, ge=10)  # per job
     job_children_max: int = Field(default=10_000, ge=1)  # of one job

@@ -6,7 +6,6 @@ See https://aimock.copilotkit.dev/fixtures for what a fixture may say.
 import json
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import requests
 
+from embedded import wait_until
 from npm_packages import installed, node
 from stellwerk.settings import environment
 
@@ -67,14 +67,14 @@ def _authorised() -> dict[str, str]:
 
 
 def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline and server.poll() is None:
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise RuntimeError(f"aimock did not start: {log.read_text()[-1000:]}")
+    wait_until(lambda: server.poll() is not None or _listens(port), timeout_s=START_LIMIT_S)
+    assert server.poll() is None, f"aimock did not start: {log.read_text()[-1000:]}"
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:

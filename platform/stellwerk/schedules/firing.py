@@ -27,7 +27,6 @@ log = structlog.get_logger()
 
 BATCH = 100
 MISFIRE_AFTER_S = 60.0  # later than this, a time counts as missed
-WAITING_MAX = 100  # times of one schedule that wait for the job before them
 
 _DUE = text("""
     SELECT id FROM schedules WHERE next_fire_at <= :now ORDER BY next_fire_at LIMIT :batch
@@ -48,12 +47,15 @@ _IS_BUSY = text("""
 """)
 
 
-def fire_due(runtime: Runtime, now: datetime | None = None) -> int:
-    """Submit what is due by `now` (None: Postgres's clock); returns how many times were heeded."""
+def fire_due(runtime: Runtime, now: datetime | None = None, *, batch: int = BATCH) -> int:
+    """Submit what is due by `now` (None: Postgres's clock); returns how many times were heeded.
+
+    `batch`: how many schedules are looked at, and how many waiting times besides.
+    """
     with runtime.sessions() as session:
         now = now or session.scalars(select(func.now())).one()
-        due = session.scalars(_DUE, {"now": now, "batch": BATCH}).all()
-        waiting = session.scalars(_WAITING, {"batch": BATCH}).all()
+        due = session.scalars(_DUE, {"now": now, "batch": batch}).all()
+        waiting = session.scalars(_WAITING, {"batch": batch}).all()
     heeded = sum(_unless_broken(_alone, runtime, schedule_id, now) for schedule_id in due)
     return heeded + sum(_unless_broken(_release, runtime, schedule_id) for schedule_id in waiting)
 
@@ -117,7 +119,8 @@ def _heed(runtime: Runtime, work: Unit, schedule: Schedule, fire: ScheduleFire) 
     """Submit its job, unless the job before it forbids it now."""
     fire.outcome = FireOutcome.SUBMITTED
     if schedule.overlap == Overlap.QUEUE:
-        fire.outcome = _in_turn(work.session, schedule)
+        waiting_max = runtime.settings.schedule_waiting_max
+        fire.outcome = _in_turn(work.session, schedule, waiting_max)
     elif schedule.overlap == Overlap.SKIP and _is_busy(work.session, schedule.id):
         fire.outcome = FireOutcome.SKIPPED
     kept = _keep(work.session, schedule, fire)
@@ -204,13 +207,13 @@ def _stored(session: Session, schedule: Schedule, fire: ScheduleFire) -> Schedul
     return session.get_one(ScheduleFire, (schedule.id, fire.fire_at))
 
 
-def _in_turn(session: Session, schedule: Schedule) -> FireOutcome:
+def _in_turn(session: Session, schedule: Schedule, waiting_max: int) -> FireOutcome:
     """Whether a time of a queueing schedule is submitted now, or after those before it."""
     query = select(func.count()).where(
         ScheduleFire.schedule_id == schedule.id, ScheduleFire.outcome == FireOutcome.WAITING
     )
     waiting = session.scalar(query) or 0
-    if waiting >= WAITING_MAX:
+    if waiting >= waiting_max:
         return FireOutcome.SKIPPED
     is_next = waiting == 0 and not _is_busy(session, schedule.id)
     return FireOutcome.SUBMITTED if is_next else FireOutcome.WAITING

@@ -3,6 +3,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
@@ -143,28 +144,26 @@ def test_queued_times_run_one_after_the_other(platform: Platform, owner_id: int)
     assert len(jobs(platform)) == 3
 
 
-def test_a_queue_of_waiting_times_has_an_end(
-    platform: Platform, owner_id: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stellwerk.schedules.firing.WAITING_MAX", 2)
+def test_a_queue_of_waiting_times_has_an_end(platform: Platform, owner_id: int) -> None:
+    settings = platform.settings.model_copy(update={"schedule_waiting_max": 2})
+    runtime = replace(platform.runtime, settings=settings)
     add(platform, owner_id, overlap="queue")
     for minute in range(4):
-        fire_due(platform.runtime, START + minute * MINUTE)
+        fire_due(runtime, START + minute * MINUTE)
     assert outcomes(platform) == ["submitted", "waiting", "waiting", "skipped"]
 
 
 def test_paused_and_busy_schedules_keep_no_waiting_time_of_others_from_its_turn(
-    platform: Platform, owner_id: int, monkeypatch: pytest.MonkeyPatch
+    platform: Platform, owner_id: int
 ) -> None:
-    monkeypatch.setattr("stellwerk.schedules.firing.BATCH", 1)
     made = [add(platform, owner_id, overlap="queue") for _ in range(3)]
     for minute in (0, 0, 0, 1, 1, 1):  # a schedule in each turn
-        fire_due(platform.runtime, START + minute * MINUTE)
+        fire_due(platform.runtime, START + minute * MINUTE, batch=1)
     assert outcomes(platform) == ["submitted"] * 3 + ["waiting"] * 3
     change(platform, made[0], service.pause)
     end_all(platform, made[0], made[2])
 
-    fire_due(platform.runtime, START + MINUTE)
+    fire_due(platform.runtime, START + MINUTE, batch=1)
 
     (released,) = [fire for fire in fires(platform) if fire.fire_at > START and fire.job_id]
     assert released.schedule_id == made[2]

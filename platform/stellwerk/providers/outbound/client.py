@@ -1,9 +1,10 @@
 """The one client for URLs that users choose: public addresses only, no redirects, bounded."""
 
+import socket
 import ssl
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from stellwerk.errors import ProviderError, ProviderUnavailable
 from stellwerk.providers.outbound.addresses import AddressRules, parsed
-from stellwerk.providers.outbound.connections import Guard, Resolver, guarded_pool, resolve
+from stellwerk.providers.outbound.connections import Dial, Guard, Resolver, guarded_pool, resolve
 from stellwerk.providers.outbound.targets import TargetRules, refused
 
 
@@ -41,11 +42,13 @@ class OutboundClient:
         targets: TargetRules,
         *,
         resolver: Resolver = resolve,
+        dial: Dial = socket.create_connection,
         ca_file: Path | None = None,
     ) -> None:
         self.targets = targets
         self._addresses = addresses
         self._resolver = resolver
+        self._dial = dial
         self._ca_file = ca_file
 
     def check(self, url: str) -> None:
@@ -74,16 +77,17 @@ class OutboundClient:
         """
         target = self.targets.checked(url).url
         started = time.monotonic()
-        with Guard(self._addresses, self._resolver, timeout_s) as guard, self._session(guard) as s:
-            try:
-                with _sent(s, target, body, headers, timeout_s=timeout_s) as response:
-                    read = response.raw.read(read_bytes) if read_bytes else b""
-                    took_ms = round(1000 * (time.monotonic() - started))
-                    if guard.is_expired:  # what was cut off may look as if it had ended
-                        raise TimeoutError
-                    return Answer(response.status_code, response.headers, read, took_ms)
-            except (requests.RequestException, HTTPError, OSError) as exc:
-                raise _failure(exc, guard, timeout_s) from exc
+        with (
+            Guard(self._addresses, timeout_s, resolver=self._resolver, dial=self._dial) as guard,
+            self._session(guard) as session,
+            _explained(guard, timeout_s),
+            _sent(session, target, body, headers, timeout_s=timeout_s) as response,
+        ):
+            read = response.raw.read(read_bytes) if read_bytes else b""
+            took_ms = round(1000 * (time.monotonic() - started))
+            if guard.is_expired:  # what was cut off may look as if it had ended
+                raise TimeoutError
+            return Answer(response.status_code, response.headers, read, took_ms)
 
     def _session(self, guard: Guard) -> requests.Session:
         session = requests.Session()
@@ -128,6 +132,15 @@ def _sent(
     return session.post(
         url, data=body, headers=plain, timeout=timeout_s, allow_redirects=False, stream=True
     )
+
+
+@contextmanager
+def _explained(guard: Guard, timeout_s: float) -> Iterator[None]:
+    """Errors of the network and its libraries become ours."""
+    try:
+        yield
+    except (requests.RequestException, HTTPError, OSError) as exc:
+        raise _failure(exc, guard, timeout_s) from exc
 
 
 def _failure(exc: Exception, guard: Guard, timeout_s: float) -> ProviderError:

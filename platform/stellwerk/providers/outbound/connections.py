@@ -23,6 +23,7 @@ from stellwerk.providers.outbound.targets import port_of, refused
 CONNECT_S = 5.0  # for each address
 
 Resolver = Callable[[str, int], Sequence[str]]
+Dial = Callable[[tuple[str, int], float], socket.socket]  # address and port, and seconds for it
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -38,9 +39,12 @@ class Guard:
     shuts the connection down.
     """
 
-    def __init__(self, rules: AddressRules, resolver: Resolver, timeout_s: float) -> None:
+    def __init__(
+        self, rules: AddressRules, timeout_s: float, *, resolver: Resolver, dial: Dial
+    ) -> None:
         self._rules = rules
         self._resolver = resolver
+        self._dial = dial
         self._deadline = time.monotonic() + timeout_s
         self._timer = Timer(timeout_s, self._cut)
         self._timer.daemon = True
@@ -83,7 +87,7 @@ class Guard:
         failure: OSError = ConnectionError("the name has no address")
         for address in addresses:
             try:
-                return socket.create_connection((address, port), min(CONNECT_S, self.left_s))
+                return self._dial((address, port), min(CONNECT_S, self.left_s))
             except OSError as exc:
                 failure = exc
         raise failure

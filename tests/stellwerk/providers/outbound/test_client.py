@@ -86,15 +86,24 @@ def test_a_request_arrives_under_its_own_name() -> None:
     [["10.0.0.1"], ["127.0.0.2"], ["::1"], ["::ffff:10.0.0.1"], ["127.0.0.1", "169.254.169.254"]],
 )
 def test_a_name_that_leads_inside_is_refused_and_nothing_is_connected(
-    addresses: list[str], monkeypatch: pytest.MonkeyPatch
+    addresses: list[str],
 ) -> None:
-    dialled: list[object] = []
-    monkeypatch.setattr(socket, "create_connection", lambda *given, **_: dialled.append(given))
+    dialled: list[tuple[str, int]] = []
+
+    def dial(address: tuple[str, int], timeout_s: float) -> socket.socket:
+        dialled.append(address)
+        return socket.create_connection(address, timeout_s)
+
+    made = OutboundClient(HOME, TargetRules(), resolver=Names(addresses), dial=dial)
     with pytest.raises(ProviderRejected, match="may not be called") as refusal:
-        post(client(Names(addresses)), "http://hooks.example/in")
+        post(made, "http://hooks.example/in")
     assert refusal.value.code is ErrorCode.TARGET_NOT_ALLOWED
     assert addresses[-1] not in refusal.value.message
     assert dialled == []
+    with receiving() as outside:
+        allowed = OutboundClient(HOME, TargetRules(), resolver=Names(["127.0.0.1"]), dial=dial)
+        post(allowed, f"http://hooks.example:{outside.port}/in")
+    assert dialled == [("127.0.0.1", outside.port)]
 
 
 def test_a_name_that_changes_its_address_after_the_check_wins_nothing() -> None:
