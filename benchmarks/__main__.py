@@ -30,6 +30,7 @@ def main() -> int:
     with running_stage() as stage:
         sections, failed = _measured(stage, options.only, sizes)
         found = {
+            "quick": options.quick,
             "machine": machine.described(stage),
             "sections": {**known, **sections},
         }

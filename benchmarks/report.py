@@ -11,6 +11,9 @@ from benchmarks.goals import table
 
 BEGIN = "<!-- figures: written by `make bench` from here on -->"
 END = "<!-- figures: up to here -->"
+QUICK = (
+    "**Taken with tiny sizes, to show that the measuring works: no figure here means anything.**"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,9 @@ def with_chaos(measured: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def goals(measured: Mapping[str, Any]) -> list[str]:
-    """The goals' table."""
-    return table({name: found["figures"] for name, found in measured["sections"].items()})
+    """The goals' table, with a warning where the sizes were too small to judge by."""
+    rows = table({name: found["figures"] for name, found in measured["sections"].items()})
+    return [QUICK, "", *rows] if measured.get("quick") else rows
 
 
 def _is_readable(name: str, found: Mapping[str, Any]) -> bool:

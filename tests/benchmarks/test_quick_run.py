@@ -34,7 +34,9 @@ def test_a_quick_run_measures_writes_its_files_and_leaves_nothing_behind(tmp_pat
         figures["ours_per_s"] / figures["theirs_per_s"], abs=0.01
     )
     assert measured["machine"]["cores"] == psutil.cpu_count()
-    assert "GET /jobs/{id}" in (tmp_path / "benchmarks.md").read_text()
+    document = (tmp_path / "benchmarks.md").read_text()
+    assert "GET /jobs/{id}" in document
+    assert "no figure here means anything" in document
     assert (tmp_path / "images" / "benchmarks.svg").read_text().startswith("<?xml")
     assert _homes() == homes
     assert _servers() == servers
