@@ -1,6 +1,7 @@
 """Fills and empties the ledger with single statements, and counts in it."""
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import text
@@ -23,16 +24,21 @@ _WAITING = text(f"""
 """)
 _HISTORY = text(f"""
     INSERT INTO jobs (id, operation, operation_version, owner_id, queue, payload, max_attempts,
-        status, attempt, version, progress, result, error, worker,
+        status, attempt, version, progress, result, error, worker, tags,
         created_at, run_at, started_at, finished_at)
     SELECT {_NEW_ID.format(ms="(extract(epoch FROM at) * 1000)::bigint")},
         :operation, 1, :owner_id + n % :owners, 'short', '{{"message": "hello"}}', 3,
         CASE WHEN n % 100 = 0 THEN 'failed' ELSE 'completed' END, 1, 3, 100,
         CASE WHEN n % 100 = 0 THEN NULL ELSE '{{"message": "hello"}}'::jsonb END,
-        CASE WHEN n % 100 = 0 THEN '{{"code": "JOB_FAILED", "message": "x"}}'::jsonb END,
-        'short@bench', at, at, at, at
+        CASE WHEN n % 100 = 0 THEN
+            '{{"code": "PROVIDER_UNAVAILABLE", "message": "x", "retryable": true}}'::jsonb END,
+        'short@bench', CASE WHEN n % 50 = 0 THEN '{{tagged}}' ELSE '{{}}' END::varchar[],
+        at, at, at, at
     FROM (SELECT n, now() - (:count - n) * interval '1 second' AS at
           FROM generate_series(1, :count) n) made
+""")
+_HALF_WAY = text("""
+    SELECT id FROM jobs ORDER BY id OFFSET (SELECT count(*) / 2 FROM jobs) LIMIT 1
 """)
 _FINISHED = text("SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL")
 _IS_DRAINED = text("""
@@ -62,7 +68,10 @@ def add_waiting(
 
 
 def add_history(stage: Stage, count: int, *, first_owner_id: int, owners: int) -> None:
-    """Finished jobs, one a second until now, of users with successive ids; 1 % failed."""
+    """Finished jobs, one a second until now, of users with successive ids.
+
+    1 % failed for good, 2 % are tagged.
+    """
     values = {
         "operation": OPERATION,
         "owner_id": first_owner_id,
@@ -70,6 +79,13 @@ def add_history(stage: Stage, count: int, *, first_owner_id: int, owners: int) -
         "count": count,
     }
     _execute(stage, _HISTORY, values)
+
+
+def half_way(stage: Stage) -> UUID:
+    """The job that has as many before it as after it."""
+    with stage.platform.engine.connect() as connection:
+        found: UUID = connection.execute(_HALF_WAY).scalar_one()
+    return found
 
 
 def finished(stage: Stage) -> int:

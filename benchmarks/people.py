@@ -8,6 +8,7 @@ from benchmarks.stage import Stage
 from stellwerk.clock import utc_now
 from stellwerk.identity import sessions
 from stellwerk.identity.model import User
+from stellwerk.identity.permissions import Role
 from stellwerk.identity.tokens import Tokens
 
 
@@ -24,7 +25,7 @@ class Person:
         return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
 
 
-def sign_in(stage: Stage, count: int = 1) -> list[Person]:
+def sign_in(stage: Stage, count: int = 1, *, role: Role = Role.USER) -> list[Person]:
     """New people of the highest tier."""
     tokens = Tokens(stage.settings.signing_key())
     expires_at = utc_now() + timedelta(seconds=stage.settings.access_token_ttl_s)
@@ -37,6 +38,7 @@ def sign_in(stage: Stage, count: int = 1) -> list[Person]:
                 username=name,
                 password_hash="!",  # noqa: S106  nobody can sign in with it
                 subscription_tier="enterprise",
+                role=role.value,
             )
             session.add(user)
             session.flush()

@@ -10,13 +10,15 @@ from uuid import UUID, uuid4
 
 from benchmarks import ledger
 from benchmarks.exchange import Request
-from benchmarks.people import sign_in
+from benchmarks.people import Person, sign_in
 from benchmarks.sender import Sender, sender
 from benchmarks.sizes import Sizes
 from benchmarks.stage import Stage, running_stage
 from benchmarks.systems import OurClient
+from stellwerk.identity.permissions import Role
 from stellwerk.jobs import claims, dispatch
 from stellwerk.jobs.ports import Wakeup
+from stellwerk_api.pagination import encode_cursor
 
 OWNERS = 50
 OWN_JOBS = 200  # of whoever lists, on the empty ledger too: pages are full on both
@@ -26,6 +28,10 @@ ACTIONS = {
     "claim": "claim, in the worker",
     "list": "`GET /jobs`",
     "list_failed": "`GET /jobs?status=failed`",
+    "list_tag": "`GET /jobs?tag=...`",
+    "list_dead": "`GET /jobs?dead=true`",
+    "list_deep": "`GET /jobs?all=true&cursor=...`, half-way down",
+    "list_all": "`GET /jobs?all=true`, of an operator",
     "dispatch": "a dispatcher's turn",
 }
 GOALS = ("submit", "poll", "claim", "list")
@@ -78,10 +84,10 @@ def _of_empty(levels: Mapping[str, Any]) -> Mapping[str, float]:
 @contextmanager
 def _side(stage: Stage) -> Iterator["Samples"]:
     """A web process on a ledger with one full page of jobs of somebody who lists them."""
-    (person,) = sign_in(stage)
+    (person,), (operator,) = sign_in(stage), sign_in(stage, role=Role.OPERATOR)
     ledger.add_history(stage, OWN_JOBS, first_owner_id=person.user_id, owners=1)
     with stage.running("web") as children, sender(stage.web_url) as http:
-        yield Samples(stage, OurClient(stage.web_url, children, person), http)
+        yield Samples(stage, OurClient(stage.web_url, children, person), http, operator)
 
 
 def _level(large: "Samples", empty: "Samples", sizes: Sizes) -> dict[str, Any]:
@@ -110,16 +116,19 @@ def _level(large: "Samples", empty: "Samples", sizes: Sizes) -> dict[str, Any]:
 class Samples:
     """Does each thing once and says how long it took, in seconds."""
 
-    def __init__(self, stage: Stage, client: OurClient, http: Sender) -> None:
+    def __init__(self, stage: Stage, client: OurClient, http: Sender, operator: Person) -> None:
         self.stage = stage
         self.person = client.person
         self._runtime = stage.platform.runtime
         self._client = client
         self._http = http
+        self._operator = operator
+        self._cursor = ""
 
     def warm_up(self) -> None:
         """Connect anew, and let plans be made."""
         self._http.reconnect()
+        self._cursor = encode_cursor(str(ledger.half_way(self.stage)))
         self.take()
 
     def take(self) -> dict[str, float]:
@@ -128,8 +137,7 @@ class Samples:
         job_id = self._client.job_id(submitted.body)
         taken = {"submit": self._http.took_s}
         taken["poll"] = self._http.timed(self._client.poll(job_id))
-        taken["list"] = self._http.timed(self._get("/api/v1/jobs"))
-        taken["list_failed"] = self._http.timed(self._get("/api/v1/jobs?status=failed"))
+        taken |= self._lists()
         taken["dispatch"] = _timed(partial(dispatch.publish_due, self._runtime, "short"))
         wakeup = Wakeup(UUID(job_id), 0, ledger.OPERATION, "short")
         taken["claim"] = _timed(
@@ -137,8 +145,20 @@ class Samples:
         )
         return taken
 
-    def _get(self, path: str) -> Request:
-        return Request("GET", path, self.person.headers)
+    def _lists(self) -> dict[str, float]:
+        everybodys = f"?all=true&cursor={self._cursor}"
+        asked = {
+            "list": (self.person, ""),
+            "list_failed": (self.person, "?status=failed"),
+            "list_tag": (self.person, "?tag=tagged"),
+            "list_dead": (self.person, "?dead=true"),
+            "list_deep": (self._operator, everybodys),
+            "list_all": (self._operator, "?all=true"),
+        }
+        return {
+            action: self._http.timed(Request("GET", f"/api/v1/jobs{query}", asker.headers))
+            for action, (asker, query) in asked.items()
+        }
 
 
 def _timed(action: Callable[[], object], *, expected: bool = False) -> float:

@@ -315,11 +315,27 @@ def upgrade() -> None:
         postgresql_where=sa.text("parent_id IS NOT NULL"),
     )
     op.create_index(
+        "ix_jobs_dead",
+        "jobs",
+        [sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text(
+            "(status = 'failed' AND (error ->> 'retryable' = 'true' OR 'JOB_POISONED' IN (error ->> 'code', error #>> '{details,cause}')))"
+        ),
+    )
+    op.create_index(
         "ix_jobs_due",
         "jobs",
         ["queue", "run_at"],
         unique=False,
         postgresql_where=sa.text("status = 'queued'"),
+    )
+    op.create_index(
+        "ix_jobs_error_code",
+        "jobs",
+        [sa.literal_column("(error ->> 'code')"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("status = 'failed'"),
     )
     op.create_index(
         "ix_jobs_failed",
@@ -1018,7 +1034,17 @@ def downgrade() -> None:
     op.drop_index(
         "ix_jobs_failed", table_name="jobs", postgresql_where=sa.text("status = 'failed'")
     )
+    op.drop_index(
+        "ix_jobs_error_code", table_name="jobs", postgresql_where=sa.text("status = 'failed'")
+    )
     op.drop_index("ix_jobs_due", table_name="jobs", postgresql_where=sa.text("status = 'queued'"))
+    op.drop_index(
+        "ix_jobs_dead",
+        table_name="jobs",
+        postgresql_where=sa.text(
+            "(status = 'failed' AND (error ->> 'retryable' = 'true' OR 'JOB_POISONED' IN (error ->> 'code', error #>> '{details,cause}')))"
+        ),
+    )
     op.drop_index(
         "ix_jobs_children", table_name="jobs", postgresql_where=sa.text("parent_id IS NOT NULL")
     )

@@ -3,6 +3,11 @@
 from sqlalchemy import Index, text
 
 ACTIVE = "status IN ('queued', 'running', 'waiting')"
+# Dead letters: failed jobs that another attempt might have helped.
+DEAD = (
+    "(status = 'failed' AND (error ->> 'retryable' = 'true'"
+    " OR 'JOB_POISONED' IN (error ->> 'code', error #>> '{details,cause}')))"
+)
 _IS_CHILD = "parent_id IS NOT NULL"
 # For rows found by their ids: where statistics are older than a backlog the planner would rather
 # walk an index of what is queued, and it has none of this.
@@ -38,6 +43,13 @@ LISTED = (
         text("id DESC"),
         postgresql_where=text("status = 'failed'"),
     ),
+    Index(
+        "ix_jobs_error_code",
+        text("(error ->> 'code')"),
+        text("id DESC"),
+        postgresql_where=text("status = 'failed'"),
+    ),
+    Index("ix_jobs_dead", text("id DESC"), postgresql_where=text(DEAD)),
     Index("ix_jobs_cancelled", text("id DESC"), postgresql_where=text("status = 'cancelled'")),
     Index(
         "ix_jobs_owner_cancelled",

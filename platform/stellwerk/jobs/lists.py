@@ -11,15 +11,14 @@ from typing import Any
 from uuid import UUID
 
 from stellwerk.clock import lowest_id_since
+from stellwerk.jobs.indices import DEAD
 from stellwerk.jobs.states import PublicStatus
 
 # Ids are made by the clocks of web processes and workers, `created_at` by Postgres's; further
 # apart than this they must not be.
 CLOCKS_APART_S = 60.0
 
-# Of dead letters, that is failed jobs that another attempt might have helped, `error` tells.
-IS_DEAD = """(j.status = 'failed' AND (j.error ->> 'retryable' = 'true'
-    OR 'JOB_POISONED' IN (j.error ->> 'code', j.error #>> '{details,cause}')))"""
+IS_DEAD = DEAD.replace("status ", "j.status ").replace("error ", "j.error ")
 _QUEUED = "j.status = 'queued' AND j.ending IS NULL"
 _BY_STATUS: Mapping[PublicStatus, Sequence[str]] = {
     PublicStatus.SCHEDULED: (f"{_QUEUED} AND j.run_at > now() AND j.attempt = 0",),

@@ -22,7 +22,7 @@ from stellwerk.jobs.uniqueness import Key, keys_of
 
 log = structlog.get_logger()
 
-_PAGE = f"""
+PAGE = f"""
     SELECT j.id, j.operation, j.owner_id, j.unique_key, j.operation_key, j.has_children FROM jobs j
     WHERE j.status = :status
         AND (CAST(:after AS uuid) IS NULL OR j.id > :after)
@@ -44,8 +44,8 @@ _PAGE = f"""
             SELECT 1 FROM jobs p WHERE p.id = j.parent_id AND p.cancels_children)
     ORDER BY j.id LIMIT :limit
 """
-_LOOK = text(_PAGE)
-_TAKE = text(f"{_PAGE} FOR NO KEY UPDATE OF j SKIP LOCKED")
+_LOOK = text(PAGE)
+_TAKE = text(f"{PAGE} FOR NO KEY UPDATE OF j SKIP LOCKED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,13 @@ from sqlalchemy import Connection, create_engine, text
 from embedded import fresh_database
 from people import add_user
 from stellwerk.bootstrap import Platform
-from stellwerk.clock import new_id
+from stellwerk.clock import lowest_id_since, new_id
 from stellwerk.db.migrate import upgrade
 from stellwerk.jobs import queries
 from stellwerk.jobs.lists import JobFilter, ids_of_page
 from stellwerk.jobs.model import Job
+from stellwerk.jobs.requeue import PAGE as PAGE_TO_QUEUE
+from stellwerk.jobs.requeue import EndedJobs
 from stellwerk.jobs.states import PublicStatus
 from stellwerk.settings import load_settings
 from stellwerk_api.metrics import UNFINISHED
@@ -37,11 +39,13 @@ _ID = """(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '700
     || '8000' || lpad(to_hex(n), 12, '0'))::uuid"""
 _FINISHED = """
     INSERT INTO jobs (id, operation, operation_version, owner_id, queue, payload, status,
-        max_attempts, attempt, tags, created_at, run_at, started_at, finished_at)
+        max_attempts, attempt, error, tags, created_at, run_at, started_at, finished_at)
     SELECT %(id)s,
         CASE WHEN n <= 500 THEN 'old.one' WHEN n %% 50 = 0 THEN 'rare.one' ELSE 'usual.one' END,
         1, CASE WHEN n %% 10 = 0 THEN 2 + n / 10 %% 99 ELSE 1 END, 'short', '{}',
-        CASE n %% 200 WHEN 7 THEN 'failed' WHEN 8 THEN 'cancelled' ELSE 'completed' END, 5, 1,
+        CASE WHEN n %% 20 = 7 THEN 'failed' WHEN n %% 200 = 8 THEN 'cancelled' ELSE 'completed' END,
+        5, 1, CASE WHEN n %% 20 = 7 THEN jsonb_build_object('retryable', n <= 2000,
+            'code', CASE WHEN n <= 2000 THEN 'OLD' ELSE 'USUAL' END) END,
         CASE WHEN n <= 100 THEN '{old}'::varchar[] WHEN n %% 40 = 7
             THEN '{usual}'::varchar[] ELSE '{}'::varchar[] END, at, at, at, at
     FROM (SELECT n, now() - (:finished - n) * interval '1 second' AS at
@@ -61,6 +65,12 @@ _UNFINISHED = """
 """
 
 
+_CHILDREN = text("""
+    UPDATE jobs SET parent_id = :parent, parent_step = '', parent_key = id::text
+    WHERE id IN (SELECT id FROM jobs WHERE status = 'completed' ORDER BY id LIMIT 1000)
+""")
+
+
 @pytest.fixture(scope="module")
 def big_ledger(postgres_server: str) -> Iterator[Connection]:
     with fresh_database(postgres_server) as given:
@@ -71,13 +81,16 @@ def big_ledger(postgres_server: str) -> Iterator[Connection]:
             connection.execute(_PEOPLE)
             connection.execute(text(_FINISHED % {"id": _ID}), {"finished": FINISHED})
             connection.execute(text(_UNFINISHED % {"id": _ID}), {"waiting": WAITING})
+            parent = text("SELECT id FROM jobs ORDER BY id DESC LIMIT 1")
+            connection.execute(_CHILDREN, {"parent": connection.scalar(parent)})
             connection.execute(text("VACUUM ANALYZE jobs"))
             yield connection
         engine.dispose()
 
 
-def filters() -> Iterator[JobFilter]:
+def filters(parent_id: UUID) -> Iterator[JobFilter]:
     now = datetime.now(UTC)
+    half_way, deep = (lowest_id_since(now - timedelta(hours=hours)) for hours in (28, 50))
     longest_ago, long_ago = now - timedelta(days=31), now - timedelta(days=29)
     yesterday, hour = now - timedelta(days=1), timedelta(hours=1)
     narrowed: list[dict[str, Any]] = [
@@ -94,6 +107,17 @@ def filters() -> Iterator[JobFilter]:
         {"created_from": yesterday, "created_to": yesterday + hour},
         {"created_to": long_ago},
         {"created_from": longest_ago, "created_to": long_ago},
+        {"error_code": "OLD"},
+        {"error_code": "USUAL", "after": deep},
+        {"error_code": "ABSENT"},
+        {"only_dead": True},
+        {"only_dead": True, "operation": "absent.one"},
+        {"parent_id": parent_id},
+        {"parent_id": parent_id, "after": deep},
+        {"after": half_way},
+        {"after": deep},
+        {"after": deep, "operation": "rare.one"},
+        {"after": deep, "tag": "usual"},
     ]
     several = [
         (PublicStatus.SCHEDULED, PublicStatus.QUEUED, PublicStatus.RUNNING),
@@ -105,7 +129,8 @@ def filters() -> Iterator[JobFilter]:
 
 
 def test_no_list_reads_much_more_than_it_shows(big_ledger: Connection) -> None:
-    for wanted in filters():
+    (parent_id,) = big_ledger.scalars(text("SELECT max(parent_id::text)::uuid FROM jobs"))
+    for wanted in filters(parent_id):
         sql, values = ids_of_page(wanted)
         # What is completed has no index of its own: it is found between the others.
         is_walk = PublicStatus.COMPLETED in wanted.statuses and wanted.created_to
@@ -113,6 +138,27 @@ def test_no_list_reads_much_more_than_it_shows(big_ledger: Connection) -> None:
         scans = list(scans_of(big_ledger, sql, values))
         assert all(scan["Node Type"] != "Seq Scan" for scan in scans), wanted
         assert sum(map(examined, scans)) <= most, wanted
+
+
+def test_a_page_to_queue_again_reads_failed_jobs_alone(big_ledger: Connection) -> None:
+    failed = big_ledger.scalar(text("SELECT count(*) FROM jobs WHERE status = 'failed'"))
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    narrowed: list[dict[str, Any]] = [
+        {},
+        {"operation": "rare.one"},
+        {"error_code": "ABSENT"},
+        {"owner_id": SMALL},
+        {"queue": "long"},
+        {"ended_from": yesterday},
+        {"ended_to": yesterday},
+        {"tags": ("usual",)},
+        {"only_dead": True},
+        {"after": lowest_id_since(yesterday)},
+    ]
+    for more in narrowed:
+        scans = list(scans_of(big_ledger, PAGE_TO_QUEUE, EndedJobs(**more).values()))
+        assert all(scan["Node Type"] != "Seq Scan" for scan in scans), more
+        assert sum(map(examined, scans)) <= failed + EXAMINED_MAX, more
 
 
 def test_the_test_of_plans_can_fail(big_ledger: Connection) -> None:
