@@ -247,6 +247,7 @@ def _operation_table(operation: Operation) -> str:
         ("Seen by", operation.scope.value),
         ("Time limit of an attempt", f"{operation.time_limit_s:g} s"),
         ("Attempts", _retries(operation.retry)),
+        ("Costs money", "yes, its estimate is reserved" if operation.estimate_eur else "no"),
         (
             "Steps, with their shares of the progress",
             ", ".join(map(_step, operation.steps)) or "none declared",

@@ -84,6 +84,7 @@ def _entry(operation: Operation, schemas: JsonSchemas) -> dict[str, Any]:
             "max_s": retry.max_s,
             "delays_s": list(retry.delays_s),
         },
+        "is_paid": operation.estimate_eur is not None,
         "steps": [{"name": step.name, "weight": step.weight} for step in operation.steps],
         "payload_schema": schemas.of(operation.payload),
         "result_schema": schemas.of(operation.result),

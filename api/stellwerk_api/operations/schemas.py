@@ -43,6 +43,10 @@ class OperationSchema(Schema):
     scope = fields.String(required=True)
     limits = fields.Nested(LimitsSchema, required=True)
     retry = fields.Nested(RetrySchema, required=True)
+    is_paid = fields.Boolean(
+        required=True,
+        metadata={"description": "Its jobs cost money: 402 where a budget does not do."},
+    )
     steps = fields.List(fields.Nested(DeclaredStep), required=True)
     payload_schema = fields.Dict(required=True)
     result_schema = fields.Dict(required=True, allow_none=True)

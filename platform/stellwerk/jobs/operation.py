@@ -6,6 +6,7 @@ A declaration is what the API documents, what submission checks and what the wor
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from stellwerk.jobs.history import History
 if TYPE_CHECKING:
     from stellwerk.jobs.model import Job
     from stellwerk.jobs.runtime import Runtime
+    from stellwerk.settings import Settings
 
 JITTER = 0.1  # of a planned delay, to either side
 
@@ -79,6 +81,9 @@ class Operation:
     platform and for each owner; further ones wait. `max_share` bounds the former by a share of its
     queue's slots (at least one), for jobs that wait for others and must not take all of them.
 
+    `estimate_eur` says what a job with this payload will cost; its `on_accept` and `on_requeue`
+    reserve that from the owner's budget.
+
     Hooks run inside the ledger's own transactions, in whichever process makes the change:
     `on_accept` where domain rows belong to the submission (it may refuse by raising a
     StellwerkError), `on_end` when the job ends, whoever ends it (it cannot refuse: see
@@ -99,6 +104,7 @@ class Operation:
     max_running: int | None = None
     max_share: float | None = None  # above 0, to 1
     max_running_per_owner: int | None = None
+    estimate_eur: Callable[["Settings", Payload], Decimal] | None = None
     unique_key: Callable[[Payload], str] | None = None
     is_sensitive: bool = False
     requires_idempotency_key: bool = False  # of callers with an API key

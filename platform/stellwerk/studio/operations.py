@@ -2,7 +2,12 @@
 
 from stellwerk.jobs.operation import Operation, RetryPolicy, Step
 from stellwerk.studio.schemas import GeneratePayload, GenerateResult
-from stellwerk.studio.service import accept_generation, end_generation, requeue_generation
+from stellwerk.studio.service import (
+    accept_generation,
+    end_generation,
+    estimated_cost,
+    requeue_generation,
+)
 
 GENERATE = Operation(
     name="videos.generate",
@@ -19,6 +24,7 @@ GENERATE = Operation(
         Step("render", 45),
         Step("package", 10),
     ),
+    estimate_eur=estimated_cost,
     retry=RetryPolicy(max_attempts=4, base_s=2, max_s=300),
     on_accept=accept_generation,
     on_end=end_generation,

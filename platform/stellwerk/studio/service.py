@@ -84,10 +84,10 @@ def delete_video(runtime: Runtime, user_id: int, video_id: int) -> None:
     remove_artifacts(runtime, job_id)
 
 
-def estimated_cost(settings: Settings, target_duration_s: float) -> Decimal:
-    """What a video of this length will cost in EUR, by the configured providers' prices."""
+def estimated_cost(settings: Settings, payload: dict[str, Any]) -> Decimal:
+    """What a video of this payload will cost in EUR, by the configured providers' prices."""
     return estimate(
-        target_duration_s,
+        payload["target_duration"],
         script=settings.script_provider.value,
         voice=settings.voice_provider.value,
         images=settings.image_provider.value,
@@ -190,7 +190,7 @@ def _refuse_too_many(session: Session, settings: Settings, user: User) -> None:
 
 
 def _reserve(session: Session, settings: Settings, user: User, payload: dict[str, Any]) -> Decimal:
-    expected = estimated_cost(settings, payload["target_duration"])
+    expected = estimated_cost(settings, payload)
     budget = user.budget_or(settings.monthly_budgets_eur[user.subscription_tier])
     left = budget - queries.committed_this_month(session, user.id)
     if expected > left:

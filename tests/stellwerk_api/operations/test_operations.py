@@ -1,5 +1,6 @@
 from contextlib import closing
 
+import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs
 
 from api import UNKNOWN_ID, ApiUser, error_of
@@ -44,6 +45,18 @@ def test_a_webhook_is_tried_at_once_and_seven_times_more_within_two_days(
         entry = reader.get("/operations/webhooks.deliver").get_json()
     assert entry["retry"]["max_attempts"] == 8
     assert entry["retry"]["delays_s"] == [5, 300, 1800, 7200, 18_000, 36_000, 86_400]
+
+
+def test_what_costs_money_is_marked_and_declares_how_much(ada: ApiUser, platform: Platform) -> None:
+    paid = {one["name"] for one in ada.get("/operations").get_json()["items"] if one["is_paid"]}
+    assert paid == {"videos.generate"}
+    declared = platform.runtime.registry.get("videos.generate").estimate_eur
+    assert declared
+    channel_id = ada.post("/channels/", {"name": "Signals"}).get_json()["id"]
+    body = {"channel_id": channel_id, "topic": "How signals work", "target_duration": 30}
+    accepted = ada.post("/videos/generate", body).get_json()
+    estimate = float(declared(platform.settings, {"target_duration": 30}))
+    assert accepted["estimated_cost"] == pytest.approx(estimate)
 
 
 def test_steps_are_listed_with_their_weights(ada: ApiUser) -> None:
