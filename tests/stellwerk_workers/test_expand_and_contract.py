@@ -1,4 +1,8 @@
-"""A worker of the release before goes on while the tables are expanded for the next one."""
+"""Workers go on while the tables are expanded for the next release, and contracted after it.
+
+What is contracted is what no worker uses any more, so today's code stands for both: for the
+release before on the wider tables, and for the one after while they become narrower.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +13,7 @@ from uuid import UUID
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
+from sqlalchemy import inspect
 
 from embedded import wait_until
 from engine import Engine
@@ -75,6 +79,13 @@ class Stream:
         self._stopping.set()
         self._thread.join()
 
+    def go_on(self) -> None:
+        """Until ten more were submitted and the last of them has ended."""
+        wanted = len(self.ids) + 10
+        wait_until(lambda: len(self.ids) >= wanted)
+        last = self.ids[wanted - 1]
+        wait_until(lambda: job(self._platform, last).finished_at)
+
     def _run(self) -> None:
         while not self._stopping.wait(0.02):
             for operation in ("diagnostics.echo", "diagnostics.effect"):
@@ -82,24 +93,29 @@ class Stream:
                 self.ids.append(submit(self._platform.runtime, wanted))
 
 
+def tables(platform: Platform) -> list[str]:
+    return inspect(platform.engine).get_table_names()
+
+
 def job(platform: Platform, job_id: UUID) -> Job:
     with platform.runtime.sessions() as session:
         return session.get_one(Job, job_id)
 
 
-def test_jobs_go_on_while_the_tables_are_expanded_and_after_it(
+def test_jobs_go_on_while_the_tables_are_expanded_and_contracted(
     platform: Platform, engine: Engine, migrations: Config
 ) -> None:
     assert "long" in engine.processes
     with Stream(platform) as stream:
         wait_until(lambda: stream.ids and job(platform, stream.ids[0]).finished_at)
         command.upgrade(migrations, "expand")
-        after = len(stream.ids)
-        wait_until(lambda: len(stream.ids) >= after + 10)
+        stream.go_on()
+        assert "colours" in tables(platform)
+        command.downgrade(migrations, head())
+        stream.go_on()
+        assert "colours" not in tables(platform)
     wait_until(
         lambda: all(job(platform, job_id).finished_at for job_id in stream.ids), timeout_s=60
     )
     ended = [job(platform, job_id) for job_id in stream.ids]
     assert {(one.status, one.failures, one.attempt) for one in ended} == {("completed", 0, 1)}
-    with platform.engine.connect() as connection:
-        assert connection.scalar(text("SELECT count(*) FROM colours")) == 0
