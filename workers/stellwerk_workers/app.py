@@ -47,6 +47,7 @@ from stellwerk.settings import settings
 from stellwerk.tracing import start_tracing
 from stellwerk_workers import presence
 from stellwerk_workers.beat import HOUR_S, SCHEDULE, SUBMIT_TASK, id_of_turn
+from stellwerk_workers.consuming import consume_cheaply
 from stellwerk_workers.finisher import Finisher, Told
 from stellwerk_workers.flower import GroupedEvents
 from stellwerk_workers.handlers import load_handlers
@@ -111,6 +112,7 @@ def build_app() -> Celery:
     built = Celery("stellwerk", broker=settings().broker())
     built.config_from_object(celeryconfig)
     built.conf.beat_schedule = SCHEDULE
+    consume_cheaply(built, settings().broker())
     handlers = load_handlers()
     for operation in registry():
         if operation.name in handlers:

@@ -18,6 +18,7 @@ PROCESSES = frozenset(
     {
         "app",
         "beat",
+        "consuming",
         "dispatcher",
         "finisher",
         "flower",
