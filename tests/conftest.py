@@ -2,7 +2,9 @@
 
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy import text
@@ -14,6 +16,7 @@ from groups import pytest_collection_modifyitems
 from stellwerk.bootstrap import Platform, bootstrap, metadata
 from stellwerk.db.migrate import upgrade
 from stellwerk.settings import Settings, load_settings
+from stellwerk_workers.outages import through_outages
 
 __all__ = ["pytest_collection_modifyitems"]  # a hook
 
@@ -85,11 +88,17 @@ def platform(shared_platform: Platform, request: pytest.FixtureRequest) -> Platf
     if "engine" not in request.fixturenames:
         for running in RUNNING:
             running.stop()
-    tables = ", ".join(metadata().tables)
-    with shared_platform.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    # A worker that is up may hold a table and want the next, as this does the other way about.
+    through_outages(partial(empty_ledger, shared_platform), tries=5, pause=Event())
     shared_platform.live_client.redis.flushdb()
     return shared_platform
+
+
+def empty_ledger(platform: Platform) -> None:
+    """Nothing in any table."""
+    tables = ", ".join(metadata().tables)
+    with platform.engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
 
 
 @pytest.fixture(scope="session")
