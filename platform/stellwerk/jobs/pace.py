@@ -71,6 +71,9 @@ class Pace:
         """Watch some of what a turn sent."""
         self.last_owner, self._may_go_on = turn.last_owner, turn.may_go_on
         now = self.clock()
+        for wakeup in turn.wakeups:
+            if wakeup.job_id in self._watched:  # sent again: a loss is no wait
+                self._watched[wakeup.job_id] = (wakeup.attempt, now)
         for wakeup in _spread(turn.wakeups, WATCHED - len(self._watched)):
             self._watched.setdefault(wakeup.job_id, (wakeup.attempt, now))
 

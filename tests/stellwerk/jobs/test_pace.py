@@ -74,6 +74,21 @@ def test_a_wake_up_that_was_lost_says_nothing_about_the_wait(
     assert pace.usual_wait_s == pytest.approx(1)
 
 
+def test_the_wait_of_a_wake_up_counts_from_when_it_was_sent_last(
+    runtime: Runtime, pace: Pace, clock: Clock
+) -> None:
+    for _ in range(5):
+        job_id = send(runtime, pace)
+        clock.now_s += pace.republish_after_s
+        pace.note(Turn([wakeup_of(job_id)], may_go_on=False, last_owner=0))
+        clock.now_s += 1
+        change(runtime, job_id, status="running", attempt=1)
+        look(runtime, pace)
+
+    assert pace.usual_wait_s == pytest.approx(1)
+    assert pace.republish_after_s == 30
+
+
 def test_the_window_widens_while_a_backlog_is_claimed_at_once(
     runtime: Runtime, pace: Pace, clock: Clock
 ) -> None:
@@ -112,9 +127,12 @@ def claimed_after(
 def send(runtime: Runtime, pace: Pace, *, may_go_on: bool = False) -> UUID:
     job_id = submit(runtime, Submission("diagnostics.echo", {}, owner_id=None))
     change(runtime, job_id, published_at=func.now())
-    wakeup = Wakeup(job_id, 0, "diagnostics.echo", "short")
-    pace.note(Turn([wakeup], may_go_on=may_go_on, last_owner=0))
+    pace.note(Turn([wakeup_of(job_id)], may_go_on=may_go_on, last_owner=0))
     return job_id
+
+
+def wakeup_of(job_id: UUID) -> Wakeup:
+    return Wakeup(job_id, 0, "diagnostics.echo", "short")
 
 
 def look(runtime: Runtime, pace: Pace) -> None:
