@@ -59,7 +59,7 @@ def bootstrap(
 ) -> Platform:
     """Build a process's collaborators; connects to nothing yet.
 
-    `role` names its connections in Postgres; workers pass their own `publisher`.
+    `role` names it, and its connections in Postgres; workers pass their own `publisher`.
     """
     metadata()
     pool_size = pool_size or settings.database_pool_size
@@ -78,6 +78,7 @@ def bootstrap(
         board=live,
         providers=choose_providers(settings),
         vault=Vault(settings.encryption_keys()),
+        role=role,
         ended=(announce,),
     )
     return Platform(settings, engine, client, live, runtime)

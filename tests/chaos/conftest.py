@@ -12,8 +12,11 @@ LEASE_S = 6
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackRun]:
+    folder = tmp_path_factory.mktemp("stack")
+    (folder / "crash").mkdir()
     with full_stack(
-        tmp_path_factory.mktemp("stack"),
+        folder,
+        crash_folder=folder / "crash",
         job_lease_s=LEASE_S,
         job_heartbeat_s=1.5,
         job_republish_after_s=5,

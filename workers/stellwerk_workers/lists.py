@@ -62,13 +62,13 @@ class JobList:
     def _claim(self, wakeups: Sequence[Wakeup], worker: str) -> list[Claim]:
         token, runtime = uuid4(), self._runner.runtime
         for wakeup in wakeups:
-            reach(runtime.settings, CrashPoint.AFTER_ACK_BEFORE_CLAIM, wakeup.job_id)
+            reach(runtime, CrashPoint.AFTER_ACK_BEFORE_CLAIM, wakeup.job_id)
         claimed = self._runner.through_outages(
             lambda: claims.claim_many(runtime, self._operation, wakeups, worker, token),
             CLAIM_TRIES,
         )
         for claim in claimed:
-            reach(runtime.settings, CrashPoint.AFTER_CLAIM, claim.job_id)
+            reach(runtime, CrashPoint.AFTER_CLAIM, claim.job_id)
         return claimed
 
     def _next(self) -> Claim | None:

@@ -92,12 +92,12 @@ class Runner:
 
     def _claim(self, wakeup: Wakeup, worker: str) -> Claim | None:
         token = uuid4()
-        reach(self.runtime.settings, CrashPoint.AFTER_ACK_BEFORE_CLAIM, wakeup.job_id)
+        reach(self.runtime, CrashPoint.AFTER_ACK_BEFORE_CLAIM, wakeup.job_id)
         claimed = self.through_outages(
             lambda: claims.claim(self.runtime, wakeup, worker, token), CLAIM_TRIES
         )
         if claimed:
-            reach(self.runtime.settings, CrashPoint.AFTER_CLAIM, wakeup.job_id)
+            reach(self.runtime, CrashPoint.AFTER_CLAIM, wakeup.job_id)
         return claimed
 
     def _attempt(self, claimed: Claim) -> Report:
@@ -230,7 +230,7 @@ class Runner:
     def finish(self, endings: Sequence[Ended]) -> set[UUID]:
         """See `outcomes.finish`; waits for a ledger that is gone."""
         for ended in endings:
-            reach(self.runtime.settings, CrashPoint.BEFORE_FINISH, ended.claimed.job_id)
+            reach(self.runtime, CrashPoint.BEFORE_FINISH, ended.claimed.job_id)
         return self.through_outages(lambda: outcomes.finish(self.runtime, endings), OUTAGE_TRIES)
 
     def settle(self, ctx: JobContext, outcome: Outcome) -> Report:
@@ -251,7 +251,7 @@ class Runner:
                 work.session.flush()
                 change(work)
 
-        reach(self.runtime.settings, CrashPoint.BEFORE_FINISH, ctx.job_id)
+        reach(self.runtime, CrashPoint.BEFORE_FINISH, ctx.job_id)
         self.through_outages(write, OUTAGE_TRIES)
         ctx.settled(artifacts=artifacts)
 

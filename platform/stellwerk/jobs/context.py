@@ -152,7 +152,7 @@ class JobContext(Stoppable):
             with span(name):
                 output = run()
             self.record(replace(intent, state=StepState.DONE, output=output))
-            reach(self.runtime.settings, CrashPoint.BETWEEN_STEPS, self.job_id)
+            reach(self.runtime, CrashPoint.BETWEEN_STEPS, self.job_id, step=name, key=key)
         return output
 
     @contextmanager

@@ -1,17 +1,21 @@
 """Named places at which a process kills itself, so that chaos tests can die exactly there.
 
 Off unless `STELLWERK_CRASH_FOLDER` names a folder, which production mode refuses. A point is
-armed by an empty file in that folder: `after_claim` for the first job that comes by, or
-`after_claim.<job id>` for one job. The process that reaches an armed point renames the file to
-`<point>.<job id>.fired`, so that it fires once however many processes come by, and then sends
-itself SIGKILL: nothing is flushed, closed or told.
+armed by an empty file in that folder: `<point>[@<role>][~<step>][.<job id>]`. `after_claim` is for
+the first job that comes by, `after_commit@dispatcher.<job id>` for one job and only where a
+dispatcher comes by, `between_steps~sleep-2.<job id>` for a step named `sleep` with the key `2`.
+The process that reaches an armed point renames the file to one that ends with `.<job id>.fired`,
+so that it fires once however many processes come by, and then sends itself SIGKILL: nothing is
+flushed, closed or told.
 """
 
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from stellwerk.settings import Settings
@@ -31,15 +35,41 @@ class CrashPoint(StrEnum):
     AFTER_FINISH = "after_finish"  # the outcome is stored, nobody told yet
 
 
-def reach(settings: Settings, point: CrashPoint, job_id: UUID) -> None:
-    """Die here, if somebody armed this point."""
-    if settings.crash_folder is not None:
-        _die_if_armed(settings.crash_folder, point, job_id)
+class Passer(Protocol):
+    """A process, by what matters here."""
+
+    @property
+    def settings(self) -> Settings:
+        """Where points are armed."""
+
+    @property
+    def role(self) -> str:
+        """As it was given to `bootstrap`."""
 
 
-def _die_if_armed(folder: Path, point: CrashPoint, job_id: UUID) -> None:
-    fired = folder / f"{point}.{job_id}.fired"
-    for armed in (folder / f"{point}.{job_id}", folder / point):
+def reach(
+    passer: Passer, point: CrashPoint, job_id: UUID, *, step: str = "", key: str = ""
+) -> None:
+    """Die here, if somebody armed this point; `step` and `key` name a step or an effect."""
+    folder = passer.settings.crash_folder
+    if folder is None:
+        return
+    label = f"{step}-{key}" if key else step
+    for name in _names(point, passer.role, label):
+        _die_if_armed(folder, name, job_id)
+
+
+def _names(point: CrashPoint, role: str, label: str) -> Iterator[str]:
+    """Under what it may have been armed."""
+    for by in ("", f"@{role}"):
+        yield f"{point}{by}"
+        if label:
+            yield f"{point}{by}~{label}"
+
+
+def _die_if_armed(folder: Path, name: str, job_id: UUID) -> None:
+    fired = folder / f"{name}.{job_id}.fired"
+    for armed in (folder / f"{name}.{job_id}", folder / name):
         with suppress(FileNotFoundError):
             armed.rename(fired)
             os.kill(os.getpid(), signal.SIGKILL)

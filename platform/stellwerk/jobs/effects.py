@@ -104,7 +104,7 @@ def _call(ctx: "JobContext", effect: Effect, generation: int) -> Any:
     except ProviderRejected:  # certainly did not happen: a later attempt may try again
         _conclude(ctx, replace(intent, state=StepState.UNDONE))
         raise
-    reach(ctx.runtime.settings, CrashPoint.AFTER_EFFECT, ctx.job_id)
+    _reach(ctx, CrashPoint.AFTER_EFFECT, effect)
     _conclude(ctx, replace(intent, state=StepState.DONE, output=output))
     return output
 
@@ -131,8 +131,12 @@ def _intend(ctx: "JobContext", effect: Effect, generation: int) -> Checkpoint:
     except (Interruption, SQLAlchemyError):
         _conclude(ctx, replace(intent, state=StepState.UNDONE))
         raise
-    reach(ctx.runtime.settings, CrashPoint.BEFORE_EFFECT, ctx.job_id)
+    _reach(ctx, CrashPoint.BEFORE_EFFECT, effect)
     return intent
+
+
+def _reach(ctx: "JobContext", point: CrashPoint, effect: Effect) -> None:
+    reach(ctx.runtime, point, ctx.job_id, step=effect.name, key=effect.key)
 
 
 def _ensure_still_prompt(ctx: "JobContext", effect: Effect, began_at: float) -> None:

@@ -42,6 +42,7 @@ class Runtime:
     board: Board
     providers: Providers
     vault: Vault
+    role: str = ""  # as given to `bootstrap`
     ended: tuple["EndListener", ...] = ()  # told of ends that somebody wants to hear of
 
 
@@ -86,7 +87,7 @@ def _send(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) 
         log.warning("wake-ups not sent, the dispatcher will", count=len(wakeups), reason=str(exc))
         leave_to_dispatcher(runtime, [wakeup.job_id for wakeup in wakeups])
     for wakeup in wakeups:
-        reach(runtime.settings, CrashPoint.AFTER_PUBLISH, wakeup.job_id)
+        reach(runtime, CrashPoint.AFTER_PUBLISH, wakeup.job_id)
 
 
 def _measure(runtime: Runtime) -> None:
@@ -104,10 +105,10 @@ def _measure(runtime: Runtime) -> None:
 def _after_commit(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:
     accepted = {change.job_id for change in shown if change.version == 1}
     for job_id in accepted | {wakeup.job_id for wakeup in wakeups}:
-        reach(runtime.settings, CrashPoint.AFTER_COMMIT, job_id)
+        reach(runtime, CrashPoint.AFTER_COMMIT, job_id)
     for change in shown:
         if change.is_final:
-            reach(runtime.settings, CrashPoint.AFTER_FINISH, change.job_id)
+            reach(runtime, CrashPoint.AFTER_FINISH, change.job_id)
 
 
 def leave_to_dispatcher(runtime: Runtime, job_ids: Sequence[UUID]) -> None:
