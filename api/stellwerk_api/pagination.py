@@ -2,7 +2,7 @@
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,8 @@ from uuid import UUID
 from marshmallow import Schema, fields, validate
 
 from stellwerk.errors import FieldError, InvalidInput
+from stellwerk_api.auth import caller
+from stellwerk_api.context import platform
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
@@ -51,6 +53,19 @@ def page(items: Sequence[Any], limit: int, key: str) -> dict[str, Any]:
     last = shown[-1]
     value = last[key] if isinstance(last, dict) else getattr(last, key)
     return {"items": shown, "next_cursor": encode_cursor(str(value))}
+
+
+def own_page(
+    query: Mapping[str, Any], read: Callable[[str | None], Any], find: Callable[..., Sequence[Any]]
+) -> dict[str, Any]:
+    """A page of what the caller owns, sorted by id.
+
+    `read` reads its cursor; `find` is given a session, the owner, `after` and `limit`.
+    """
+    limit, after = query["limit"], read(query["cursor"])
+    with platform().runtime.sessions() as session:
+        found = find(session, caller().user_id, after=after, limit=limit + 1)
+    return page(found, limit, "id")
 
 
 def encode_cursor(value: str) -> str:

@@ -9,7 +9,7 @@ from stellwerk.studio.schemas import ChannelFields, ChannelPatch, ChannelSchema
 from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
-from stellwerk_api.pagination import PageQuery, int_cursor, page, page_schema
+from stellwerk_api.pagination import PageQuery, int_cursor, own_page, page_schema
 
 blueprint = Blueprint("channels", url_prefix="/api/v1/channels", description="Channels")
 EXAMPLE = {"name": "Signals and switches", "niche": "railways"}
@@ -22,10 +22,7 @@ EXAMPLE = {"name": "Signals and switches", "niche": "railways"}
 @blueprint.raises(422)
 def list_channels(query: dict[str, Any]) -> dict[str, Any]:
     """List your channels, newest first."""
-    after_id, limit = int_cursor(query["cursor"]), query["limit"]
-    with platform().runtime.sessions() as session:
-        found = queries.channels(session, caller().user_id, after_id=after_id, limit=limit + 1)
-    return page(found, limit, "id")
+    return own_page(query, int_cursor, queries.channels)
 
 
 @blueprint.post("/")

@@ -12,7 +12,14 @@ from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
 from stellwerk_api.jobs.schemas import JobDocument
-from stellwerk_api.pagination import PageQuery, moment_cursor, page, page_schema, uuid_cursor
+from stellwerk_api.pagination import (
+    PageQuery,
+    moment_cursor,
+    own_page,
+    page,
+    page_schema,
+    uuid_cursor,
+)
 from stellwerk_api.schedules import changes
 
 blueprint = Blueprint("schedules", url_prefix="/api/v1/schedules", description="Schedules")
@@ -32,10 +39,7 @@ EXAMPLE = {
 @blueprint.raises(422)
 def browse(query: dict[str, Any]) -> dict[str, Any]:
     """List your schedules, newest first."""
-    limit, after = query["limit"], uuid_cursor(query["cursor"])
-    with platform().runtime.sessions() as session:
-        found = queries.schedules(session, caller().user_id, after=after, limit=limit + 1)
-    return page(found, limit, "id")
+    return own_page(query, uuid_cursor, queries.schedules)
 
 
 @blueprint.post("")

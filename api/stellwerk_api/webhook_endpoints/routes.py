@@ -23,7 +23,7 @@ from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
 from stellwerk_api.jobs.schemas import JobDocument
-from stellwerk_api.pagination import PageQuery, page, page_schema, uuid_cursor
+from stellwerk_api.pagination import PageQuery, own_page, page_schema, uuid_cursor
 from stellwerk_api.webhook_endpoints import changes
 
 blueprint = Blueprint(
@@ -55,10 +55,7 @@ class UnderWay(Accepted):
 @blueprint.raises(422)
 def browse(query: dict[str, Any]) -> dict[str, Any]:
     """List your endpoints, newest first."""
-    after, limit = uuid_cursor(query["cursor"]), query["limit"]
-    with platform().runtime.sessions() as session:
-        found = queries.endpoints(session, caller().user_id, after=after, limit=limit + 1)
-    return page(found, limit, "id")
+    return own_page(query, uuid_cursor, queries.endpoints)
 
 
 @blueprint.post("")

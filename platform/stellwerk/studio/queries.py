@@ -27,12 +27,12 @@ class VideoFilter:
 
 
 def channels(
-    session: Session, user_id: int, *, after_id: int | None, limit: int
+    session: Session, user_id: int, *, after: int | None, limit: int
 ) -> list[dict[str, Any]]:
     """The owner's channels, newest first."""
     query = _channels(user_id).order_by(Channel.id.desc()).limit(limit)
-    if after_id is not None:
-        query = query.where(Channel.id < after_id)
+    if after is not None:
+        query = query.where(Channel.id < after)
     return [_channel(row) for row in session.execute(query)]
 
 
