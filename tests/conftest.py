@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+import structlog
 from sqlalchemy import text
 
 from embedded import fresh_database, running_postgres, running_valkey
@@ -132,3 +133,11 @@ def pytest_configure() -> None:
     """Undo what a shell does to a job in the background: it and its children ignore Ctrl-C."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    _log_plain_tracebacks()
+
+
+def _log_plain_tracebacks() -> None:
+    """With rich, structlog's default, each one takes seconds."""
+    *processors, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors, plain])
