@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from celery import Celery
@@ -18,6 +19,7 @@ from stellwerk.settings import environment
 
 VISIBILITY_TIMEOUT_S = 30  # then Redis gives out again what a killed worker had taken
 QUIET_S = 2 * VISIBILITY_TIMEOUT_S + 15  # nothing new for so long: what is missing is lost
+OVER_WITHIN_S = 3600.0  # however slowly it goes on
 ROLES = ("first", "second")
 CELERY = (
     *(sys.executable, "-m", "celery", "-A", "bare_celery", "worker"),
@@ -93,6 +95,24 @@ class BareFleet:
             process.wait(30)
 
 
+@dataclass(slots=True)
+class Seen:
+    """How much was done when it was looked at last, and when that changed."""
+
+    done: int = -1
+    changed_at: float = field(default_factory=time.monotonic)
+
+    def look(self, done: int) -> int:
+        """Note what is done now."""
+        if done != self.done:
+            self.done, self.changed_at = done, time.monotonic()
+        return done
+
+    def unchanged_s(self) -> float:
+        """How long nothing more was done."""
+        return time.monotonic() - self.changed_at
+
+
 def run_celery(folder: Path, redis_url: str, *, jobs: int, kills: int) -> Tally:
     """Send, kill, wait until nothing comes any more, and count."""
     fleet = BareFleet(folder, redis_url)
@@ -120,12 +140,9 @@ def run_celery(folder: Path, redis_url: str, *, jobs: int, kills: int) -> Tally:
 
 def _wait_for_quiet(fleet: BareFleet, jobs: int) -> float:
     """Until everything is done, or nothing came for QUIET_S; returns when the last came."""
-    last, changed_at = -1, time.monotonic()
-    while time.monotonic() - changed_at < QUIET_S:
-        now = fleet.done()
-        if now != last:
-            last, changed_at = now, time.monotonic()
-        if now >= jobs:
-            break
-        time.sleep(0.5)
-    return changed_at
+    seen = Seen()
+    wait_until(
+        lambda: seen.look(fleet.done()) >= jobs or seen.unchanged_s() > QUIET_S,
+        timeout_s=OVER_WITHIN_S,
+    )
+    return seen.changed_at

@@ -77,14 +77,16 @@ class Finisher:
 
     def _run(self) -> None:
         while group := self._take():
-            try:
-                self._tell(self._settle(group))
-            except Exception:  # the thread's edge: these leases expire, the others must not
-                log.exception("outcomes not written", count=len(group))
-            finally:
-                for item in group:
-                    if isinstance(item, Due):
-                        item.settled()
+            due = [item for item in group if isinstance(item, Due)]
+            self._write(group, due)
+            for item in due:
+                item.settled()
+
+    def _write(self, group: Sequence[Item], due: Sequence[Due]) -> None:
+        try:
+            self._tell(self._settle(group, due))
+        except Exception:  # the thread's edge: these leases expire, those of later groups must not
+            log.exception("outcomes not written", count=len(due))
 
     def _take(self) -> list[Item]:
         """What has gathered; nothing only when it is to end."""
@@ -94,8 +96,8 @@ class Finisher:
             self._changed.notify_all()
             return group
 
-    def _settle(self, group: Sequence[Item]) -> list[Told]:
-        finished = self._finish([item for item in group if isinstance(item, Due)])
+    def _settle(self, group: Sequence[Item], due: Sequence[Due]) -> list[Told]:
+        finished = self._finish(due)
         return [item if isinstance(item, Told) else self._told(item, finished) for item in group]
 
     def _told(self, due: Due, finished: set[UUID]) -> Told:

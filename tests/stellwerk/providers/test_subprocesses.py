@@ -5,12 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from embedded import wait_until
 from stellwerk.errors import ProviderUnavailable, Stopped
 from stellwerk.providers.subprocesses import run_program
 
@@ -18,15 +18,6 @@ PARENT = """
 from stellwerk.providers.subprocesses import run_program
 run_program(["sleep", "300.25"], timeout_s=300)
 """
-
-
-def _eventually(condition: Callable[[], bool], within_s: float = 10) -> bool:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_lines_are_handed_over_as_they_come() -> None:
@@ -62,7 +53,7 @@ def test_a_program_is_ended_on_request_and_what_it_started_too(tmp_path: Path) -
     with pytest.raises(Stopped):
         run_program(["sh", "-c", script], timeout_s=30, should_stop=pids.exists)
     started = int(pids.read_text() or 0)
-    assert _eventually(lambda: not started or not psutil.pid_exists(started))
+    wait_until(lambda: not started or not psutil.pid_exists(started))
 
 
 def test_an_error_raised_while_asking_ends_the_program_too() -> None:
@@ -96,9 +87,9 @@ def test_a_program_dies_with_a_killed_parent() -> None:
     try:
         family = psutil.Process(parent.pid)
         sleeping = ["sleep", "300.25"]
-        assert _eventually(lambda: any(c.cmdline() == sleeping for c in family.children()))
+        wait_until(lambda: any(c.cmdline() == sleeping for c in family.children()))
         child = next(c for c in family.children() if c.cmdline() == sleeping)
     finally:
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
-    assert _eventually(lambda: not child.is_running())
+    wait_until(lambda: not child.is_running())
