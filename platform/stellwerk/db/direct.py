@@ -80,7 +80,7 @@ class Direct:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _run(self, statement: Prepared, values: Mapping[str, Any]) -> Table:
-        lent = self._engine.raw_connection()
+        lent = self._lend(statement)
         try:
             return _rows(lent, statement, values)
         except psycopg2.Error as exc:
@@ -88,13 +88,20 @@ class Direct:
         finally:
             lent.close()
 
+    def _lend(self, statement: Prepared) -> PoolProxiedConnection:
+        """Unlike `Engine.connect` the pool lets the driver's own errors through."""
+        try:
+            return self._engine.raw_connection()
+        except psycopg2.Error as exc:
+            raise self._error(exc, None, statement) from exc
+
     def _error(
-        self, exc: psycopg2.Error, lent: PoolProxiedConnection, statement: Prepared
+        self, exc: psycopg2.Error, lent: PoolProxiedConnection | None, statement: Prepared
     ) -> BaseException:
         """The same in SQLAlchemy's words; a broken connection leaves the pool."""
         dialect = self._engine.dialect
         is_gone = dialect.is_disconnect(exc, lent, None)  # type: ignore[arg-type]  # psycopg2.Error is DBAPI's
-        if is_gone:
+        if lent and is_gone:
             lent.invalidate(exc)
         return DBAPIError.instance(
             statement.call,
