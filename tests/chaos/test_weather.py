@@ -6,7 +6,9 @@ ledger has, and what a killed worker held was claimed again soon.
 """
 
 import os
+import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ from stream import Stream
 
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
+ANSWER_WITHIN_S = 2.0
+FROZEN_S = 20.0
 RESCUE_WITHIN_S = 12.0  # twice the lease of conftest.py
 CUT_OFF = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -93,6 +97,27 @@ def cut_connections(scene: Scene) -> None:
         connection.cursor().execute(CUT_OFF)
 
 
+def lose_redis(scene: Scene) -> None:
+    """Kill it and remove its files before the supervisor starts it again."""
+    pid = scene.run.pid_of("valkey") or 0
+    os.kill(pid, signal.SIGSTOP)
+    shutil.rmtree(scene.run.home.path / "valkey" / "appendonlydir")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: scene.run.pid_of("valkey") not in {pid, None}, timeout_s=30)
+
+
+def freeze_redis(scene: Scene) -> None:
+    """It takes connections, and answers nothing."""
+    pid = scene.run.pid_of("valkey") or 0
+    thaws_at = time.monotonic() + FROZEN_S
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: time.monotonic() > thaws_at, timeout_s=FROZEN_S + 5)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+WITHOUT_REDIS = [lose_redis, freeze_redis]
 STRIKES = [
     kill("dispatcher"),
     kill("beat"),
@@ -103,6 +128,8 @@ STRIKES = [
     kill("worker_long"),
     empty_redis,
     cut_connections,
+    kill("postgres"),
+    *WITHOUT_REDIS,
 ]
 
 
@@ -113,6 +140,7 @@ def test_jobs_with_effects_survive(
     slow = {"kind": "probe", "count": 3, "call_s": 0.3}
     with Stream(operator) as stream:
         effects = [operator.submit("diagnostics.effect", slow) for _ in range(3)]
+        stepwise = operator.submit("diagnostics.sleep", {"seconds": 3, "steps": 6})
         wait_until(lambda: operator.has(effects[0], "running"))
         wait_until(lambda: stream.has(5))
 
@@ -122,7 +150,9 @@ def test_jobs_with_effects_survive(
         before = len(stream.accepted)
         wait_until(lambda: stream.has(before + 5), timeout_s=30)
 
+    assert operator.ended(stepwise, timeout_s=60)["status"] == "completed"
     assert_all_is_well(scene.platform, operator, stream, [*effects, *stream.effects()])
+    assert strike not in WITHOUT_REDIS or stream.client.slowest_s < ANSWER_WITHIN_S
     assert (scene.rescues.slowest_s or 0.0) <= RESCUE_WITHIN_S
 
 
