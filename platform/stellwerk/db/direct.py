@@ -7,7 +7,8 @@ docs/operations_guide.md says what to do instead.)
 
 A plan that is kept must not depend on the moment it was made: statistics are older than a backlog
 that came a second ago, and a plan made while a table was small would read all of it once it is
-large. So these statements walk indices, whatever the statistics say, and keep one plan.
+large. So these statements walk indices, whatever the statistics say, and keep one plan. Rows are
+named by `= ANY(...)` or within LATERAL: a join may be planned as a walk through the whole index.
 """
 
 import re

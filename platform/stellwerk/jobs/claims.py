@@ -57,14 +57,19 @@ _CLAIM = prepared(
     **_TYPES,
 )
 # In the order of ids, so that two workers with the same jobs never wait for each other in a ring.
+_WAKEUPS = """
+    (SELECT * FROM unnest(:ids, :attempts) AS one (id, attempt) ORDER BY id) wakeup
+"""
 _CLAIM_MANY = prepared(
     "stellwerk_claim_many",
     f"""
     WITH free AS (
-        SELECT jobs.id FROM unnest(:ids, :attempts) AS wakeup (id, attempt)
-        JOIN jobs ON jobs.id = wakeup.id AND jobs.attempt = wakeup.attempt
-        WHERE {_IS_FREE} ORDER BY jobs.id FOR NO KEY UPDATE OF jobs),
-    claimed AS (UPDATE jobs SET {_TAKE} FROM free WHERE jobs.id = free.id RETURNING jobs.*)
+        SELECT job.id FROM {_WAKEUPS} CROSS JOIN LATERAL (
+            SELECT jobs.id FROM jobs
+            WHERE jobs.id = wakeup.id AND jobs.attempt = wakeup.attempt AND {_IS_FREE}
+            FOR NO KEY UPDATE OF jobs) job),
+    claimed AS (
+        UPDATE jobs SET {_TAKE} WHERE id = ANY(ARRAY(SELECT id FROM free)) RETURNING jobs.*)
     SELECT {_CLAIM_COLUMNS} FROM claimed j ORDER BY j.id
     """,
     ids="uuid[]",
@@ -104,17 +109,18 @@ _RELEASE = prepared(
     "stellwerk_release",
     f"""
     WITH left_over AS (
-        SELECT jobs.id FROM unnest(:ids, :attempts) AS wakeup (id, attempt)
-        JOIN jobs ON jobs.id = wakeup.id AND jobs.attempt = wakeup.attempt
-        WHERE {IS_QUEUED} AND (jobs.operation_version > :known OR EXISTS (
-            SELECT 1 FROM queue_states q WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL))
-        ORDER BY jobs.id FOR NO KEY UPDATE OF jobs),
+        SELECT job.id FROM {_WAKEUPS} CROSS JOIN LATERAL (
+            SELECT jobs.id FROM jobs
+            WHERE jobs.id = wakeup.id AND jobs.attempt = wakeup.attempt AND {IS_QUEUED}
+                AND (jobs.operation_version > :known OR EXISTS (SELECT 1 FROM queue_states q
+                     WHERE q.name = jobs.queue AND q.paused_at IS NOT NULL))
+            FOR NO KEY UPDATE OF jobs) job),
     released AS (
         UPDATE jobs SET published_at = NULL,
             version = version + CASE WHEN operation_version > :known THEN 1 ELSE 0 END,
             run_at = CASE WHEN operation_version > :known THEN now() + interval '30 seconds'
                      ELSE run_at END
-        FROM left_over WHERE jobs.id = left_over.id RETURNING jobs.*)
+        WHERE id = ANY(ARRAY(SELECT id FROM left_over)) RETURNING jobs.*)
     SELECT {DOCUMENT} FROM released j WHERE j.operation_version > :known
     """,
     ids="uuid[]",

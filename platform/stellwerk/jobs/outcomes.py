@@ -31,20 +31,22 @@ class Ended:
 
 # A child that is just being stored holds its parent's row, and changes it: the lock then looks at
 # `has_children` anew, which it would not do at the children themselves.
-# In the order of ids, as everybody locks. A first attempt began when its handler did, which in a
-# list of jobs is later than its claim.
+# In the order of ids, as everybody locks; and compared as text where the rows are found already,
+# so that no plan joins by walking the table. A first attempt began when its handler did, which in
+# a list of jobs is later than its claim.
 _FINISH = prepared(
     "stellwerk_finish",
     f"""
     WITH outcome AS (
         SELECT * FROM unnest(:ids, :attempts, :tokens, :statuses, :results, :errors, :lines, :ran)
-            AS o (id, attempt, token, status, result, error, line, ran)),
+            AS o (id, attempt, token, status, result, error, line, ran) ORDER BY id),
     due AS (
-        SELECT jobs.id FROM outcome o
-        JOIN jobs ON jobs.id = o.id AND jobs.attempt = o.attempt AND jobs.lease_token = o.token
-        WHERE jobs.finished_at IS NULL AND jobs.parent_id IS NULL AND NOT {HEARD}
-            AND NOT jobs.has_children
-        ORDER BY jobs.id FOR NO KEY UPDATE OF jobs),
+        SELECT job.id FROM outcome o CROSS JOIN LATERAL (
+            SELECT jobs.id FROM jobs
+            WHERE jobs.id = o.id AND jobs.attempt = o.attempt AND jobs.lease_token = o.token
+                AND jobs.finished_at IS NULL AND jobs.parent_id IS NULL AND NOT {HEARD}
+                AND NOT jobs.has_children
+            FOR NO KEY UPDATE OF jobs) job),
     ended AS (
         UPDATE jobs SET status = o.status, result = o.result::jsonb, error = o.error::jsonb,
             ending = NULL,
@@ -56,8 +58,9 @@ _FINISH = prepared(
                          ELSE jobs.started_at END,
             finished_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
             reserved_cost = 0
-        FROM due JOIN outcome o ON o.id = due.id
-        WHERE jobs.id = due.id RETURNING jobs.*),
+        FROM outcome o
+        WHERE jobs.id = ANY(ARRAY(SELECT id FROM due)) AND o.id::text = jobs.id::text
+        RETURNING jobs.*),
     logged AS (
         INSERT INTO job_logs (job_id, attempt, level, message)
         SELECT o.id, o.attempt, 'info', o.line FROM ended JOIN outcome o ON o.id = ended.id)

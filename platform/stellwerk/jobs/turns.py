@@ -122,7 +122,7 @@ _TAKE = prepared(
                 AND (published_at IS NULL OR published_at <= now() - :republish)
             FOR NO KEY UPDATE SKIP LOCKED) free),
     sent AS (
-        UPDATE jobs SET published_at = now() FROM taken WHERE jobs.id = taken.id
+        UPDATE jobs SET published_at = now() WHERE jobs.id = ANY(ARRAY(SELECT id FROM taken))
         RETURNING jobs.id, jobs.attempt, jobs.operation)
     SELECT room.jobs AS room, sent.id, sent.attempt, sent.operation, chosen.owner,
         (SELECT owner FROM walked ORDER BY place DESC LIMIT 1) AS last_walked,
