@@ -177,7 +177,7 @@ def take_turn(runtime: Runtime, session: Session, *, queue: str, bounds: Bounds)
     values = _values(settings, queue, bounds) | _limits(runtime.registry, settings, queue)
     rows = runtime.direct.within(session, _TAKE, values)
     sent = [row for row in rows if row["id"]]
-    is_full = bool(sent) and len(sent) >= rows[0]["room"]
+    is_full = len(sent) >= rows[0]["room"]
     share = LOOKED_AT // max(rows[0]["lanes"], 1)
     return Turn(
         wakeups=[Wakeup(row["id"], row["attempt"], row["operation"], queue) for row in sent],

@@ -249,6 +249,17 @@ def test_a_turn_costs_as_little_beside_fifty_thousand_jobs_that_wait(
     assert rows_read < 500
 
 
+def test_a_full_window_is_not_the_end_of_a_backlog(runtime: Runtime, owners: list[int]) -> None:
+    """Or the window would shrink, whenever the dispatcher was quicker than the workers."""
+    backlog(runtime, owners[0], 10)
+    assert turn(runtime) == WINDOW
+    bounds = Pace(runtime.settings, "short").bounds()
+    with runtime.sessions() as session:
+        taken = take_turn(runtime, session, queue="short", bounds=bounds)
+    assert taken.wakeups == []
+    assert taken.may_go_on
+
+
 def test_nothing_due_is_seen_without_a_turn(runtime: Runtime, owners: list[int]) -> None:
     backlog(runtime, owners[0], 1)
     paces = {queue: Pace(runtime.settings, queue) for queue in ("short", "long")}
