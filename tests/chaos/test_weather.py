@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from secrets import token_hex
 from uuid import UUID
 
 import psycopg2
@@ -26,10 +27,11 @@ from stack_runs import StackRun
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.diagnostics.recorder import recorder
 from stellwerk.jobs import queries
-from stellwerk.jobs.queues import choices
+from stellwerk.jobs.queues import choices, slots
 from stellwerk.settings import Settings, load_settings
 from stellwerk.stack.plan import joined_settings
 from stream import Stream
+from twice import everything_twice
 
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
@@ -41,6 +43,15 @@ CUT_OFF = """
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 _TAGGED = text("SELECT id FROM jobs WHERE tags @> ARRAY[CAST(:tag AS varchar)]")
+_OUTSTANDING = text("""
+    SELECT count(*) FROM jobs
+    WHERE queue = 'short' AND status = 'queued' AND published_at IS NOT NULL
+""")
+_COMPLETED = text("""
+    SELECT count(DISTINCT j.id), count(*) FROM jobs j JOIN job_logs l ON l.job_id = j.id
+    WHERE j.tags @> ARRAY[CAST(:tag AS varchar)] AND j.status = 'completed'
+        AND l.message = 'completed'
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +167,43 @@ def test_jobs_with_effects_survive(
     assert (scene.rescues.slowest_s or 0.0) <= RESCUE_WITHIN_S
 
 
+def test_a_backlog_that_comes_twice_is_worked_off_once(scene: Scene, operator: Client) -> None:
+    """Two bulk submissions fill the short queue, every message is sent twice, and a worker dies."""
+    tag = f"backlog-{token_hex(6)}"
+    entry = {"operation": "diagnostics.echo", "payload": {"wait_ms": 2}, "tags": [tag]}
+    redis_url = settings_of(scene.run).redis()
+    with everything_twice(redis_url) as twice, Stream(operator) as stream:
+        effects = [operator.submit("diagnostics.effect", {"kind": "probe"}) for _ in range(5)]
+        for _ in range(2):
+            operator.expect(202, "POST", "/jobs/bulk", json={"jobs": [entry] * 1000})
+        wait_until(lambda: twice.lists > 5, timeout_s=30)
+        most = outstanding(scene.platform)
+
+        kill("worker_short")(scene)
+
+        wait_until(lambda: completed(scene.platform, tag) == (2000, 2000), timeout_s=90)
+
+    settings = settings_of(scene.run)
+    assert 0 < most <= slots(settings, "short") * settings.job_window_factor_max
+    assert twice.messages > twice.lists
+    assert_all_is_well(scene.platform, operator, stream, [*effects, *stream.effects()])
+
+
 def is_ready(client: Client) -> bool:
     return client.request("GET", "/health/ready").ok
+
+
+def outstanding(platform: Platform) -> int:
+    """Wake-ups that were sent and whose jobs nobody has claimed."""
+    with platform.runtime.sessions() as session:
+        return int(session.scalar(_OUTSTANDING) or 0)
+
+
+def completed(platform: Platform, tag: str) -> tuple[int, int]:
+    """How many jobs have completed, and how often an attempt said so."""
+    with platform.runtime.sessions() as session:
+        jobs, lines = session.execute(_COMPLETED, {"tag": tag}).one()
+    return jobs, lines
 
 
 def assert_all_is_well(
