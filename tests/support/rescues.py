@@ -34,7 +34,8 @@ class Rescues:
     """Watches what kills took, on a thread of its own, until it is told to stop."""
 
     def __init__(self, platform: Platform) -> None:
-        self.waits_s: list[float] = []
+        self.slowest: tuple[float, UUID] | None = None  # seconds, job
+        self.count = 0  # how many came again
         self._platform = platform
         self._taken: dict[tuple[UUID, int], float] = {}  # when that attempt was killed, monotonic
         self._lock = Lock()
@@ -54,14 +55,9 @@ class Rescues:
                     self._taken.setdefault((row.id, row.attempt), killed_at)
 
     @property
-    def count(self) -> int:
-        """How many came again."""
-        return len(self.waits_s)
-
-    @property
     def slowest_s(self) -> float | None:
         """The longest wait; None where nothing was taken."""
-        return max(self.waits_s, default=None)
+        return self.slowest and self.slowest[0]
 
     def stop(self) -> None:
         """End the thread."""
@@ -87,7 +83,9 @@ class Rescues:
         for (job_id, attempt), killed_at in taken.items():
             row = now[job_id]
             if row.attempt > attempt:
-                self.waits_s.append(time.monotonic() - killed_at)
+                self.count += 1
+                wait = time.monotonic() - killed_at, job_id
+                self.slowest = max(self.slowest or wait, wait)
             if row.attempt > attempt or row.is_over:  # over without another: it was not taken
                 with self._lock:
                     del self._taken[job_id, attempt]

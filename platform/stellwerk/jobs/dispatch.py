@@ -45,8 +45,8 @@ _RESCUE = text("""
     WHERE id = :id
 """)
 _OVERDUE_WAITS = text("""
-    UPDATE jobs SET status = 'queued', run_at = now(), version = version + 1,
-        published_at = NULL, wait_until = NULL
+    UPDATE jobs SET status = 'queued', version = version + 1, published_at = NULL,
+        wait_until = NULL
     WHERE id IN (SELECT id FROM jobs WHERE status = 'waiting' AND wait_until < now()
                  ORDER BY wait_until LIMIT :batch FOR UPDATE SKIP LOCKED)
     RETURNING id

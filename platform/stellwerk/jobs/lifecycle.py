@@ -65,9 +65,11 @@ _FINISH = _statement(
     "result",
     "error",
 )
+# One that was begun keeps its place: it is not to wait for a backlog that came after it.
 _REQUEUE = _statement(
     f"""
-    UPDATE jobs SET status = 'queued', version = version + 1, run_at = now() + :delay,
+    UPDATE jobs SET status = 'queued', version = version + 1,
+        run_at = CASE WHEN :delay > interval '0' THEN now() + :delay ELSE run_at END,
         failures = failures + :failed, error = coalesce(:error, error), lease_until = NULL,
         lease_token = NULL, published_at = NULL, message = :message,
         queue = coalesce(:queue, queue)

@@ -3,6 +3,8 @@
 The jobs that wait stand in lanes, one for each owner and operation of a queue; the platform's own
 jobs have the owner 0. The statement walks from lane to lane on `ix_jobs_turns`, so that what a
 lane holds behind its first jobs costs nothing, and a lane whose limit is reached is passed over.
+Of an owner's jobs those that were begun come first: one that a crash moved to another queue is not
+to wait for what its owner has there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,9 +96,10 @@ _TAKE = prepared(
                 CAST(:per_owner AS int[])) AS limits(operation, total, per_owner)
             ON limits.operation = walked.operation),
     candidates AS (
-        SELECT job.id, job.run_at, lanes.owner, lanes.operation, lanes.place, lanes.total_room
+        SELECT job.id, job.run_at, job.attempt > 0 AS is_begun,
+            lanes.owner, lanes.operation, lanes.place, lanes.total_room
         FROM lanes CROSS JOIN LATERAL (
-            SELECT id, run_at FROM jobs
+            SELECT id, run_at, attempt FROM jobs
             WHERE {_WAITING} AND {_OWNER} = lanes.owner AND operation = lanes.operation
             ORDER BY run_at, id
             LIMIT greatest(least((SELECT jobs FROM room),
@@ -106,7 +109,8 @@ _TAKE = prepared(
         SELECT owner, sum(jobs) AS jobs FROM busy WHERE queue = ANY(:queues) GROUP BY owner),
     ranked AS (
         SELECT candidates.*, coalesce(owners.jobs, 0) + row_number() OVER (
-            PARTITION BY candidates.owner ORDER BY candidates.run_at, candidates.id) AS turn
+            PARTITION BY candidates.owner
+            ORDER BY candidates.is_begun DESC, candidates.run_at, candidates.id) AS turn
         FROM candidates LEFT JOIN owners ON owners.owner = candidates.owner),
     allowed AS (
         SELECT ranked.*, row_number() OVER (PARTITION BY operation ORDER BY turn, place) AS nth

@@ -12,10 +12,10 @@ from stellwerk.jobs.awaited import Awaited
 from stellwerk.jobs.runtime import Unit
 from stellwerk.jobs.states import JobStatus
 
-# `wait_signal` stays until the claim, which by it keeps the progress.
+# `wait_signal` stays until the claim, which by it keeps the progress; and the job keeps its place
+# before others that came after it.
 _WAKE = text("""
-    UPDATE jobs SET status = 'queued', run_at = now(), version = version + 1,
-        published_at = NULL, wait_until = NULL
+    UPDATE jobs SET status = 'queued', version = version + 1, published_at = NULL, wait_until = NULL
     WHERE id = :id
 """)
 # Locked whatever its state is: one about to wait then sees this end, or is seen waiting here.

@@ -260,6 +260,19 @@ def test_a_full_window_is_not_the_end_of_a_backlog(runtime: Runtime, owners: lis
     assert taken.may_go_on
 
 
+def test_a_job_that_was_begun_comes_before_its_owners_backlog(
+    runtime: Runtime, owners: list[int]
+) -> None:
+    backlog(runtime, owners[0], 100, operation="diagnostics.sleep")
+    begun = echo(runtime, owners[0])
+    with runtime.sessions.begin() as session:
+        session.execute(update(Job).where(Job.id == begun).values(attempt=1, published_at=None))
+    outbox = Outbox()
+
+    assert turn(replace(runtime, publisher=outbox)) == WINDOW
+    assert outbox.sent[0] == begun
+
+
 def test_nothing_due_is_seen_without_a_turn(runtime: Runtime, owners: list[int]) -> None:
     backlog(runtime, owners[0], 1)
     paces = {queue: Pace(runtime.settings, queue) for queue in ("short", "long")}
