@@ -24,7 +24,8 @@ from stellwerk.live.client import LiveClient
 from stellwerk.live.status import LiveStatus
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.choice import choose_providers
-from stellwerk.settings import PREFIX, Settings
+from stellwerk.settings import Settings
+from stellwerk.settings.naming import PREFIX
 from stellwerk.vault import Vault
 from stellwerk.webhooks.deliveries import announce
 

@@ -15,9 +15,8 @@ from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
-from pydantic import AliasChoices, SecretStr
+from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
 
 from stellwerk.bootstrap import registry
 from stellwerk.cli.client_settings import ClientSettings
@@ -25,7 +24,8 @@ from stellwerk.errors import ErrorCode
 from stellwerk.field_comments import commented_fields
 from stellwerk.jobs.operation import Operation, RetryPolicy, Step
 from stellwerk.jobs.states import TRANSITIONS, JobStatus, public_status, state_diagram
-from stellwerk.settings import PREFIX, Settings
+from stellwerk.settings import SECTIONS
+from stellwerk.settings.naming import PREFIX
 from stellwerk.studio.states import AFTER_JOB
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -171,11 +171,12 @@ def main() -> None:
 
 
 def _every_setting() -> Iterator[Setting]:
-    yield from _settings_of(Settings, "")
+    for section in SECTIONS:
+        yield from _settings_of(section, "")
     yield from _settings_of(ClientSettings, "The command line client")
 
 
-def _settings_of(model: type[BaseSettings], section: str) -> Iterator[Setting]:
+def _settings_of(model: type[BaseModel], section: str) -> Iterator[Setting]:
     for field in commented_fields(model):
         if field.name in model.model_fields:
             info = model.model_fields[field.name]

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from stellwerk.settings import PREFIX
+from stellwerk.settings.naming import PREFIX
 
 
 class ClientSettings(BaseSettings):

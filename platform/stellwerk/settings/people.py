@@ -1,0 +1,25 @@
+"""Who may sign in, and what a tier is worth."""
+
+from decimal import Decimal
+
+from pydantic import BaseModel, Field, SecretStr
+
+from stellwerk.settings.naming import named
+
+
+class People(BaseModel):
+    """Who may sign in, and what a tier is worth."""
+
+    # Identity
+    jwt_secret_key: SecretStr = named("jwt_secret_key", SecretStr(""), "JWT_SECRET_KEY")
+    access_token_ttl_s: int = Field(default=3600, ge=60)
+    session_cache_s: int = Field(default=900, ge=1)  # how long Redis keeps who a token belongs to
+    allow_unverified_login: bool | None = None  # empty: in development only
+    scrape_token: SecretStr = SecretStr("")  # lets Prometheus read /metrics
+    channels_limits: dict[str, int] = {"free": 1, "pro": 10, "enterprise": 100}  # by tier
+    daily_video_limits: dict[str, int] = {"free": 2, "pro": 20, "enterprise": 200}  # a day in UTC
+    monthly_budgets_eur: dict[str, Decimal] = {  # a calendar month (UTC), by tier
+        "free": Decimal(10),
+        "pro": Decimal(200),
+        "enterprise": Decimal(5000),
+    }
