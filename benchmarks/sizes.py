@@ -8,16 +8,16 @@ class Sizes:
     """Counts, and durations in seconds."""
 
     everybody: bool = True  # else: only what runs in our own environment
-    rounds: int = 4  # ours and the other, in turns
+    rounds: int = 5  # ours and the other, in turns
     round_s: float = 4.0
-    paced_s: float = 8.0
+    paced_s: float = 10.0
     bulk_requests: int = 20  # of 1,000 jobs each
     drain_rounds: int = 3
     drain_batch_jobs: int = 20_000
     drain_single_jobs: int = 5_000
     drain_rival_jobs: int = 4_000
     drain_forking_jobs: int = 600  # RQ forks a process for each
-    finish_jobs: int = 150
+    finish_jobs: int = 200
     waiting: tuple[int, ...] = (10_000, 100_000)
     history: int = 1_000_000
     growth_samples: int = 200
