@@ -36,7 +36,12 @@ def compared(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
     }
 
 
+def spread(figures: Mapping[str, Any]) -> str:
+    """The ratio that `compared` gave, with its range."""
+    low, high = figures["ratio_low"], figures["ratio_high"]
+    return f"{figures['ratio']:.2f} ({low:.2f} to {high:.2f})"
+
+
 def ratio_row(figures: Mapping[str, Any]) -> str:
     """The last line of a table that shows what `compared` gave."""
-    spread = f"{figures['ratio_low']:.2f} to {figures['ratio_high']:.2f}"
-    return f"| ratio (lowest and highest turn) | {figures['ratio']:.2f} ({spread}) |"
+    return f"| ratio (lowest and highest turn) | {spread(figures)} |"

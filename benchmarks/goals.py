@@ -117,9 +117,9 @@ GOALS = (
         at_least=True,
     ),
     Goal(
-        "drain, one message per job / bare Celery with Redis result backend",
+        "drain, one message per job / bare Celery with Redis result backend, its faster pool",
         "drain",
-        lambda found: found["ratio_to_celery"]["single"],
+        lambda found: found["ratio_to_celery"]["single"]["ratio"],
         goal=0.7,
         stretch=0.9,
         at_least=True,
@@ -127,7 +127,7 @@ GOALS = (
     Goal(
         "drain of a backlog on the short queue / the same",
         "drain",
-        lambda found: found["ratio_to_celery"]["batches"],
+        lambda found: found["ratio_to_celery"]["batches"]["ratio"],
         goal=4.0,
         stretch=8.0,
         at_least=True,
