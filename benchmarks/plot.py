@@ -32,7 +32,7 @@ def draw(sections: Mapping[str, Any], path: Path) -> None:
             ("Requests a second", _requests(sections)),
             ("No-op jobs a second, from a backlog", _drain(sections)),
             ("Submitted to finished, median ms", _finish(sections)),
-            ("Memory of web and worker, MiB (PSS)", _memory(sections)),
+            ("Memory for the same no-op jobs, MiB (PSS)", memory(sections)),
         )
         if values
     }
@@ -86,7 +86,8 @@ def _finish(sections: Mapping[str, Any]) -> dict[str, float]:
     return {name: found["0"]["p50_ms"] for name, found in seen.items()}
 
 
-def _memory(sections: Mapping[str, Any]) -> dict[str, float]:
+def memory(sections: Mapping[str, Any]) -> dict[str, float]:
+    """MiB of all processes that take, publish and carry out a no-op job, by system."""
     if "memory" not in sections:
         return {}
     return {
@@ -95,4 +96,4 @@ def _memory(sections: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-_COMPARED = frozenset({"web", "worker", "worker_short"})
+_COMPARED = frozenset({"web", "worker", "worker_short", "dispatcher"})
