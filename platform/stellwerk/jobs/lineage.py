@@ -15,10 +15,12 @@ BY_REQUEST = "@request"  # the step of children that clients made; handlers' ste
 # The lock keeps the parent from ending, and from waiting, before the child is seen.
 _PARENT = text("""
     SELECT owner_id, depth, tags, request_id,
-        finished_at IS NULL AND cancel_requested_at IS NULL AND ending IS NULL AS takes_children,
-        (SELECT count(*) FROM (SELECT 1 FROM jobs c WHERE c.parent_id = :id LIMIT :most) few)
-            AS children
-    FROM jobs WHERE id = :id FOR NO KEY UPDATE OF jobs
+        finished_at IS NULL AND cancel_requested_at IS NULL AND ending IS NULL AS takes_children
+    FROM jobs WHERE id = :id FOR NO KEY UPDATE
+""")
+# By itself, after the lock: a statement that waited for it would not see who came before.
+_CHILDREN = text("""
+    SELECT count(*) FROM (SELECT 1 FROM jobs WHERE parent_id = :id LIMIT :most) few
 """)
 # Statements that end many jobs pass over those that have any (outcomes.py, unstarted.py).
 _MARK = text("UPDATE jobs SET has_children = true WHERE id = :id AND NOT has_children")
@@ -44,13 +46,12 @@ def inherited(
     `parent` is that of the first one. Raises NotFound, Conflict: it has ended or is about to,
     CHILD_LIMIT_REACHED, or DUPLICATE_JOB where it has such a child.
     """
-    values = {"id": parent.job_id, "most": settings.job_children_max}
-    found = session.execute(_PARENT, values).one_or_none()
+    found = session.execute(_PARENT, {"id": parent.job_id}).one_or_none()
     if found is None:
         raise NotFound(f"There is no job {parent.job_id}.")
     if not found.takes_children:
         raise Conflict(f"Job {parent.job_id} has ended, or is about to; it takes no children.")
-    _refuse_too_many(found.children + children, settings.job_children_max)
+    _refuse_too_many(session, parent, children, most=settings.job_children_max)
     _refuse_too_deep(found.depth + 1, settings.job_depth_max)
     _refuse_twin(session, parent)
     session.execute(_MARK, {"id": parent.job_id})
@@ -82,8 +83,9 @@ def _refuse_twin(session: Session, parent: Parent) -> None:
         raise Conflict(message, code=ErrorCode.DUPLICATE_JOB, details={"job_id": str(twin)})
 
 
-def _refuse_too_many(children: int, most: int) -> None:
-    if children > most:
+def _refuse_too_many(session: Session, parent: Parent, more: int, *, most: int) -> None:
+    present = session.scalar(_CHILDREN, {"id": parent.job_id, "most": most}) or 0
+    if present + more > most:
         message = f"A job may have {most} children."
         raise Conflict(message, code=ErrorCode.CHILD_LIMIT_REACHED)
 

@@ -1,11 +1,13 @@
 """What a handler sees of the children it makes and waits for."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, func, update
+from sqlalchemy import event, func, text, update
 
+from embedded import wait_until
 from families_of_trials import children, end, parent_of
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict, ErrorCode, ProviderUnavailable
@@ -17,6 +19,8 @@ from stellwerk.jobs.model import Job
 from stellwerk.jobs.states import JobStatus
 from stellwerk_workers.reports import Came
 from trial import NAME, Trial, trial
+
+WAITING_FOR_LOCKS = text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
 
 
 def test_a_parent_gives_its_worker_back_and_goes_on_with_its_childrens_results_in_order(
@@ -148,6 +152,22 @@ def test_families_do_not_grow_without_bounds(platform: Platform, limit: str, all
     assert run.document(parent)["error"]["code"] == "CHILD_LIMIT_REACHED"
 
 
+def test_those_who_add_children_at_the_same_moment_keep_to_the_limit(platform: Platform) -> None:
+    settings = platform.settings.model_copy(update={"job_children_max": 2})
+    with trial(platform, parent_of(), settings=settings) as run, ThreadPoolExecutor() as threads:
+        parent = run.submit()
+        run.submit(parent=Parent(parent, "a"))
+        with run.runtime.sessions.begin() as session:
+            control.locked(session, parent)
+            made = [threads.submit(run.submit, parent=Parent(parent, key)) for key in "bcd"]
+            wait_until(lambda: waiting_for_locks(run) == len(made))
+        errors = [one.exception() for one in made]
+
+    refused = [error for error in errors if isinstance(error, Conflict)]
+    assert [error.code for error in refused] == [ErrorCode.CHILD_LIMIT_REACHED] * 2
+    assert len(children(run, parent)) == 2
+
+
 def test_a_parent_that_is_being_cancelled_takes_no_children(platform: Platform) -> None:
     def handler(ctx: JobContext, _: dict[str, Any]) -> None:
         control.cancel(run.runtime, ctx.job_id)
@@ -210,3 +230,10 @@ def end_silently(run: Trial, jobs: list[UUID]) -> None:
     done = {"status": "completed", "finished_at": func.now()}
     with run.runtime.sessions.begin() as session:
         session.execute(update(Job).where(Job.id.in_(jobs)).values(**done))
+
+
+def waiting_for_locks(run: Trial) -> int:
+    """How many transactions wait for another one's end."""
+    with run.runtime.sessions() as session:
+        number: int = session.scalars(WAITING_FOR_LOCKS).one()
+    return number
