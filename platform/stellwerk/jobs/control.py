@@ -34,15 +34,17 @@ _QUEUE_AGAIN = text("""
 """)
 # Deepest first, as families are locked. A cancelled child was taken along by its parent's end;
 # others than these are nobody's to run again.
-_FALLEN_CHILDREN = text("""
+_FALLEN = """
     WITH RECURSIVE fallen AS (
-        SELECT id, status, error, depth FROM jobs WHERE id = :id
+        SELECT id, status, error FROM jobs WHERE id = ANY(:ids)
         UNION ALL
-        SELECT c.id, c.status, c.error, c.depth FROM fallen p JOIN jobs c ON c.parent_id = p.id
+        SELECT c.id, c.status, c.error FROM fallen p JOIN jobs c ON c.parent_id = p.id
         WHERE c.status = 'cancelled' OR c.status = 'failed'
             AND (p.status = 'cancelled' OR p.error ->> 'code' = 'CHILD_FAILED'))
-    SELECT id FROM fallen WHERE id <> :id ORDER BY depth DESC, id
-""")
+    SELECT id FROM jobs WHERE id IN (SELECT id FROM fallen) ORDER BY depth DESC, id
+"""
+_FALLEN_FAMILY = text(_FALLEN)
+_LOCK_FALLEN = text(f"{_FALLEN} FOR NO KEY UPDATE")
 # The end of a job took them along, and some have not heard of it, or not ended yet.
 _IS_CANCELLING_CHILDREN = text("""
     SELECT EXISTS (SELECT 1 FROM jobs p JOIN jobs c ON c.parent_id = p.id
@@ -108,8 +110,18 @@ def requeue_children(runtime: Runtime, work: Unit, job_id: UUID) -> None:
 
     Raises Conflict as `requeue` does.
     """
-    for child_id in work.session.scalars(_FALLEN_CHILDREN, {"id": job_id}).all():
-        requeue(runtime, work, locked(work.session, child_id))
+    lock_fallen(work.session, [job_id])
+    for child_id in work.session.scalars(_FALLEN_FAMILY, {"ids": [job_id]}).all():
+        if child_id != job_id:
+            requeue(runtime, work, locked(work.session, child_id))
+
+
+def lock_fallen(session: Session, job_ids: Collection[UUID]) -> None:
+    """Lock ended jobs and those that their ends took along, all before any of them is changed.
+
+    Which these are is to be asked again afterwards: some may have gone on while this waited.
+    """
+    session.execute(_LOCK_FALLEN, {"ids": list(job_ids)})
 
 
 def requeue(runtime: Runtime, work: Unit, job: Job) -> None:

@@ -19,7 +19,7 @@ from stellwerk.jobs.model import Job, JobLog
 from stellwerk.jobs.pace import Pace
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.queues import alone, shares_process
-from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.runtime import Runtime, Unit, unit, unpublish
 from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.turns import queues_with_due, take_turn
 
@@ -51,9 +51,7 @@ _OVERDUE_WAITS = text("""
                  ORDER BY wait_until LIMIT :batch FOR UPDATE SKIP LOCKED)
     RETURNING id
 """)
-_UNPUBLISH_ALL = text("""
-    UPDATE jobs SET published_at = NULL WHERE status = 'queued' AND published_at IS NOT NULL
-""")
+_UNPUBLISH_ALL = unpublish("TRUE")
 
 
 def publish_all_due(runtime: Runtime, paces: Mapping[str, Pace]) -> int:

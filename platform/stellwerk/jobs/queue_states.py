@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy import text
 
-from stellwerk.jobs.runtime import Runtime
+from stellwerk.jobs.runtime import Runtime, unpublish
 
 log = structlog.get_logger()
 
@@ -46,10 +46,7 @@ _RESUME = text("""
 """)
 # What is published counts against limits, which hold in other queues too; and it would have to be
 # published again, since workers drop the wake-ups that they find while the queue is paused.
-_UNPUBLISH = text("""
-    UPDATE jobs SET published_at = NULL
-    WHERE queue = :name AND status = 'queued' AND published_at IS NOT NULL
-""")
+_UNPUBLISH = unpublish("queue = :name")
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,6 @@ PAGE = f"""
     ORDER BY j.id LIMIT :limit
 """
 _LOOK = text(PAGE)
-_TAKE = text(f"{PAGE} FOR NO KEY UPDATE OF j SKIP LOCKED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +98,8 @@ def requeue(runtime: Runtime, wanted: EndedJobs, *, by: int | None) -> Requeued:
     """
     try:
         with unit(runtime) as work:
-            rows = work.session.execute(_TAKE, wanted.values()).all()
-            chosen = _newest_of_each_key(rows)
+            rows = work.session.execute(_LOOK, wanted.values()).all()
+            chosen = _newest_of_each_key(_held(work.session, rows, wanted))
             refused = _queue_again(runtime, work, chosen)
     except IntegrityError as exc:
         message = "A job with the unique key of one of these was submitted meanwhile. Try again."
@@ -108,6 +107,16 @@ def requeue(runtime: Runtime, wanted: EndedJobs, *, by: int | None) -> Requeued:
     job_ids = [row.id for row in chosen if row.id not in refused]
     log.info("jobs requeued", audit=True, user_id=by, count=len(job_ids), refused=len(refused))
     return Requeued(job_ids, refused, _last(rows, wanted))
+
+
+def _held(session: Session, rows: Sequence[Row[Any]], wanted: EndedJobs) -> list[Row[Any]]:
+    """Lock the page with the families of its jobs; returns those that are still meant.
+
+    What came onto the page only while this waited for a lock is left to another call.
+    """
+    ids = {row.id for row in rows}
+    control.lock_fallen(session, ids)
+    return [row for row in session.execute(_LOOK, wanted.values()) if row.id in ids]
 
 
 def _queue_again(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -24,10 +24,21 @@ from stellwerk.vault import Vault
 
 log = structlog.get_logger()
 
-_UNPUBLISH = text("""
-    UPDATE jobs SET published_at = NULL
-    WHERE id = ANY(:ids) AND status = 'queued' AND published_at IS NOT NULL
-""")
+
+def unpublish(which: str) -> TextClause:
+    """A statement that lets wake-ups of queued jobs count as not sent, `which` by SQL on `jobs`.
+
+    In the order of ids, as whoever claims or ends many jobs locks them.
+    """
+    return text(f"""
+        UPDATE jobs SET published_at = NULL WHERE id IN (
+            SELECT id FROM jobs
+            WHERE {which} AND status = 'queued' AND published_at IS NOT NULL
+            ORDER BY id FOR NO KEY UPDATE)
+    """)
+
+
+_UNPUBLISH = unpublish("id = ANY(:ids)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,11 @@ _CANCEL = text(f"""
         UPDATE jobs SET status = 'cancelled', error = :error, message = :message,
             version = version + 1, cancel_requested_at = coalesce(cancel_requested_at, now()),
             finished_at = now(), published_at = NULL, reserved_cost = 0
-        FROM plain WHERE jobs.id = plain.id RETURNING jobs.id, jobs.parent_id),
+        FROM plain WHERE jobs.id = plain.id RETURNING jobs.id, jobs.parent_id, jobs.depth),
     logged AS (
         INSERT INTO job_logs (job_id, attempt, level, message)
         SELECT id, 0, 'info', :line FROM ended)
-    SELECT id, parent_id FROM ended
+    SELECT id, parent_id, depth FROM ended
 """).bindparams(bindparam("error", type_=JSONB))
 
 
@@ -52,7 +52,7 @@ def cancel_unstarted(
         rows = work.session.execute(_CANCEL, values).all()
         ended = {row.id for row in rows}
         work.changed |= ended
-        for parent_id in sorted({row.parent_id for row in rows if row.parent_id}):
+        for _, parent_id in sorted({(-row.depth, row.parent_id) for row in rows if row.parent_id}):
             wake_parent(work, parent_id, ended, JobStatus.CANCELLED)
     return ended
 
