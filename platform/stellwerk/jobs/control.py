@@ -41,10 +41,16 @@ _FALLEN = """
         SELECT c.id, c.status, c.error FROM fallen p JOIN jobs c ON c.parent_id = p.id
         WHERE c.status = 'cancelled' OR c.status = 'failed'
             AND (p.status = 'cancelled' OR p.error ->> 'code' = 'CHILD_FAILED'))
-    SELECT id FROM jobs WHERE id IN (SELECT id FROM fallen) ORDER BY depth DESC, id
+    SELECT id, operation,
+        has_children OR coalesce(unique_key, operation_key) IS NOT NULL AS is_asked
+    FROM jobs WHERE id IN (SELECT id FROM fallen) ORDER BY depth DESC, id
 """
 _FALLEN_FAMILY = text(_FALLEN)
 _LOCK_FALLEN = text(f"{_FALLEN} FOR NO KEY UPDATE")
+_LOCK_ENDED = text("""
+    SELECT id FROM jobs WHERE id = ANY(:ids) AND status IN ('failed', 'cancelled')
+    ORDER BY depth DESC, id FOR NO KEY UPDATE
+""")
 # The end of a job took them along, and some have not heard of it, or not ended yet.
 _IS_CANCELLING_CHILDREN = text("""
     SELECT EXISTS (SELECT 1 FROM jobs p JOIN jobs c ON c.parent_id = p.id
@@ -59,6 +65,7 @@ _FORGET_TIMEOUTS = text("""
     DELETE FROM job_steps WHERE job_id = ANY(:ids) AND kind = 'wait' AND output ? 'timed_out'
 """)
 _FORGET_OWED = text("DELETE FROM job_ends_owed WHERE job_id = ANY(:ids)")
+_RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
 
 def cancel(
@@ -99,7 +106,7 @@ def retry(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
         job = locked(work.session, job_id)
         if _is(work.session, _IS_ABANDONED, job_id):
             raise _being_cancelled(f"The parent of job {job_id} has ended, and its children")
-        if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
+        if job.status not in _RETRYABLE:
             message = f"Only failed and cancelled jobs can be retried; this one is {job.status}."
             raise Conflict(message, code=ErrorCode.JOB_NOT_RETRYABLE)
         requeue(runtime, work, job)
@@ -108,12 +115,20 @@ def retry(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
 def requeue_children(runtime: Runtime, work: Unit, job_id: UUID) -> None:
     """Queue those again that the end of a job took along, and theirs; then comes the job itself.
 
-    Raises Conflict as `requeue` does.
+    Those that nothing stands behind, no children, no key and no hook, go together: there may be
+    thousands. One that somebody else has queued again meanwhile is left as it is. Raises Conflict
+    as `requeue` does.
     """
     lock_fallen(work.session, [job_id])
-    for child_id in work.session.scalars(_FALLEN_FAMILY, {"ids": [job_id]}).all():
-        if child_id != job_id:
-            requeue(runtime, work, locked(work.session, child_id))
+    family = work.session.execute(_FALLEN_FAMILY, {"ids": [job_id]}).all()
+    fallen = [row for row in family if row.id != job_id]
+    asked = [row.id for row in fallen if row.is_asked or has_hook(runtime, row.operation)]
+    plain = {"ids": list({row.id for row in fallen} - set(asked))}
+    queue_again(work, work.session.scalars(_LOCK_ENDED, plain).all())
+    for child_id in asked:
+        job = locked(work.session, child_id)
+        if job.status in _RETRYABLE:
+            requeue(runtime, work, job)
 
 
 def lock_fallen(session: Session, job_ids: Collection[UUID]) -> None:
@@ -122,6 +137,12 @@ def lock_fallen(session: Session, job_ids: Collection[UUID]) -> None:
     Which these are is to be asked again afterwards: some may have gone on while this waited.
     """
     session.execute(_LOCK_FALLEN, {"ids": list(job_ids)})
+
+
+def has_hook(runtime: Runtime, operation: str) -> bool:
+    """Whether its domain has a say when a job of it is queued again."""
+    registry = runtime.registry
+    return operation in registry and registry.get(operation).on_requeue is not None
 
 
 def requeue(runtime: Runtime, work: Unit, job: Job) -> None:

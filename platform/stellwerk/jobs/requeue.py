@@ -123,16 +123,11 @@ def _queue_again(
     runtime: Runtime, work: Unit, rows: Sequence[Row[Any]]
 ) -> dict[UUID, StellwerkError]:
     """Those without a domain's say or children at once, others one by one; returns the refused."""
-    asked = [row.id for row in rows if row.has_children or _has_hook(runtime, row.operation)]
+    asked = [row.id for row in rows if row.has_children or control.has_hook(runtime, row.operation)]
     plain = [row.id for row in rows if row.id not in set(asked)]
     control.queue_again(work, plain)
     answers = {job_id: _ask(runtime, work, job_id) for job_id in asked}
     return {job_id: error for job_id, error in answers.items() if error}
-
-
-def _has_hook(runtime: Runtime, operation: str) -> bool:
-    registry = runtime.registry
-    return operation in registry and registry.get(operation).on_requeue is not None
 
 
 def _ask(runtime: Runtime, work: Unit, job_id: UUID) -> StellwerkError | None:
