@@ -24,6 +24,7 @@ from stellwerk.live.epoch import set_mark, was_emptied
 from stellwerk.logs import configure_logs
 from stellwerk.schedules.firing import fire_due
 from stellwerk.settings import settings
+from stellwerk_workers.popped import Popped
 from stellwerk_workers.reshowing import Reshowing
 
 log = structlog.get_logger()
@@ -41,6 +42,7 @@ class Dispatcher:
         self._announcer = Announcer(publishing_app(platform.settings.broker()))
         self._broker = broker_client(platform)
         self._paces = {queue: Pace(platform.settings, queue) for queue in QUEUES}
+        self._popped = self._broker and Popped(platform.runtime.sessions, self._broker, QUEUES)
         self._reshowing = Reshowing(platform)
         self._stopping = Event()
         self._sweep_after = 0.0  # monotonic
@@ -83,6 +85,9 @@ class Dispatcher:
 
     def _sweep(self) -> None:
         self._sweep_after = time.monotonic() + SWEEP_EVERY_S
+        if self._popped:
+            for queue, moment in self._popped.look().items():
+                self._paces[queue].lost_before = moment
         dispatch.wake_overdue_waits(self._platform.runtime)
         fire_due(self._platform.runtime)
         families.cancel_abandoned(self._platform.runtime)

@@ -5,7 +5,7 @@ Message protocol 2 (docs.celeryq.dev, "Message Protocol") in kombu's virtual tra
 
 import os
 import socket
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -34,6 +34,16 @@ def encode(call: Call) -> bytes:
             "properties": _properties(call),
         }
     )
+
+
+def first_job(message: bytes) -> tuple[str, int] | None:
+    """Id and attempt of the first job that a message wakes; None where it is none of ours."""
+    try:
+        args, *_ = orjson.loads(b64decode(orjson.loads(message)["body"]))
+        job_id, attempt = args if isinstance(args[1], int) else args[1][0]
+    except (ValueError, TypeError, LookupError):
+        return None
+    return job_id, attempt
 
 
 def _headers(call: Call) -> Mapping[str, Any]:

@@ -59,7 +59,8 @@ def publish_all_due(runtime: Runtime, paces: Mapping[str, Pace]) -> int:
     if runtime.publisher.is_paused():
         return 0
     with runtime.sessions() as session:
-        due = queues_with_due(session, runtime.settings, list(paces))
+        lost_before = {queue: pace.lost_before for queue, pace in paces.items()}
+        due = queues_with_due(session, runtime.settings, lost_before)
         for pace in paces.values():
             pace.look(session)
     return sum(publish_due(runtime, queue, paces[queue]) for queue in paces if queue in due)

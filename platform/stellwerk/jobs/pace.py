@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from statistics import quantiles
 from uuid import UUID
 
@@ -41,6 +42,7 @@ class Pace:
     queue: str
     last_owner: int = -1
     window: int = 0  # wake-ups
+    lost_before: datetime | None = None  # see `Bounds`; whoever looks at the broker sets it
     clock: Callable[[], float] = time.monotonic
     _may_go_on: bool = False  # the last turn left something to do
     _waits_s: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
@@ -65,7 +67,7 @@ class Pace:
 
     def bounds(self) -> Bounds:
         """How far the next turn may go."""
-        return Bounds(self.window, self.republish_after_s, self.last_owner)
+        return Bounds(self.window, self.republish_after_s, self.last_owner, self.lost_before)
 
     def note(self, turn: Turn) -> None:
         """Watch some of what a turn sent."""

@@ -9,7 +9,7 @@ to wait for what its owner has there.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -47,10 +47,13 @@ def _walk(name: str, start: str, within: str) -> str:
 
 
 _ANY_DUE = text("""
-    SELECT name FROM unnest(CAST(:queues AS text[])) AS asked(name)
+    SELECT name
+    FROM unnest(CAST(:queues AS text[]), CAST(:lost AS timestamptz[])) AS asked(name, lost_before)
     WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = asked.name AND status = 'queued'
-        AND run_at <= now() AND (published_at IS NULL OR published_at <= now() - :republish))
+        AND run_at <= now() AND (published_at IS NULL
+            OR published_at <= greatest(now() - :republish, asked.lost_before)))
 """)
+_LOST = "published_at <= greatest(now() - :republish, :lost_before)"
 # A backlog is neither gathered nor sorted: its lanes are walked. Where no order is needed it is
 # asked for all the same, since only the right index has it.
 _TAKE = prepared(
@@ -63,10 +66,11 @@ _TAKE = prepared(
             THEN 0 ELSE greatest(:window - count(*), 0) END AS jobs
         FROM (SELECT 1 FROM jobs WHERE queue = ANY(:ahead) AND status = 'queued'
                 AND published_at > now() - :republish
+                AND (queue <> :queue OR NOT {_LOST})
               ORDER BY queue, published_at LIMIT :window) outstanding),
     unheard AS MATERIALIZED (
         SELECT id FROM jobs
-        WHERE queue = :queue AND status = 'queued' AND published_at <= now() - :republish
+        WHERE queue = :queue AND status = 'queued' AND {_LOST}
         ORDER BY published_at LIMIT (SELECT jobs FROM room)),
     {_walk("following", ":after", "TRUE")},
     {_walk("wrapped", "-1", "lane.owner <= :after")},
@@ -123,7 +127,7 @@ _TAKE = prepared(
         SELECT free.id FROM (SELECT id FROM chosen UNION ALL SELECT id FROM unheard) due
         CROSS JOIN LATERAL (
             SELECT id FROM jobs WHERE jobs.id = due.id AND {IS_QUEUED}
-                AND (published_at IS NULL OR published_at <= now() - :republish)
+                AND (published_at IS NULL OR {_LOST})
             FOR NO KEY UPDATE SKIP LOCKED) free),
     sent AS (
         UPDATE jobs SET published_at = now() WHERE jobs.id = ANY(ARRAY(SELECT id FROM taken))
@@ -140,6 +144,7 @@ _TAKE = prepared(
     queues="text[]",
     window="int",
     republish="interval",
+    lost_before="timestamptz",
     after="int",
     lanes="int",
     looked_at="int",
@@ -157,6 +162,7 @@ class Bounds:
     window: int  # wake-ups outstanding
     republish_after_s: float  # then a wake-up that nobody claimed counts as lost
     after_owner: int  # whose turn came last; -1: nobody's
+    lost_before: datetime | None = None  # so do those from before this moment that are unclaimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +174,19 @@ class Turn:
     last_owner: int
 
 
-def queues_with_due(session: Session, settings: Settings, queues: Sequence[str]) -> frozenset[str]:
-    """Where a turn may find something; asked first, since it costs next to nothing."""
-    republish = timedelta(seconds=settings.job_republish_after_s)
-    found = session.scalars(_ANY_DUE, {"queues": list(queues), "republish": republish})
-    return frozenset(found)
+def queues_with_due(
+    session: Session, settings: Settings, lost_before: Mapping[str, datetime | None]
+) -> frozenset[str]:
+    """Where a turn may find something; asked first, since it costs next to nothing.
+
+    `lost_before`: the queues, and of each what `Bounds` says.
+    """
+    values = {
+        "queues": list(lost_before),
+        "lost": list(lost_before.values()),
+        "republish": timedelta(seconds=settings.job_republish_after_s),
+    }
+    return frozenset(session.scalars(_ANY_DUE, values))
 
 
 def take_turn(runtime: Runtime, session: Session, *, queue: str, bounds: Bounds) -> Turn:
@@ -208,6 +222,7 @@ def _values(settings: Settings, queue: str, bounds: Bounds) -> dict[str, Any]:
         "queues": list(choices(base_queue(queue))),
         "window": bounds.window,
         "republish": timedelta(seconds=bounds.republish_after_s),
+        "lost_before": bounds.lost_before,
         "after": bounds.after_owner,
         "lanes": max(LANES, bounds.window),
         "looked_at": LOOKED_AT,
