@@ -42,7 +42,9 @@ def submit_for_caller(operation: str, payload: dict[str, Any], **wanted: Any) ->
     what `stellwerk.jobs.submission.submit` raises.
     """
     require_submittable([operation])
-    submission = for_caller(operation, payload, once=once(), **wanted)
+    submission = Submission(
+        operation, payload, caller().user_id, once=once(), request_id=request_id(), **wanted
+    )
     try:
         return submit(platform().runtime, submission)
     except Replayed as exc:
@@ -57,17 +59,6 @@ def require_submittable(operations: Collection[str]) -> None:
         if operation.requires_idempotency_key and sender.key_id and once() is None:
             message = f"API keys submit {operation.name} with an {HEADER} only."
             raise MalformedRequest(message, code=ErrorCode.IDEMPOTENCY_KEY_REQUIRED)
-
-
-def for_caller(operation: str, payload: dict[str, Any], **wanted: Any) -> Submission:
-    """The caller's submission, not checked yet."""
-    return Submission(
-        operation=operation,
-        payload=payload,
-        owner_id=caller().user_id,
-        request_id=request_id(),
-        **wanted,
-    )
 
 
 def accepted(

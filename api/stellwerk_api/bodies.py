@@ -1,6 +1,6 @@
 """Reads JSON bodies and query strings, strictly, and refuses what Postgres could not store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 import orjson
@@ -15,6 +15,8 @@ from stellwerk.jobs.submission import field_errors
 MAX_BODY_BYTES = 1024 * 1024
 READ_BYTES = MAX_BODY_BYTES + 1  # of a body that does not say its length; one too many shows
 MAX_DEPTH = 64  # of nested arrays and objects
+
+_NUL = b"\\u0000"  # as JSON writes it; the character itself stands in no valid JSON
 
 
 class RequestParser(FlaskParser):
@@ -54,20 +56,36 @@ def json_body(request: Request) -> Any:
         body = orjson.loads(data)
     except orjson.JSONDecodeError as exc:
         raise MalformedRequest(f"The body is not valid JSON: {exc}.") from exc
-    if not is_plain(data):
+    if not is_plain(data) and (_NUL in data or _is_deep(body)):
         _refuse_unstorable(body)
     return body
 
 
 def is_plain(data: bytes) -> bool:
     """Whether a look at the text of a body is enough to know that Postgres can store it."""
-    return b"\\u0000" not in data and data.count(b"[") + data.count(b"{") <= MAX_DEPTH
+    return _NUL not in data and data.count(b"[") + data.count(b"{") <= MAX_DEPTH
 
 
 def _is_json(request: Request) -> bool:
     """JSON between systems is UTF-8 (RFC 8259, 8.1), whatever a charset might claim."""
     charset = request.mimetype_params.get("charset", "utf-8")
     return request.mimetype == "application/json" and charset.lower() == "utf-8"
+
+
+def _is_deep(body: Any) -> bool:
+    """Whether anything is nested too deep; where it stands, only a dear walk can tell."""
+    level = [body]
+    for _ in range(MAX_DEPTH + 1):
+        level = [item for value in level for item in _items(value)]
+        if not level:
+            return False
+    return True
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse_unstorable(body: Any) -> None:

@@ -1,6 +1,7 @@
 """Many jobs in one request, all of them or none."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +10,10 @@ from flask import Response
 from stellwerk.jobs.bulk import present, submit_all
 from stellwerk.jobs.idempotency import Replayed
 from stellwerk.jobs.queries import API
+from stellwerk.jobs.submission import Submission
 from stellwerk.webhooks.service import refuse_callbacks
 from stellwerk_api.accepted import (
     FIRST_LOOK_S,
-    for_caller,
     replay_header,
     require_submittable,
 )
@@ -21,6 +22,7 @@ from stellwerk_api.context import platform
 from stellwerk_api.idempotency import once, replay
 from stellwerk_api.jobs.managing import first_status
 from stellwerk_api.json_answers import json_answer
+from stellwerk_api.observation import request_id
 
 
 def submitted_all(entries: Sequence[Mapping[str, Any]]) -> Response:
@@ -32,7 +34,8 @@ def submitted_all(entries: Sequence[Mapping[str, Any]]) -> Response:
         f"jobs.{index}.callback_url": entry["callback_url"] for index, entry in enumerate(entries)
     }
     refuse_callbacks(runtime, caller().user_id, callbacks)
-    submissions = [for_caller(**{**entry, "tags": tuple(entry["tags"])}) for entry in entries]
+    sender = partial(Submission, owner_id=caller().user_id, request_id=request_id())
+    submissions = [sender(**{**entry, "tags": tuple(entry["tags"])}) for entry in entries]
     try:
         submit_all(runtime, submissions, once())
     except Replayed as exc:

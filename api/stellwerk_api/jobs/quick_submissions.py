@@ -29,6 +29,7 @@ from stellwerk_api.bodies import MAX_BODY_BYTES, is_plain
 from stellwerk_api.credentials import Credentials, given_in
 from stellwerk_api.jobs.managing import first_status
 from stellwerk_api.jobs.schemas import SubmissionBody
+from stellwerk_api.jobs.usual import defaults_of, is_usual
 from stellwerk_api.json_answers import MIMETYPE, as_json
 from stellwerk_api.observation import HEADER, SECURITY, Answered, record, well_formed_id
 
@@ -42,7 +43,6 @@ FAILURE = "stellwerk.failure"  # in the WSGI environment
 
 _STATUS_LINE = "202 ACCEPTED"
 _UNUSUAL = ("HTTP_ORIGIN", "HTTP_TRANSFER_ENCODING", "HTTP_IDEMPOTENCY_KEY")
-_PLAIN = frozenset({"operation", "payload"})  # members of the usual body
 _ELSEWHERE = ("callback_url", "parent")  # members of the body with checks of their own
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ class QuickSubmissions:
         self._access = declarations(app)[ENDPOINT]
         self._route = next(app.url_map.iter_rules(ENDPOINT)).rule
         self._body = SubmissionBody()
-        self._defaults: Mapping[str, Any] = self._body.load({"operation": "any"})
+        self._defaults = defaults_of(self._body)
         app.before_request(_fail_as_it_failed)
 
     def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
@@ -136,10 +136,8 @@ class QuickSubmissions:
 
     def _fields(self, body: Any) -> dict[str, Any]:
         """What the schema makes of a body; a plain one it would only give defaults."""
-        if isinstance(body, dict) and body.keys() == _PLAIN:
-            name, payload = body["operation"], body["payload"]
-            if isinstance(name, str) and name in self._runtime.registry and type(payload) is dict:
-                return {**self._defaults, **body}
+        if is_usual(body):
+            return {**self._defaults, **body}
         fields: dict[str, Any] = self._body.load(body)
         return fields
 

@@ -8,9 +8,10 @@ from webargs.fields import DelimitedList
 from stellwerk.fields import Instant
 from stellwerk.jobs.states import PublicStatus
 from stellwerk.providers.outbound.targets import LONGEST_URL
+from stellwerk_api.jobs.usual import LONGEST_NAME, Requests
 from stellwerk_api.pagination import PageQuery, page_schema
 
-_NAME = validate.Length(1, 80)
+_NAME = validate.Length(1, LONGEST_NAME)
 BIGINT_MAX = 2**63 - 1
 BULK_MAX = 1000  # jobs
 
@@ -83,7 +84,7 @@ class SingleBody(SubmissionBody):
 class BulkBody(Schema):
     """Many requests, for any operations; the whole body has to stay below 1 MiB."""
 
-    jobs = fields.List(
+    jobs = Requests(
         fields.Nested(SubmissionBody), required=True, validate=validate.Length(1, BULK_MAX)
     )
 

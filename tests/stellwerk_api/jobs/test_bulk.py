@@ -16,6 +16,7 @@ from stellwerk.jobs.bulk import submit_all
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.submission import Submission
 from stellwerk.jobs.window import window
+from stellwerk_api.jobs.schemas import BulkBody, SubmissionBody
 
 LATER = in_an_hour()
 
@@ -46,6 +47,44 @@ def test_a_thousand_jobs_are_accepted_in_order_and_can_be_looked_at(
     for job in (jobs[0], jobs[-1]):
         seen = ada.get(f"/jobs/{job['job_id']}").get_json()
         assert (seen["job_id"], seen["status"]) == (job["job_id"], job["status"])
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [{"operation": ""}, {"operation": "x" * 81}, {"operation": 7}, {"payload": []}, {"more": 1}],
+    ids=repr,
+)
+def test_a_request_that_the_schema_would_refuse_is_taken_to_it(
+    ada: ApiUser, unusual: dict[str, Any]
+) -> None:
+    entries = [entry(payload={}), {**entry(payload={}), **unusual}]
+
+    error = error_of(ada.post("/jobs/bulk", {"jobs": entries}), 422)
+
+    assert [one["field"] for one in error["details"]["errors"]] == [f"jobs.1.{next(iter(unusual))}"]
+
+
+def test_usual_requests_are_read_as_the_schema_reads_them() -> None:
+    usual = {"operation": "diagnostics.echo", "payload": {"data": [1]}}
+
+    read = BulkBody().load({"jobs": [usual, {"operation": "videos.generate", "payload": {}}]})
+
+    assert read["jobs"][0] == SubmissionBody().load(usual)
+    assert read["jobs"][1]["payload"] == {}
+
+
+def test_a_payload_that_is_nested_too_deep_is_named_among_a_thousand(ada: ApiUser) -> None:
+    within: list[Any] = []
+    for _ in range(70):
+        within = [within]
+    entries = [entry(payload={"data": [[1]]}) for _ in range(1000)]
+    entries[3] = entry(payload={"data": within})
+
+    error = error_of(ada.post("/jobs/bulk", {"jobs": entries}), 422)
+
+    (refused,) = error["details"]["errors"]
+    assert refused["field"].startswith("jobs.3.payload.data.0.0")
+    assert "64 levels" in refused["reason"]
 
 
 def test_one_wrong_entry_among_a_thousand_is_named_and_nothing_is_accepted(
