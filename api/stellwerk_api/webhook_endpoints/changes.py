@@ -35,7 +35,7 @@ def changed(endpoint_id: UUID, fields: Mapping[str, Any]) -> WebhookEndpoint:
     """The endpoint after a change."""
     runtime = platform().runtime
     with runtime.sessions.begin() as session:
-        endpoint = queries.own_endpoint(session, caller().user_id, endpoint_id)
+        endpoint = queries.held_endpoint(session, caller().user_id, endpoint_id)
         service.change(session, runtime, endpoint, fields)
         return endpoint
 
@@ -43,7 +43,7 @@ def changed(endpoint_id: UUID, fields: Mapping[str, Any]) -> WebhookEndpoint:
 def deleted(endpoint_id: UUID) -> Response:
     """204, when it is gone."""
     with platform().runtime.sessions.begin() as session:
-        service.delete(session, queries.own_endpoint(session, caller().user_id, endpoint_id))
+        service.delete(session, queries.held_endpoint(session, caller().user_id, endpoint_id))
     return ApiResponse(status=204)
 
 
@@ -53,7 +53,7 @@ def replaced_secret(endpoint_id: UUID | None) -> dict[str, Any]:
     overlap_h = runtime.settings.webhook_secret_overlap_h
     with runtime.sessions.begin() as session:
         if endpoint_id:
-            queries.own_endpoint(session, ring.owner_id, endpoint_id)
+            queries.held_endpoint(session, ring.owner_id, endpoint_id)
         secret = keyring.replace(session, runtime.vault, ring, overlap_h=overlap_h)
         until = keyring.previous_until(session, ring)
     return {"secret": secret, "previous_valid_until": until}
@@ -85,7 +85,7 @@ def pinged(endpoint_id: UUID) -> Response:
     runtime, user_id = platform().runtime, caller().user_id
 
     def ping(work: Unit) -> WebhookDelivery:
-        endpoint = queries.own_endpoint(work.session, user_id, endpoint_id)
+        endpoint = queries.held_endpoint(work.session, user_id, endpoint_id)
         return deliveries.ping(runtime, work, endpoint)
 
     return _under_way(ping)
@@ -96,7 +96,7 @@ def redelivered(endpoint_id: UUID | None, delivery_id: UUID) -> Response:
     runtime, receiver = platform().runtime, Receiver(caller().user_id, endpoint_id)
 
     def again(work: Unit) -> WebhookDelivery:
-        delivery = queries.own_delivery(work.session, receiver, delivery_id)
+        delivery = queries.held_delivery(work.session, receiver, delivery_id)
         return deliveries.redeliver(runtime, work, delivery)
 
     return _under_way(again)

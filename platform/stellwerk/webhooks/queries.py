@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from stellwerk.errors import NotFound
+from stellwerk.identity.model import User
 from stellwerk.webhooks.model import DeliveryStatus, WebhookDelivery, WebhookEndpoint
 
 ATTEMPTS_SHOWN = 20
@@ -42,18 +43,22 @@ def endpoints(
 
 def own_endpoint(session: Session, owner_id: int, endpoint_id: UUID) -> WebhookEndpoint:
     """One of the owner's endpoints; raises NotFound."""
-    endpoint = session.get(WebhookEndpoint, endpoint_id)
-    if endpoint is None or endpoint.owner_id != owner_id:
-        raise NotFound(f"You have no webhook endpoint {endpoint_id}.")
-    return endpoint
+    return _of_owner(session.get(WebhookEndpoint, endpoint_id), owner_id, endpoint_id)
 
 
-def own_delivery(session: Session, receiver: Receiver, delivery_id: UUID) -> WebhookDelivery:
-    """One of a receiver's deliveries; raises NotFound."""
-    found = session.get(WebhookDelivery, delivery_id)
-    if found is None or receiver != Receiver(found.owner_id, found.endpoint_id):
-        raise NotFound(f"There is no delivery {delivery_id} there.")
-    return found
+def held_endpoint(session: Session, owner_id: int, endpoint_id: UUID) -> WebhookEndpoint:
+    """The same for a change: behind its owner's lock, so that it is not deleted meanwhile."""
+    session.get_one(User, owner_id, with_for_update={"key_share": True})
+    endpoint = session.get(WebhookEndpoint, endpoint_id, populate_existing=True)
+    return _of_owner(endpoint, owner_id, endpoint_id)
+
+
+def held_delivery(session: Session, receiver: Receiver, delivery_id: UUID) -> WebhookDelivery:
+    """One of a receiver's deliveries, locked; raises NotFound."""
+    if receiver.endpoint_id:
+        held_endpoint(session, receiver.owner_id, receiver.endpoint_id)
+    found = session.get(WebhookDelivery, delivery_id, with_for_update=True)
+    return _of_receiver(found, receiver, delivery_id)
 
 
 def deliveries(
@@ -77,10 +82,24 @@ def deliveries(
 
 def delivery(session: Session, receiver: Receiver, delivery_id: UUID) -> dict[str, Any]:
     """One of a receiver's deliveries as its owner sees it; raises NotFound."""
-    found = own_delivery(session, receiver, delivery_id)
+    found = _of_receiver(session.get(WebhookDelivery, delivery_id), receiver, delivery_id)
     endpoint = session.get(WebhookEndpoint, found.endpoint_id) if found.endpoint_id else None
     url = endpoint.url if endpoint else found.callback_url
     return _shown(found, url, _attempts(session, [found.id])[found.id])
+
+
+def _of_owner(found: WebhookEndpoint | None, owner_id: int, endpoint_id: UUID) -> WebhookEndpoint:
+    if found is None or found.owner_id != owner_id:
+        raise NotFound(f"You have no webhook endpoint {endpoint_id}.")
+    return found
+
+
+def _of_receiver(
+    found: WebhookDelivery | None, receiver: Receiver, delivery_id: UUID
+) -> WebhookDelivery:
+    if found is None or receiver != Receiver(found.owner_id, found.endpoint_id):
+        raise NotFound(f"There is no delivery {delivery_id} there.")
+    return found
 
 
 def _attempts(session: Session, ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:

@@ -1,19 +1,26 @@
 """Endpoints, secrets and the delivery log over HTTP."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.test import TestResponse
 
 from api import UNKNOWN_ID, ApiUser, error_of
 from attempts import attempt
+from embedded import wait_until
 from hooks import deliveries_of, verified
 from receiver import receiving
 from stellwerk.bootstrap import Platform
+from stellwerk.identity.model import User
 from stellwerk.webhooks.model import WebhookDelivery
 from stellwerk_workers.reports import Came
 
 URL = "https://hooks.example.com/in"
+WAITING_FOR_LOCKS = text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
 
 
 def made(user: ApiUser, **fields: Any) -> dict[str, Any]:
@@ -190,3 +197,40 @@ def test_a_user_does_not_repeat_or_submit_deliveries_as_jobs(
         job_id = ada.post(f"{root}/test").get_json()["job_id"]
         attempt(platform.runtime, UUID(job_id))
     error_of(ada.post(f"/jobs/{job_id}/retry"), 403)
+
+
+@pytest.mark.parametrize(
+    ("method", "what"),
+    [
+        ("PATCH", ""),
+        ("POST", "/rotate-secret"),
+        ("POST", "/test"),
+        ("POST", "/deliveries/{delivery}/redeliver"),
+        ("DELETE", ""),
+    ],
+)
+def test_an_endpoint_that_is_being_deleted_is_gone_for_others(
+    platform: Platform, application: Flask, ada: ApiUser, method: str, what: str
+) -> None:
+    endpoint = made(ada)
+    path = f"/webhook-endpoints/{endpoint['id']}"
+    delivery = ada.post(f"{path}/test").get_json()["delivery_id"]
+
+    def send(method: str, path: str) -> TestResponse:
+        return ApiUser(application.test_client(), ada.credentials).send(method, path)
+
+    with ThreadPoolExecutor() as threads:
+        with platform.runtime.sessions.begin() as session:
+            session.get_one(User, ada.user["id"], with_for_update=True)
+            deleting = threads.submit(send, "DELETE", path)
+            wait_until(lambda: waiting_for_locks(platform) == 1)
+            other = threads.submit(send, method, path + what.format(delivery=delivery))
+            wait_until(lambda: waiting_for_locks(platform) == 2 or other.done())
+        assert deleting.result().status_code == 204
+    error_of(other.result(), 404)
+
+
+def waiting_for_locks(platform: Platform) -> int:
+    with platform.runtime.sessions() as session:
+        number: int = session.scalars(WAITING_FOR_LOCKS).one()
+    return number
