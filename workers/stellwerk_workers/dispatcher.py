@@ -24,6 +24,7 @@ from stellwerk.live.epoch import set_mark, was_emptied
 from stellwerk.logs import configure_logs
 from stellwerk.schedules.firing import fire_due
 from stellwerk.settings import settings
+from stellwerk_workers.coming_due import ComingDue
 from stellwerk_workers.popped import Popped
 from stellwerk_workers.reshowing import Reshowing
 
@@ -43,6 +44,7 @@ class Dispatcher:
         self._broker = broker_client(platform)
         self._paces = {queue: Pace(platform.settings, queue) for queue in QUEUES}
         self._popped = self._broker and Popped(platform.runtime.sessions, self._broker, QUEUES)
+        self._coming_due = ComingDue(platform.runtime)
         self._reshowing = Reshowing(platform)
         self._stopping = Event()
         self._sweep_after = 0.0  # monotonic
@@ -93,6 +95,7 @@ class Dispatcher:
         families.cancel_abandoned(self._platform.runtime)
         families.tell_parents(self._platform.runtime)
         telling.tell_owed(self._platform.runtime)
+        self._coming_due.look()
         self._reshowing.look()
         self._tell_depths()
         if time.monotonic() >= self._rescue_after:

@@ -42,8 +42,9 @@ class Event:
 class Change:
     """A job's new public document, to be shown to whoever watches.
 
-    `true_until`: from then on the document is another one, though nobody changed the job;
-    `is_internal`: those who watch all of their jobs do not watch this one.
+    `true_until`: from then on the document is another one, though nobody changed the job, and
+    `sequence` is above 0 where that is told; `is_internal`: those who watch all of their jobs do
+    not watch this one.
     """
 
     job_id: UUID
@@ -53,6 +54,7 @@ class Change:
     document: dict[str, Any]
     true_until: datetime | None = None
     is_internal: bool = False
+    sequence: int = 0  # of the event that shows it, within the version
 
 
 class Publisher(Protocol):

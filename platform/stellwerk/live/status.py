@@ -166,7 +166,7 @@ class LiveStatus:
             document,
             self._ttl_s,
         ]
-        event_id = f"{change.version}-0" if with_event else ""
+        event_id = f"{change.version}-{change.sequence}" if with_event else ""
         kind = "end" if change.is_final else "status"
         tail: list[Argument] = [
             event_id,
