@@ -418,7 +418,14 @@ def upgrade() -> None:
     op.create_index(
         "ix_jobs_turns",
         "jobs",
-        ["queue", sa.literal_column("coalesce(owner_id, 0)"), "operation", "run_at", "id"],
+        [
+            "queue",
+            sa.literal_column("coalesce(owner_id, 0)"),
+            "operation",
+            sa.literal_column("least(attempt, 1)"),
+            "run_at",
+            "id",
+        ],
         unique=False,
         postgresql_where=sa.text("status = 'queued' AND published_at IS NULL"),
     )

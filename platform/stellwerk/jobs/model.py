@@ -42,6 +42,7 @@ class Job(Base):
             "queue",
             text("coalesce(owner_id, 0)"),
             "operation",
+            text("least(attempt, 1)"),
             "run_at",
             "id",
             postgresql_where=text("status = 'queued' AND published_at IS NULL"),

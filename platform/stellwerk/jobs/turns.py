@@ -3,8 +3,9 @@
 The jobs that wait stand in lanes, one for each owner and operation of a queue; the platform's own
 jobs have the owner 0. The statement walks from lane to lane on `ix_jobs_turns`, so that what a
 lane holds behind its first jobs costs nothing, and a lane whose limit is reached is passed over.
-Of an owner's jobs those that were begun come first: one that a crash moved to another queue is not
-to wait for what its owner has there.
+Of an owner's jobs those that were begun come first, which each lane therefore keeps apart: one that
+a crash moved to another queue, or that was handed over for a while, is not to wait for what its
+owner has there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,11 +101,12 @@ _TAKE = prepared(
                 CAST(:per_owner AS int[])) AS limits(operation, total, per_owner)
             ON limits.operation = walked.operation),
     candidates AS (
-        SELECT job.id, job.run_at, job.attempt > 0 AS is_begun,
+        SELECT job.id, job.run_at, begun.is_begun,
             lanes.owner, lanes.operation, lanes.place, lanes.total_room
-        FROM lanes CROSS JOIN LATERAL (
-            SELECT id, run_at, attempt FROM jobs
+        FROM lanes CROSS JOIN (VALUES (1), (0)) AS begun(is_begun) CROSS JOIN LATERAL (
+            SELECT id, run_at FROM jobs
             WHERE {_WAITING} AND {_OWNER} = lanes.owner AND operation = lanes.operation
+                AND least(attempt, 1) = begun.is_begun
             ORDER BY run_at, id
             LIMIT greatest(least((SELECT jobs FROM room),
                 1 + :looked_at / (SELECT count(*) FROM walked),

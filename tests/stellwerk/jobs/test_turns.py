@@ -260,10 +260,12 @@ def test_a_full_window_is_not_the_end_of_a_backlog(runtime: Runtime, owners: lis
     assert taken.may_go_on
 
 
+@pytest.mark.parametrize("operation", ["diagnostics.sleep", "diagnostics.echo"])
 def test_a_job_that_was_begun_comes_before_its_owners_backlog(
-    runtime: Runtime, owners: list[int]
+    runtime: Runtime, owners: list[int], operation: str
 ) -> None:
-    backlog(runtime, owners[0], 100, operation="diagnostics.sleep")
+    """Also one that became due only after the backlog, as after a hand-over with a delay."""
+    backlog(runtime, owners[0], 100, operation=operation)
     begun = echo(runtime, owners[0])
     with runtime.sessions.begin() as session:
         session.execute(update(Job).where(Job.id == begun).values(attempt=1, published_at=None))
