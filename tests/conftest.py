@@ -66,6 +66,7 @@ def settings(
         home=tmp_path_factory.mktemp("home"),
         crash_folder=tmp_path_factory.mktemp("crash"),
         job_lease_s=4,
+        worker_niceness=0,  # else other tests' processes may keep workers from renewing that
         job_heartbeat_s=1,
         job_republish_after_s=3,
         job_dispatch_interval_s=0.05,

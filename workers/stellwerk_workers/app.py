@@ -53,6 +53,7 @@ from stellwerk_workers.flower import GroupedEvents
 from stellwerk_workers.handlers import load_handlers
 from stellwerk_workers.heartbeat import Heartbeat
 from stellwerk_workers.lists import JobList
+from stellwerk_workers.priority import give_way
 from stellwerk_workers.reports import Came, Report
 from stellwerk_workers.runner import Runner
 from stellwerk_workers.workdirs import Workdirs
@@ -217,8 +218,9 @@ def _logs(**_: Any) -> None:
 
 @worker_init.connect
 def _start_worker(sender: Any, **_: Any) -> None:
-    """Remember what one process needs: that of a thread pool runs all its jobs, others one."""
+    """Stand back, and remember what one process needs: that of a thread pool runs all its jobs."""
     _draining[0] = 0
+    give_way(settings().worker_niceness)
     shares_process = sender.pool_cls.__module__.endswith("thread")
     connections = sizes.of_threads(sender.concurrency) if shares_process else sizes.of_child()
     _pool.update(connections=connections, parent=os.getpid())

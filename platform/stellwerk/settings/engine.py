@@ -22,6 +22,7 @@ class Engine(BaseModel):
     keep_tombstones_days: int = Field(default=365, ge=1)  # so long a purged job answers 410
     job_list_length: int = Field(default=50, ge=1)  # short jobs in one wake-up while many wait
     owner_max_running: dict[str, int] = {}  # jobs of one owner at once, by queue: {"media": 2}
+    worker_niceness: int = Field(default=5, ge=0, le=19)  # of workers: answers go first; 0: equal
     job_kill_grace_s: float = Field(default=10.0, gt=0)  # how long a handler may ignore its stop
     job_status_ttl_s: int = Field(default=30, ge=5)  # of an unfinished job in Redis
     schedules_limit: int = Field(default=100, ge=0)  # schedules of one user
