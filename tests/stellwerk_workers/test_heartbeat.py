@@ -30,8 +30,7 @@ def test_an_attempt_whose_job_another_took_over_is_stopped_within_a_second(
         assert run.claim(ctx.job_id)
         stolen_at = time.monotonic()
         try:
-            while time.monotonic() < stolen_at + AT_MOST_S:
-                ctx.check()
+            ctx.sleep(AT_MOST_S)
         except LeaseLost:
             stopped_after_s.append(time.monotonic() - stolen_at)
             raise

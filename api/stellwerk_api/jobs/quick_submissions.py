@@ -43,6 +43,8 @@ FAILURE = "stellwerk.failure"  # in the WSGI environment
 
 _STATUS_LINE = "202 ACCEPTED"
 _UNUSUAL = ("HTTP_ORIGIN", "HTTP_TRANSFER_ENCODING", "HTTP_IDEMPOTENCY_KEY")
+_BODY = SubmissionBody()
+_DEFAULTS = defaults_of(_BODY)
 _ELSEWHERE = ("callback_url", "parent")  # members of the body with checks of their own
 
 log = structlog.get_logger()
@@ -64,8 +66,6 @@ class QuickSubmissions:
         self._credentials: Credentials = app.extensions[EXTENSION]
         self._access = declarations(app)[ENDPOINT]
         self._route = next(app.url_map.iter_rules(ENDPOINT)).rule
-        self._body = SubmissionBody()
-        self._defaults = defaults_of(self._body)
         app.before_request(_fail_as_it_failed)
 
     def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
@@ -121,7 +121,7 @@ class QuickSubmissions:
         body = orjson.loads(data)
         if not is_plain(data):
             return None
-        fields = self._fields(body)
+        fields = fields_of(body)
         if any(fields.pop(name, None) for name in _ELSEWHERE):
             return None
         operation = self._runtime.registry.get(fields["operation"])
@@ -134,13 +134,6 @@ class QuickSubmissions:
         fields["tags"] = tuple(fields["tags"])
         return _Wanted(Submission(owner_id=caller.user_id, request_id=request_id, **fields), caller)
 
-    def _fields(self, body: Any) -> dict[str, Any]:
-        """What the schema makes of a body; a plain one it would only give defaults."""
-        if is_usual(body):
-            return {**self._defaults, **body}
-        fields: dict[str, Any] = self._body.load(body)
-        return fields
-
     def _caller(self, environ: Mapping[str, Any]) -> Caller | None:
         """Who asks, where Redis knows; raises where they may not."""
         credentials = self._credentials
@@ -151,6 +144,14 @@ class QuickSubmissions:
             caller.require(self._access.permission)
             caller.require_scope(changes=True, submits=self._access.submits)
         return caller
+
+
+def fields_of(body: Any) -> dict[str, Any]:
+    """What the schema makes of a body; a usual one it would only give defaults."""
+    if is_usual(body):
+        return {**_DEFAULTS, **body}
+    fields: dict[str, Any] = _BODY.load(body)
+    return fields
 
 
 def _answer(submission: Submission) -> tuple[bytes, dict[str, str]]:

@@ -18,6 +18,8 @@ from stellwerk.diagnostics.schemas import (
 )
 from stellwerk.jobs.operation import Operation, RetryPolicy, Step
 
+QUICK_RETRIES = RetryPolicy(max_attempts=3, base_s=0.5, max_s=5)
+
 ECHO = Operation(
     name="diagnostics.echo",
     summary="Answer with the payload",
@@ -44,7 +46,7 @@ FAIL = Operation(
     queue="long",
     permission="diagnostics:run",
     time_limit_s=30,
-    retry=RetryPolicy(max_attempts=3, base_s=0.5, max_s=5),
+    retry=QUICK_RETRIES,
 )
 EFFECT = Operation(
     name="diagnostics.effect",
@@ -54,7 +56,7 @@ EFFECT = Operation(
     queue="long",
     permission="diagnostics:run",
     time_limit_s=600,
-    retry=RetryPolicy(max_attempts=3, base_s=0.5, max_s=5),
+    retry=QUICK_RETRIES,
 )
 
 FAN_OUT = Operation(
@@ -84,7 +86,7 @@ UNDO = Operation(
     permission="diagnostics:run",
     time_limit_s=60,
     steps=(Step("first", undo=True), Step("second", undo=True)),
-    retry=RetryPolicy(max_attempts=3, base_s=0.5, max_s=5),
+    retry=QUICK_RETRIES,
 )
 
 OPERATIONS = (ECHO, SLEEP, FAIL, EFFECT, FAN_OUT, WAIT, UNDO)

@@ -5,10 +5,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from embedded import wait_until
 from families_of_trials import children, end, parent_of
+from locks import waits_for_a_lock
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict, ErrorCode, JobFailed
 from stellwerk.jobs import control, families, lifecycle
@@ -61,15 +62,10 @@ def test_a_child_that_is_being_stored_while_its_parent_fails_is_cancelled_with_i
             made = Submission(NAME, {"value": 2}, None, parent=Parent(parent, "late"))
             child = accept(run.runtime, work, made, {"value": 2}).id
             failing = thread.submit(run.runner.attempt, claimed)
-            wait_until(lambda: _waits_for_a_lock(run))
+            wait_until(lambda: waits_for_a_lock(platform))
         assert failing.result().came is Came.FAILED
         families.cancel_abandoned(run.runtime)
         assert (run.row(parent).status, run.row(child).status) == ("failed", "cancelled")
-
-
-def _waits_for_a_lock(run: Trial) -> bool:
-    with run.runtime.sessions() as session:
-        return bool(session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 @pytest.mark.parametrize(

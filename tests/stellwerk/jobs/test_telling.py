@@ -1,8 +1,10 @@
 """An end stands, whatever those do who are told of it; they are told again until they hear."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import delete, func, select, text, update
@@ -110,10 +112,7 @@ def test_a_job_that_fails_for_good_ends_so_and_its_hook_is_told_ever_more_rarely
 
 
 def test_a_cancel_takes_effect_whatever_its_hook_does(platform: Platform) -> None:
-    domain = Domain(1, looks_in_vain)
-    with trial(platform, lambda *_: None, on_end=domain.hear) as run:
-        job_id = run.submit()
-        control.cancel(run.runtime, job_id)
+    with cancelled(platform) as (run, job_id, _):
         assert run.document(job_id)["status"] == "cancelled"
         assert owed(run) == 1
 
@@ -140,10 +139,7 @@ def test_a_hook_and_the_listeners_stand_in_nobodys_way(platform: Platform) -> No
 
 
 def test_a_job_that_is_retried_owes_nobody_its_former_end(platform: Platform) -> None:
-    domain = Domain(1, looks_in_vain)
-    with trial(platform, lambda *_: None, on_end=domain.hear) as run:
-        job_id = run.submit()
-        control.cancel(run.runtime, job_id)
+    with cancelled(platform) as (run, job_id, domain):
         control.retry(run.runtime, job_id)
         assert owed(run) == 0
         run.attempt(job_id)
@@ -151,23 +147,28 @@ def test_a_job_that_is_retried_owes_nobody_its_former_end(platform: Platform) ->
 
 
 def test_a_job_that_was_removed_owes_nobody_anything(platform: Platform) -> None:
-    domain = Domain(1, looks_in_vain)
-    with trial(platform, lambda *_: None, on_end=domain.hear) as run:
-        job_id = run.submit()
-        control.cancel(run.runtime, job_id)
+    with cancelled(platform) as (run, job_id, _):
         with run.runtime.sessions.begin() as session:
             session.execute(delete(Job).where(Job.id == job_id))
         assert owed(run) == 0
 
 
 def test_the_dispatcher_tells_them(platform: Platform) -> None:
-    domain = Domain(1, looks_in_vain)
-    with trial(platform, lambda *_: None, on_end=domain.hear) as run:
-        control.cancel(run.runtime, run.submit())
+    with cancelled(platform) as (run, _, domain):
         come_due(run)
         dispatcher = Dispatcher(replace(platform, runtime=run.runtime))
         wait_until(lambda: dispatcher.turn() or domain.heard)
     assert domain.heard == ["cancelled"]
+
+
+@contextmanager
+def cancelled(platform: Platform) -> Iterator[tuple[Trial, UUID, Domain]]:
+    """A job that was cancelled while its hook was deaf."""
+    domain = Domain(1, looks_in_vain)
+    with trial(platform, lambda *_: None, on_end=domain.hear) as run:
+        job_id = run.submit()
+        control.cancel(run.runtime, job_id)
+        yield run, job_id, domain
 
 
 def come_due(run: Trial) -> None:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from embedded import wait_until
+from locks import waits_for_a_lock
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict, ErrorCode
@@ -23,7 +24,6 @@ HELD = text("""
     VALUES (gen_random_uuid(), 'diagnostics.echo', 1, 'short', '{}', 1, 'daily')
 """)
 END_ALL = text("UPDATE jobs SET status = 'cancelled', finished_at = now()")
-AWAITED_LOCKS = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
 @pytest.fixture
@@ -135,16 +135,10 @@ def test_a_job_whose_rival_ended_just_then_is_accepted(platform: Platform, store
         with platform.engine.begin() as connection:
             connection.execute(HELD)
             sent = pool.submit(send)
-            wait_until(lambda: waiting(platform) == 1)
+            wait_until(lambda: waits_for_a_lock(platform) == 1)
             ending = pool.submit(end_the_rival)
-            wait_until(lambda: waiting(platform) == 2)
+            wait_until(lambda: waits_for_a_lock(platform) == 2)
         ending.result()
         sent.result()
     with platform.runtime.sessions() as session:
         assert stored_status(session, wanted.job_id) is JobStatus.QUEUED
-
-
-def waiting(platform: Platform) -> int:
-    """How many locks are waited for."""
-    with platform.engine.begin() as connection:
-        return int(connection.scalars(AWAITED_LOCKS).one())

@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from attempts import attempt
 from embedded import wait_until
 from hooks import Hook, deliveries_of, document, hook, verified
+from locks import waits_for_a_lock
 from people import add_user
 from receiver import Receiver, receiving
 from stellwerk.bootstrap import Platform
@@ -32,12 +33,6 @@ from stellwerk_workers.reports import Came
 
 def told(runtime: Runtime, owner_id: int) -> list[tuple[str, UUID | None]]:
     return [(one.event_type, one.about_job_id) for one in deliveries_of(runtime, owner_id)]
-
-
-def is_anybody_waiting(platform: Platform) -> bool:
-    """Whether a transaction waits for another's lock."""
-    with platform.runtime.sessions() as session:
-        return bool(session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def one_delivery(made: Hook) -> WebhookDelivery:
@@ -84,7 +79,7 @@ def test_an_endpoint_that_is_deleted_at_that_moment_does_not_hold_up_a_jobs_end(
         with made.runtime.sessions.begin() as session:
             service.delete(session, session.get_one(WebhookEndpoint, made.endpoint_id))
             ended = pool.submit(attempt, made.runtime, job_id)
-            wait_until(lambda: is_anybody_waiting(platform))
+            wait_until(lambda: waits_for_a_lock(platform))
         assert ended.result(timeout=10) is Came.COMPLETED
     assert (document(made.runtime, job_id)["attempt"], made.deliveries()) == (1, [])
 

@@ -1,6 +1,7 @@
 """`Idempotency-Key`: a request that is sent again is carried out once."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -82,9 +83,8 @@ def test_a_request_is_known_again_after_a_change_of_secrets(
     if renewed == "encryption_key":
         value += "," + settings.encryption_keys()[0]
     changed = settings.model_copy(update={renewed: SecretStr(value)})
-    other = bootstrap(changed, role="tests-renewed")
-    again = submit(ApiUser(create_app(other).test_client(), user.credentials))
-    other.close()
+    with closing(bootstrap(changed, role="tests-renewed")) as other:
+        again = submit(ApiUser(create_app(other).test_client(), user.credentials))
 
     assert again.headers["Idempotency-Replayed"] == "true"
     assert again.get_json()["job_id"] == first.get_json()["job_id"]

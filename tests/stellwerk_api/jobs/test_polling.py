@@ -1,4 +1,5 @@
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -56,13 +57,13 @@ def test_a_poll_on_the_hot_path_asks_no_database(
         assert user.get(f"/jobs/{job_id}").status_code == 200
     platform.live_client.redis.set(keys.SESSIONS_SWEPT, "1", ex=60)
     nowhere = SecretStr(f"postgresql://x:y@127.0.0.1:{free_port()}/z")
-    blind = bootstrap(settings.model_copy(update={"database_url": nowhere}), role="tests-blind")
-    client = create_app(blind).test_client()
-    for credentials in (ada.credentials, key.credentials):
-        user = ApiUser(client, credentials)
-        assert user.get(f"/jobs/{job_id}").status_code == 200
-        error_of(user.get("/jobs"), 503)
-    blind.close()
+    changed = settings.model_copy(update={"database_url": nowhere})
+    with closing(bootstrap(changed, role="tests-blind")) as blind:
+        client = create_app(blind).test_client()
+        for credentials in (ada.credentials, key.credentials):
+            user = ApiUser(client, credentials)
+            assert user.get(f"/jobs/{job_id}").status_code == 200
+            error_of(user.get("/jobs"), 503)
 
 
 def test_a_document_the_client_has_is_304(platform: Platform, ada: ApiUser) -> None:
@@ -104,10 +105,9 @@ def test_a_new_estimate_is_not_the_document_that_the_client_has(
         session.add(a_completed_job("diagnostics.sleep"))
     platform.live_client.redis.delete(keys.job_status(job_id))
 
-    other = bootstrap(settings, role="tests-other")  # one that has not measured yet
-    user = ApiUser(create_app(other).test_client(), ada.credentials)
-    changed = user.get(f"/jobs/{job_id}", headers=known)
-    other.close()
+    with closing(bootstrap(settings, role="tests-other")) as other:  # has not measured yet
+        user = ApiUser(create_app(other).test_client(), ada.credentials)
+        changed = user.get(f"/jobs/{job_id}", headers=known)
     assert changed.status_code == 200
     assert changed.get_json()["estimated_completion_at"] is not None
 

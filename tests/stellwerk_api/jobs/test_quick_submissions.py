@@ -1,12 +1,13 @@
 """Submissions that are answered before Flask's dispatch differ in nothing from those it answers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 import pytest
 from flask import Flask, request_started
+from marshmallow import ValidationError
 from prometheus_client import REGISTRY
 from sqlalchemy import Engine, func, select, text
 from structlog.testing import capture_logs
@@ -16,6 +17,8 @@ from api import API, ApiUser, error_of, in_an_hour
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs.model import Job
 from stellwerk.live import keys
+from stellwerk_api.jobs.quick_submissions import fields_of
+from stellwerk_api.jobs.schemas import BulkBody, SingleBody, SubmissionBody
 
 ECHO = {"operation": "diagnostics.echo", "payload": {"message": "hello"}}
 NAMES = [column.name for column in Job.__table__.columns]
@@ -30,6 +33,7 @@ BREAK = text("""
 MEND = text("""
     DROP TRIGGER break_off ON jobs; DROP FUNCTION break_off(); DROP SEQUENCE insertions;
 """)
+FAMILIES = ("parent", "parent_key")
 PLAIN = "application/json"
 BY_FLASK = "application/json; charset=utf-8"  # unusual, and means the same
 
@@ -92,6 +96,54 @@ def test_a_quick_answer_and_flasks_are_the_same_header_by_header(
     assert without_ids(quick) == without_ids(flasks)
     job = user.client.get(f"{API}/jobs/{quick.get_json()['job_id']}", headers=user.credentials)
     assert job.status_code in {200, 403}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ECHO,
+        {"operation": "diagnostics.echo", "payload": {}},
+        {"operation": "diagnostics.echo"},
+        {"payload": {}},
+        {"operation": "no.such", "payload": {}},
+        {"operation": "x" * 81, "payload": {}},
+        {"operation": 7, "payload": {}},
+        {"operation": "diagnostics.echo", "payload": []},
+        {"operation": "diagnostics.echo", "payload": None},
+        {**ECHO, "queue": "short_low", "tags": ["a"], "unique_key": "daily"},
+        {**ECHO, "run_at": in_an_hour(), "callback_url": "https://a.example"},
+        {**ECHO, "colour": "red"},
+        [],
+    ],
+)
+def test_a_body_is_read_as_the_routes_schema_reads_it(body: Any) -> None:
+    """Those members that only the route knows are not given."""
+    not_given = dict.fromkeys(FAMILIES)
+    by_route, quickly = read(SingleBody().load, body), read(fields_of, body)
+    assert {**not_given, **by_route} == {**not_given, **quickly}
+    assert read(SubmissionBody().load, body) == quickly
+    in_bulk = read(BulkBody().load, {"jobs": [body]})
+    assert in_bulk.get("jobs") == (None if "refused" in quickly else [quickly])
+
+
+def read(load: Callable[[Any], Any], body: object) -> dict[str, Any]:
+    """The fields, or what is wrong with them."""
+    try:
+        return dict(load(body))
+    except ValidationError as refused:
+        return {"refused": refused.messages}
+
+
+def test_every_operation_has_a_name_that_the_schema_takes(platform: Platform) -> None:
+    for operation in platform.runtime.registry:
+        assert read(SingleBody().load, {"operation": operation.name})["operation"]
+
+
+def test_members_that_only_the_route_knows_are_left_to_flask() -> None:
+    assert set(SingleBody().fields) - set(SubmissionBody().fields) == set(FAMILIES)
+    for name in FAMILIES:
+        with pytest.raises(ValidationError):
+            fields_of({**ECHO, name: None})
 
 
 def test_a_quick_job_has_the_same_row(platform: Platform, ada: ApiUser, application: Flask) -> None:
