@@ -22,7 +22,7 @@ _turns = BoundedSemaphore(AT_ONCE)
 
 def hashed(password: str) -> str:
     """The hash to store; raises Unavailable when too many are being made."""
-    with _turn():
+    with turn():
         return _hasher.hash(password)
 
 
@@ -31,7 +31,7 @@ def is_right(password: str, password_hash: str | None) -> bool:
 
     Raises Unavailable when too many are being compared.
     """
-    with _turn():
+    with turn():
         try:
             _hasher.verify(password_hash or _nobodys(), password)
         except (VerificationError, InvalidHashError):
@@ -40,8 +40,9 @@ def is_right(password: str, password_hash: str | None) -> bool:
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    if not _turns.acquire(timeout=PATIENCE_S):
+def turn(patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """One of the few hashes in progress; raises Unavailable when none ends so soon."""
+    if not _turns.acquire(timeout=patience_s):
         raise Unavailable("Too many people sign in at this moment.", retry_after_s=2)
     try:
         yield
