@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from full_stack import Client, client_of, full_stack, new_operator, operator_of
+from full_stack import LEASE_S, Client, client_of, full_stack, new_operator, operator_of
 from stack_runs import StackRun
-
-LEASE_S = 6
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def test_a_web_process_that_dies_while_it_accepts_keeps_one_job_of_it(
     run: StackRun, operator: Client, point: CrashPoint
 ) -> None:
     before = len(fired(run, f"{point}@web"))
-    with Stream(operator) as stream:
+    with Stream(operator, asks_again=True) as stream:
         wait_until(lambda: stream.has(5))
         (crash_folder(run) / f"{point}@web").touch()
         wait_until(lambda: len(fired(run, f"{point}@web")) > before)

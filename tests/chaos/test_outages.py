@@ -10,11 +10,9 @@ import pytest
 import requests
 
 from embedded import wait_until
-from full_stack import Client
+from full_stack import LEASE_S, Client
 from stack_runs import StackRun
 from stellwerk.providers.video.probe import length_s, streams
-
-LEASE_S = 6  # as in conftest.py
 
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 

@@ -17,6 +17,7 @@ from stack_runs import CLEAN, StackRun, discard
 from stellwerk.settings import environment
 from stellwerk.stack.home import Home
 
+LEASE_S = 8  # of the stack that chaos tests break
 PASSWORD = "correct horse battery staple"  # noqa: S105  of throw-away users
 ENDED = {"completed", "failed", "cancelled"}
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from embedded import running_postgres, running_valkey, wait_until
 from engine import SLOTS, Engine
 from kills import CALL_S, Tally, play
-from rescues import Rescues
+from rescues import RESCUE_SHARE, Rescues
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
 from stellwerk.diagnostics.recorder import recorder
@@ -29,7 +29,6 @@ ROLES = ("short", "long")
 KINDS = ("idempotent", "probe", "blind")
 SUBMITTERS = 4
 UUID_LENGTH = 36
-RESCUE_SHARE = 1.5  # of the lease: 45 s with default settings
 AT_ONCE = SLOTS["long"]  # effects under way: so many a kill can leave in doubt
 KEY = "only-for-tests-0123456789-0123456789-0123456789"
 ALL_ENDED_WITHIN_S = 600.0
@@ -54,6 +53,7 @@ class LedgerTally(Tally):
     rescued: int = 0  # attempts and wake-ups that kills took, and that came again
     slowest_rescue_s: float | None = None  # from the kill to the next claim
     rescue_within_s: float = 0.0  # what is promised
+    left: list[str] = field(default_factory=list)  # taken, and never seen again
 
     def row(self) -> dict[str, float | None]:
         """See `Tally.row`."""
@@ -71,6 +71,7 @@ class LedgerTally(Tally):
         found = [f"{job}: lost" for job in self.lost]
         found += [f"{job}: its effect happened twice" for job in self.twice]
         found += [f"{job}: shown otherwise than it is" for job in self.wrong]
+        found += [f"{job}: taken by a kill, and nobody claimed it again" for job in self.left]
         if self.compared != self.jobs:
             found.append(f"{self.compared} of {self.jobs} statuses could be compared")
         if self.uncertain > self.doubts_at_most:
@@ -146,6 +147,7 @@ def run_ours(platform: Platform, folder: Path, *, jobs: int, kills: int) -> Ledg
     _count(platform, ids, tally)
     tally.doubts_at_most = kills * AT_ONCE
     tally.rescued, tally.slowest_rescue_s = rescues.count, rescues.slowest_s
+    tally.left = [str(job_id) for job_id in rescues.left()]
     tally.rescue_within_s = RESCUE_SHARE * platform.settings.job_lease_s
     return tally
 

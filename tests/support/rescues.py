@@ -20,6 +20,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.broker.messages import queue_key
 
 LOOK_EVERY_S = 0.2
+RESCUE_SHARE = 1.5  # of the lease: 45 s with default settings
 
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AT_WORK = text("""
@@ -38,6 +39,7 @@ class Rescues:
         self.count = 0  # how many came again
         self._platform = platform
         self._taken: dict[tuple[UUID, int], float] = {}  # when that attempt was killed, monotonic
+        self._fault: BaseException | None = None
         self._lock = Lock()
         self._stopping = Event()
         self._thread = Thread(target=self._watch, name="rescues")
@@ -59,10 +61,20 @@ class Rescues:
         """The longest wait; None where nothing was taken."""
         return self.slowest and self.slowest[0]
 
+    def left(self) -> list[UUID]:
+        """Jobs that were taken and have neither come again nor ended; raises what stopped it."""
+        if self._fault:
+            raise self._fault
+        with self._lock:
+            return sorted({job_id for job_id, _ in self._taken})
+
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread, after a last look; raises what stopped it before."""
         self._stopping.set()
         self._thread.join()
+        if self._fault:
+            raise self._fault
+        self._look()
 
     def _held_by_broker(self, queues: Sequence[str]) -> set[UUID]:
         redis = self._platform.live_client.redis
@@ -70,9 +82,12 @@ class Rescues:
         return {job_id for message in messages for job_id in _jobs_of(message)}
 
     def _watch(self) -> None:
-        while not self._stopping.wait(LOOK_EVERY_S):
-            with suppress(SQLAlchemyError):  # the ledger may be what is broken
-                self._look()
+        try:
+            while not self._stopping.wait(LOOK_EVERY_S):
+                with suppress(SQLAlchemyError):  # the ledger may be what is broken
+                    self._look()
+        except BaseException as exc:  # noqa: BLE001  raised where somebody asks
+            self._fault = exc
 
     def _look(self) -> None:
         with self._lock:
@@ -81,7 +96,9 @@ class Rescues:
             rows = session.execute(_NOW, {"ids": [job_id for job_id, _ in taken]}).all()
         now = {row.id: row for row in rows}
         for (job_id, attempt), killed_at in taken.items():
-            row = now[job_id]
+            row = now.get(job_id)
+            if row is None:  # it counts as left: nobody may remove a job that was taken
+                continue
             if row.attempt > attempt:
                 self.count += 1
                 wait = time.monotonic() - killed_at, job_id

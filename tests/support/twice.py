@@ -3,9 +3,10 @@
 import ast
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Event
 
 import redis
 from redis.client import Monitor
@@ -67,14 +68,14 @@ class Twice:
 def everything_twice(url: str) -> Iterator[Twice]:
     """For the block, whatever is pushed to a worker's queue is pushed again."""
     twice = Twice(url)
-    thread = Thread(target=twice.run, name="twice")
-    thread.start()
-    try:
-        twice.wait()
-        yield twice
-    finally:
-        twice.stop()
-        thread.join()
+    with ThreadPoolExecutor(1, "twice") as pool:
+        running = pool.submit(twice.run)
+        try:
+            twice.wait()
+            yield twice
+        finally:
+            twice.stop()
+            running.result()  # raises what ended it early
 
 
 def arguments(line: bytes) -> list[bytes]:
