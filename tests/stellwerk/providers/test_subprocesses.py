@@ -53,7 +53,7 @@ def test_a_program_is_ended_on_request_and_what_it_started_too(tmp_path: Path) -
     with pytest.raises(Stopped):
         run_program(["sh", "-c", script], timeout_s=30, should_stop=pids.exists)
     started = int(pids.read_text() or 0)
-    wait_until(lambda: not started or not psutil.pid_exists(started))
+    wait_until(lambda: not started or not psutil.pid_exists(started), timeout_s=10)
 
 
 def test_an_error_raised_while_asking_ends_the_program_too() -> None:
@@ -87,9 +87,9 @@ def test_a_program_dies_with_a_killed_parent() -> None:
     try:
         family = psutil.Process(parent.pid)
         sleeping = ["sleep", "300.25"]
-        wait_until(lambda: any(c.cmdline() == sleeping for c in family.children()))
+        wait_until(lambda: any(c.cmdline() == sleeping for c in family.children()), timeout_s=10)
         child = next(c for c in family.children() if c.cmdline() == sleeping)
     finally:
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
-    wait_until(lambda: not child.is_running())
+    wait_until(lambda: not child.is_running(), timeout_s=10)

@@ -156,8 +156,8 @@ def soon_over(platform: Platform, client: Client, seconds: float) -> str:
 def test_a_socket_ends_with_its_token_unless_it_sends_a_fresh_one(
     client: Client, platform: Platform
 ) -> None:
-    token = soon_over(platform, client, 6)
     with silent(client.url) as renewed, silent(client.url) as forgotten:
+        token = soon_over(platform, client, 3)
         for talk in (renewed, forgotten):
             talk.say("auth", token=token)
             assert talk.hear()["type"] == "authenticated"
