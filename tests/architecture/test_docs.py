@@ -1,6 +1,7 @@
 """Generated documents are what the code generates, and what is written by hand leads somewhere."""
 
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from stellwerk.settings import load_settings
 from stellwerk_api.errors import FRAMEWORK, status_of
 
 ROOT = Path(__file__).resolve().parents[2]
+WORDS = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -46,6 +48,17 @@ def test_links_between_documents_lead_to_files(path: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text())
     missing = [target for target in targets if not (path.parent / target).exists()]
     assert not missing
+
+
+def test_the_readme_says_what_the_last_chaos_run_counted() -> None:
+    figures = json.loads((ROOT / "docs/chaos.json").read_text())
+    ours, bare = figures["Stellwerk"], figures["bare Celery"]
+    said = " ".join((ROOT / "README.md").read_text().split())
+    for row in (ours, bare):
+        number = {name: WORDS[row[name]] for name in ("lost", "twice")}
+        assert f"took {row['duration, s']:.0f} s, lost {number['lost']} and did" in said
+        assert f"did {number['twice']} twice" in said
+    assert f"of {ours['uncertain']} blind effects" in said
 
 
 def _drawn_statuses() -> Iterator[tuple[type[StellwerkError], str]]:

@@ -25,12 +25,14 @@ PAGE = """\
 
 Made by `make chaos` on {date}: {machine}, {cores} cores; Celery {celery}.
 
-{jobs:,} jobs, {kills} times `kill -9` spread over the work: by turns a whole worker with its
-children, which is then started again, and a single child of one. Stellwerk has two workers, of
-{short} and {long} slots, bare Celery two of four. A call to the outside world takes {call_ms:g} ms.
-Two thirds of Stellwerk's jobs do something to an outside world that keeps count, a third of them
-each by an effect that is idempotent, can be asked for, or cannot ("blind"). Celery's tasks all do,
-with the settings its documentation recommends for tasks that must not be lost
+{jobs:,} jobs, {kills} times `kill -9` spread over the work, each time of a worker that chance
+chooses: by turns the whole worker with its children, which is then started again, and a single
+child of it, if it has any. Stellwerk has two workers: `short`, {short} threads in one process and
+so always killed whole, and `long`, {long} children; bare Celery has two of four children each. A
+call to the outside world takes {call_ms:g} ms. Two thirds of Stellwerk's jobs do something to an
+outside world that keeps count, a third of them each by an effect that is idempotent, can be asked
+for, or cannot ("blind"). They run on `long` alone; the others run on `short`. Celery's tasks all
+do, with the settings its documentation recommends for tasks that must not be lost
 (`task_acks_late`, `task_reject_on_worker_lost`, `worker_prefetch_multiplier=1`) and a visibility
 timeout of {visibility} s instead of an hour, so that what a killed worker held comes back in time
 to be counted.
@@ -41,11 +43,13 @@ to be counted.
 - **twice**: its effect happened more than once.
 - **uncertain**: a blind effect whose worker died during the call; the job failed with
   `EFFECT_UNCERTAIN`, and a person decides with `stellwerk jobs resolve`. It happened at most once.
-  {kills} kills interrupt at most {doubts} calls; of another kind of effect it counts as lost.
+  {whole} kills of the whole `long` and {children} of a child of it interrupt at most {doubts}
+  calls. Of another kind of effect it counts as lost.
 - **wrong status**: Redis shows clients something else than the ledger has.
 - **rescued**: attempts that were running in what was killed, and wake-ups that it had in hand.
-- **slowest rescue**: of those, from the kill until another worker claimed the job. Settings are the
-  defaults, and {within:g} s are promised.
+- **slowest rescue**: of those, from the kill until another worker claimed the job; {within:g} s are
+  promised. Settings are the defaults but for `STELLWERK_JOB_STATUS_TTL_S`: a status stays in Redis
+  for a day, so that every job's is there to be compared at the end.
 - **-**: nobody measured it. Bare Celery has no ledger that could tell.
 """
 
@@ -96,6 +100,8 @@ def _write(ours: LedgerTally, theirs: Tally) -> None:
         short=SLOTS["short"],
         long=SLOTS["long"],
         call_ms=CALL_S * 1000,
+        whole=ours.whole,
+        children=ours.children,
         doubts=ours.doubts_at_most,
         within=ours.rescue_within_s,
         visibility=VISIBILITY_TIMEOUT_S,

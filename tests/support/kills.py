@@ -25,7 +25,7 @@ class Fleet(Protocol):
     def workers(self) -> Mapping[str, int]:
         """Role to the pid of its main process."""
 
-    def struck(self, role: str) -> None:
+    def struck(self, role: str, *, is_whole: bool) -> None:
         """Called right after a kill in a role, before anything is started again."""
 
     def start(self, role: str) -> None:
@@ -56,7 +56,8 @@ class Tally:
 def play(fleet: Fleet, *, jobs: int, kills: int, done: Callable[[], int], seed: int = 7) -> None:
     """Kill a worker each time another part of the jobs is done; it is started again at once.
 
-    By turns a whole worker with its children is killed, and a single child of one.
+    Which one is left to chance. Every second time only a child of it is killed, if it has any: a
+    worker of threads has none.
     """
     chance = random.Random(seed)  # noqa: S311  not a secret
     for number in range(kills):
@@ -66,10 +67,10 @@ def play(fleet: Fleet, *, jobs: int, kills: int, done: Callable[[], int], seed: 
         children = psutil.Process(pid).children()
         if number % 2 and children:
             os.kill(chance.choice(children).pid, signal.SIGKILL)
-            fleet.struck(role)
+            fleet.struck(role, is_whole=False)
         else:
             os.killpg(pid, signal.SIGKILL)
-            fleet.struck(role)
+            fleet.struck(role, is_whole=True)
             fleet.start(role)
         time.sleep(RESTART_ROOM_S)
 

@@ -64,7 +64,7 @@ class BareFleet:
         """Role to pid."""
         return {role: process.pid for role, process in self._processes.items()}
 
-    def struck(self, role: str) -> None:
+    def struck(self, role: str, *, is_whole: bool) -> None:
         """Nobody could tell what it took."""
 
     def start(self, role: str) -> None:

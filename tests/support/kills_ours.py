@@ -29,7 +29,7 @@ ROLES = ("short", "long")
 KINDS = ("idempotent", "probe", "blind")
 SUBMITTERS = 4
 UUID_LENGTH = 36
-AT_ONCE = SLOTS["long"]  # effects under way: so many a kill can leave in doubt
+AT_ONCE = SLOTS["long"]  # effects under way: so many a kill of the worker can leave in doubt
 KEY = "only-for-tests-0123456789-0123456789-0123456789"
 ALL_ENDED_WITHIN_S = 600.0
 STATUS_TTL_S = 86_400  # beyond the longest run: at its end every job's status is there to compare
@@ -47,7 +47,8 @@ class LedgerTally(Tally):
     """What can be told besides where a ledger keeps account."""
 
     uncertain: int = 0  # reported to a person: nobody can tell whether it happened
-    doubts_at_most: int = 0  # calls that the kills can have interrupted
+    whole: int = 0  # kills of the long worker, which alone runs effects
+    children: int = 0  # kills of a child of it
     compared: int = 0  # jobs whose status in Redis was held against the ledger
     wrong: list[str] = field(default_factory=list)  # the status that clients see is not the truth
     rescued: int = 0  # attempts and wake-ups that kills took, and that came again
@@ -59,12 +60,19 @@ class LedgerTally(Tally):
         """See `Tally.row`."""
         return {
             **Tally.row(self),
+            "long worker killed": self.whole,
+            "child of it killed": self.children,
             "uncertain": self.uncertain,
             "statuses compared": self.compared,
             "wrong status": len(self.wrong),
             "rescued": self.rescued,
             "slowest rescue, s": round(self.slowest_rescue_s or 0.0, 1) or None,
         }
+
+    @property
+    def doubts_at_most(self) -> int:
+        """Calls that the kills can have interrupted."""
+        return self.whole * AT_ONCE + self.children
 
     def faults(self) -> list[str]:
         """Every promise that was broken, in words."""
@@ -89,13 +97,15 @@ class OurFleet:
 
     engine: Engine
     rescues: Rescues
+    kills: Counter[tuple[str, bool]] = field(default_factory=Counter)  # role, whether whole
 
     def workers(self) -> Mapping[str, int]:
         """Role to pid."""
         return {role: self.engine.processes[role].pid for role in ROLES}
 
-    def struck(self, role: str) -> None:
+    def struck(self, role: str, *, is_whole: bool) -> None:
         """Watch what it took."""
+        self.kills[role, is_whole] += 1
         self.rescues.struck(choices(role))
 
     def start(self, role: str) -> None:
@@ -145,7 +155,7 @@ def run_ours(platform: Platform, folder: Path, *, jobs: int, kills: int) -> Ledg
         rescues.stop()
         engine.stop()
     _count(platform, ids, tally)
-    tally.doubts_at_most = kills * AT_ONCE
+    tally.whole, tally.children = fleet.kills["long", True], fleet.kills["long", False]
     tally.rescued, tally.slowest_rescue_s = rescues.count, rescues.slowest_s
     tally.left = [str(job_id) for job_id in rescues.left()]
     tally.rescue_within_s = RESCUE_SHARE * platform.settings.job_lease_s
