@@ -56,6 +56,24 @@ INVALID: dict[str, tuple[bytes, str]] = {
 }
 
 
+ENDS_LINES: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "a user's name": ("PATCH", "/users/me", {"username": "ada.l\n"}, "username"),
+    "a key's scope": ("POST", "/api-keys", {"name": "x", "scopes": ["read\n"]}, "scopes.0"),
+    "an endpoint's operation": (
+        "POST",
+        "/webhook-endpoints",
+        {"url": "https://hooks.example.com", "operations": ["videos.*\n"]},
+        "operations.0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ENDS_LINES)
+def test_a_name_does_not_end_with_a_new_line(ada: ApiUser, case: str) -> None:
+    method, path, body, field = ENDS_LINES[case]
+    assert error_of(ada.send(method, path, json=body), 422)["details"]["field"] == field
+
+
 TOO_FAR = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59Z")
 
 

@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
+from stellwerk.fields import Pattern
 from stellwerk.identity.permissions import Role
 from stellwerk.identity.service import PASSWORD_MAX, PASSWORD_MIN
 
@@ -38,7 +39,7 @@ class ProfileBody(Schema):
 
     full_name = fields.String(validate=validate.Length(max=200))
     username = fields.String(
-        validate=validate.Regexp(
+        validate=Pattern(
             r"^[a-z0-9][a-z0-9_.-]{2,63}$",
             error="3 to 64 of a-z, 0-9, dot, hyphen and underscore, a letter or digit first.",
         )

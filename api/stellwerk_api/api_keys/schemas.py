@@ -6,10 +6,10 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from stellwerk.clock import utc_now
-from stellwerk.fields import Instant
+from stellwerk.fields import Instant, Pattern
 from stellwerk_api.pagination import page_schema
 
-_SCOPE = validate.Regexp(
+_SCOPE = Pattern(
     r"^(read|write|[a-z_*]+\.[a-z_*]+)$",
     error="`read`, `write`, or an operation such as `videos.generate` or `videos.*`.",
 )

@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
+from stellwerk.fields import Pattern
 from stellwerk_api.jobs.schemas import BIGINT_MAX, JobDocument
 
 COMPARED_MAX = 1000
@@ -30,7 +31,7 @@ class ComparisonBody(Schema):
         metadata={"description": "Versions by job id; -1: nothing was told."},
     )
     credentials = fields.List(
-        fields.String(validate=validate.Regexp(r"(session|key):[0-9a-f-]{36}\Z")),
+        fields.String(validate=Pattern(r"^(session|key):[0-9a-f-]{36}$")),
         load_default=list,
         validate=validate.Length(max=COMPARED_MAX),
     )

@@ -5,7 +5,14 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
-from stellwerk.fields import CronExpression, Identifier, Moment, PlainString, TimeZoneName
+from stellwerk.fields import (
+    CronExpression,
+    Identifier,
+    Moment,
+    Pattern,
+    PlainString,
+    TimeZoneName,
+)
 from stellwerk.providers.script.protocol import Style
 from stellwerk.studio.states import VideoStatus
 
@@ -64,7 +71,7 @@ class GeneratePayload(Schema):
     )
     language = PlainString(
         load_default="en",
-        validate=validate.Regexp(
+        validate=Pattern(
             r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", error="Not a BCP 47 language tag."
         ),
     )

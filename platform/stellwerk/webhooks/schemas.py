@@ -2,13 +2,13 @@
 
 from marshmallow import Schema, fields, validate
 
-from stellwerk.fields import Moment, PlainString
+from stellwerk.fields import Moment, Pattern, PlainString
 from stellwerk.providers.outbound.targets import LONGEST_URL
 from stellwerk.webhooks.model import DeliveryStatus, EventType
 
 SELECTABLE = tuple(kind.value for kind in EventType if kind is not EventType.PING)
 
-_OPERATION = validate.Regexp(
+_OPERATION = Pattern(
     r"^[a-z_*]+\.[a-z_*]+$", error="An operation such as `videos.generate`, or `videos.*`."
 )
 
