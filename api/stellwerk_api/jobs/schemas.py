@@ -7,6 +7,7 @@ from webargs.fields import DelimitedList
 
 from stellwerk.fields import Instant
 from stellwerk.jobs.states import PublicStatus
+from stellwerk.jobs.waits import NAME_MAX
 from stellwerk.providers.outbound.targets import LONGEST_URL
 from stellwerk_api.jobs.usual import LONGEST_NAME, Requests
 from stellwerk_api.pagination import PageQuery, page_schema
@@ -154,7 +155,7 @@ class JobQuery(StatusQuery):
 class SignalBody(Schema):
     """A message to a waiting job."""
 
-    name = fields.String(required=True, validate=validate.Length(1, 75))
+    name = fields.String(required=True, validate=validate.Length(1, NAME_MAX))
     data = fields.Raw(load_default=None, allow_none=True)
     dedupe_key = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 255))
 

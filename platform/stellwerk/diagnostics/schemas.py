@@ -1,10 +1,13 @@
 """Payloads and results of the diagnostics operations."""
 
-from marshmallow import Schema, fields, validate
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from stellwerk.diagnostics.kinds import CrashAt, ErrorKind, Then
 from stellwerk.jobs.children import ChildFailure
 from stellwerk.jobs.effects import Repeat
+from stellwerk.jobs.waits import NAME_MAX
 
 
 class EchoPayload(Schema):
@@ -116,6 +119,11 @@ class FanOutPayload(Schema):
         metadata={"description": "What a failed child means for this job."},
     )
 
+    @validates_schema
+    def _no_more_than_all(self, data: dict[str, Any], **_: Any) -> None:
+        if data["failing"] > data["children"]:
+            raise ValidationError("No more than there are children.", "failing")
+
 
 class FanOutResult(Schema):
     """How the children ended."""
@@ -127,7 +135,7 @@ class FanOutResult(Schema):
 class WaitPayload(Schema):
     """Which signal, how often, and how long for each."""
 
-    signal = fields.String(load_default="go", validate=validate.Length(min=1, max=100))
+    signal = fields.String(load_default="go", validate=validate.Length(1, NAME_MAX))
     times = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 10))
     timeout_s = fields.Float(
         load_default=3600.0,

@@ -16,6 +16,8 @@ from stellwerk.jobs.model import JobSignal, StepState
 if TYPE_CHECKING:
     from stellwerk.jobs.context import JobContext
 
+NAME_MAX = 75  # letters of a signal's name, which is a part of its step's
+
 
 def wait_for(ctx: "JobContext", signal: str, *, timeout_s: float | None, key: str = "") -> Any:
     """The data of the next signal of that name; the worker is given back meanwhile.
@@ -23,8 +25,11 @@ def wait_for(ctx: "JobContext", signal: str, *, timeout_s: float | None, key: st
     The handler runs again from its checkpoints when the signal comes. Several waits for the same
     name are told apart by their order; a handler whose order differs from attempt to attempt
     gives each a `key`. Raises JobFailed (SIGNAL_TIMEOUT) when `timeout_s` passed since the wait
-    began.
+    began, ValueError for a name that no signal can have.
     """
+    if not 1 <= len(signal) <= NAME_MAX:
+        message = f"A signal's name has 1 to {NAME_MAX} letters, this one {len(signal)}."
+        raise ValueError(message)
     step = f"wait:{signal}"
     key = key or ctx.occurrence(step)
     known = ctx.recorded(step, key) or _begin_wait(ctx, step, timeout_s, key)

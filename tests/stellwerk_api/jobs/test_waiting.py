@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from api import ApiUser
+from api import ApiUser, error_of
 from embedded import wait_until
+from stellwerk.jobs.waits import NAME_MAX
 from stellwerk.settings import Settings
 from stellwerk_workers.dispatcher import SWEEP_EVERY_S
 
@@ -62,6 +63,25 @@ def test_jobs_that_wait_leave_every_slot_to_others_and_go_on_with_their_signals(
         ended = polled_until(ada, job_id, stands_at("completed", "failed"))
         assert (ended["status"], ended["attempt"]) == ("completed", 3)
         assert ended["result"] == {"data": [{"first": job_id}, None]}
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_job_waits_for_no_longer_name_than_a_signal_can_have(ada: ApiUser) -> None:
+    name = "s" * NAME_MAX
+    job_id = submit(ada, "diagnostics.wait", signal=name)
+    polled_until(ada, job_id, stands_at("waiting"))
+    send(ada, job_id, name, "taken")
+    assert polled_until(ada, job_id, stands_at("completed"))["result"] == {"data": ["taken"]}
+
+    longer = {"operation": "diagnostics.wait", "payload": {"signal": f"{name}s"}}
+    assert error_of(ada.post("/jobs", longer), 422)["details"]["field"] == "payload.signal"
+    sent = {"name": f"{name}s"}
+    assert error_of(ada.post(f"/jobs/{job_id}/signal", sent), 422)["details"]["field"] == "name"
+
+
+def test_no_more_children_fail_than_there_are(admin: ApiUser) -> None:
+    body = {"operation": "diagnostics.fan_out", "payload": {"children": 3, "failing": 4}}
+    assert error_of(admin.post("/jobs", body), 422)["details"]["field"] == "payload.failing"
 
 
 @pytest.mark.usefixtures("engine")
