@@ -49,6 +49,10 @@ INVALID: dict[str, tuple[bytes, str]] = {
     ),
     "a time that is none": (b'{"operation":"diagnostics.echo","run_at":"soon"}', "run_at"),
     "a callback": (b'{"operation":"diagnostics.echo","callback_url":"http://a"}', "callback_url"),
+    "a key for a parent that is not named": (
+        b'{"operation":"diagnostics.echo","parent_key":"first"}',
+        "parent_key",
+    ),
     "an endless tag": (
         orjson.dumps({"operation": "diagnostics.echo", "tags": ["x" * 65]}),
         "tags.0",

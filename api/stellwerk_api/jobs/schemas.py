@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 from webargs.fields import DelimitedList
 
 from stellwerk.fields import Instant
@@ -78,8 +78,16 @@ class SingleBody(SubmissionBody):
         load_default=None,
         allow_none=True,
         validate=validate.Length(1, 255),
-        metadata={"description": "Refused with 409 where the parent has a child of that key."},
+        metadata={
+            "description": "Refused with 409 where the parent has a child of that key; only with "
+            "`parent`."
+        },
     )
+
+    @validates_schema
+    def _is_of_a_parent(self, data: dict[str, Any], **_: Any) -> None:
+        if data["parent_key"] is not None and data["parent"] is None:
+            raise ValidationError("Only with `parent`.", "parent_key")
 
 
 class BulkBody(Schema):
