@@ -29,6 +29,7 @@ from celery.signals import (
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import configure_mappers
 
 import celeryconfig
 from stellwerk.bootstrap import Platform, bootstrap, registry
@@ -47,6 +48,7 @@ from stellwerk.settings import settings
 from stellwerk.tracing import start_tracing
 from stellwerk_workers import presence
 from stellwerk_workers.beat import HOUR_S, SCHEDULE, SUBMIT_TASK, id_of_turn
+from stellwerk_workers.collecting import collect_seldom
 from stellwerk_workers.consuming import consume_cheaply
 from stellwerk_workers.finisher import Finisher, Told
 from stellwerk_workers.flower import GroupedEvents
@@ -77,7 +79,10 @@ class JobEnded(Exception):
 def platform() -> Platform:
     """This process's collaborators."""
     start_tracing(settings(), "worker")
-    return bootstrap(settings(), role="worker", pool_size=_pool["connections"])
+    built = bootstrap(settings(), role="worker", pool_size=_pool["connections"])
+    configure_mappers()
+    collect_seldom()
+    return built
 
 
 @cache
@@ -225,6 +230,7 @@ def _start_worker(sender: Any, **_: Any) -> None:
     connections = sizes.of_threads(sender.concurrency) if shares_process else sizes.of_child()
     _pool.update(connections=connections, parent=os.getpid())
     Workdirs().sweep()
+    collect_seldom()
     if shares_process:
         finisher()  # once, before its threads all ask for it
 

@@ -18,6 +18,7 @@ PROCESSES = frozenset(
     {
         "app",
         "beat",
+        "collecting",
         "consuming",
         "dispatcher",
         "finisher",
