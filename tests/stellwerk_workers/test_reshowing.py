@@ -1,9 +1,14 @@
 """Ends that nobody was told of, and the dispatcher that tells them."""
 
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+import pytest
+
+from embedded import wait_until
 from outbox import Outbox
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs import claims, outcomes
@@ -74,3 +79,29 @@ def test_what_redis_does_not_show_at_all_is_left_to_the_next_reader(platform: Pl
 
     assert Reshowing(platform).look() == 0
     assert platform.live.read(job_id) is None
+
+
+def test_what_ended_while_redis_was_away_is_shown_when_it_is_back(
+    platform: Platform, redis_process: int
+) -> None:
+    reshowing = Reshowing(platform)
+    reshowing.look()
+    job_id = ended(platform, is_told=False)
+    os.kill(redis_process, signal.SIGSTOP)
+    for _ in range(3):
+        assert reshowing.look() == 0
+    os.kill(redis_process, signal.SIGCONT)
+
+    wait_until(lambda: reshowing.look() == 1)
+
+    after = platform.live.read(job_id)
+    assert after
+    assert after.version == 3
+
+
+@pytest.fixture
+def redis_process(platform: Platform) -> Iterator[int]:
+    """Of the server; it goes on afterwards."""
+    pid = int(platform.live_client.redis.info("server")["process_id"])
+    yield pid
+    os.kill(pid, signal.SIGCONT)

@@ -6,7 +6,6 @@ and only where Redis shows an older version is anything shown.
 """
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs.runtime import unit
@@ -30,15 +29,14 @@ class Reshowing:
     def look(self) -> int:
         """Show what ended lately and is shown as it was before; returns how many jobs."""
         with self._platform.runtime.sessions() as session:
-            after = self._move(session)
+            last = session.scalars(_LAST).one()
+            after = max(self._looked_until[0], last - LINES)
             rows = session.execute(_ENDED, {"after": after}).all()
         behind = self._platform.live.behind({row.id: row.version for row in rows})
+        if behind is None:  # what ended meanwhile is looked at once Redis is back
+            return 0
+        self._looked_until = self._looked_until[1], last
         if behind:
             with unit(self._platform.runtime) as work:
                 work.changed |= behind
         return len(behind)
-
-    def _move(self, session: Session) -> int:
-        last: int = session.scalars(_LAST).one()
-        before_last, self._looked_until = self._looked_until[0], (self._looked_until[1], last)
-        return max(before_last, last - LINES)

@@ -147,14 +147,16 @@ class LiveStatus:
         )
         return shown_of(*held) if held else None
 
-    def behind(self, versions: Mapping[UUID, int]) -> set[UUID]:
-        """Those of these jobs that are shown, but in an older version."""
+    def behind(self, versions: Mapping[UUID, int]) -> set[UUID] | None:
+        """Those of these jobs that are shown, but in an older version; None without Redis."""
         if not versions:
             return set()
         looks: list[Command] = [("HGET", keys.job_status(job_id), "v") for job_id in versions]
         nothing: list[Reply] = []
         held = self._client.ask(lambda _: self._client.lines.ask(looks), otherwise=nothing)
-        found = zip(versions.items(), held, strict=False)  # nothing is held without Redis
+        if not held:
+            return None
+        found = zip(versions.items(), held, strict=True)
         return {job_id for (job_id, version), shown in found if shown and int(shown) < version}
 
     def _of_change(self, change: Change, *, with_event: bool) -> Call:
