@@ -55,16 +55,19 @@ _ROWS = f"""
     SELECT {", ".join(f"given.{name}" for name in COLUMNS)}, coalesce(given.run_at, now())
     FROM json_to_recordset(:jobs) AS given({_RECORD}, run_at timestamptz)
 """
+# Whoever takes a key waits for others that are taking it: two with the same keys are not to wait
+# for each other in a ring.
+_BY_KEYS = "ORDER BY given.unique_key, given.operation_key RETURNING 1"
 _STORE = prepared(
     "store_jobs",
-    f"WITH stored AS ({_ROWS} RETURNING 1) SELECT count(*) FROM stored",
+    f"WITH stored AS ({_ROWS} {_BY_KEYS}) SELECT count(*) FROM stored",
     jobs="json",
 )
 _STORE_ONCE = prepared(
     "store_jobs_once",
     f"""
     WITH reserved AS ({idempotency.RESERVE}),
-    stored AS ({_ROWS} CROSS JOIN reserved RETURNING 1) SELECT count(*) FROM stored
+    stored AS ({_ROWS} CROSS JOIN reserved {_BY_KEYS}) SELECT count(*) FROM stored
     """,
     jobs="json",
     **idempotency.TYPES,

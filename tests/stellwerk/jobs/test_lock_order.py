@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,15 +11,21 @@ from sqlalchemy import text, update
 
 from embedded import wait_until
 from families_of_trials import children, end, parent_of
+from people import add_user
 from stellwerk.bootstrap import Platform
+from stellwerk.clock import new_id
+from stellwerk.errors import Conflict, ErrorCode
 from stellwerk.jobs import control, dispatch, families, lifecycle, queue_states
+from stellwerk.jobs.bulk import submit_all
 from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.idempotency import Once
 from stellwerk.jobs.lifecycle import Outcome
 from stellwerk.jobs.lineage import Parent
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.requeue import EndedJobs, requeue
 from stellwerk.jobs.runtime import leave_to_dispatcher, unit
 from stellwerk.jobs.states import JobStatus
+from stellwerk.jobs.submission import Submission, accept
 from stellwerk.jobs.unstarted import cancel_unstarted
 from stellwerk.jobs.waking import wake_parent
 from trial import NAME, Trial, trial
@@ -81,6 +88,24 @@ def test_children_of_several_generations_are_cancelled_while_one_of_their_parent
             wake_parent(work, upper, {lower}, JobStatus.COMPLETED)
 
         assert cancelling.result(timeout=10) == set(both)
+
+
+@pytest.mark.parametrize("is_keyed", [False, True])
+def test_two_bulk_submissions_take_the_same_keys_whatever_their_order(
+    platform: Platform, *, is_keyed: bool
+) -> None:
+    with trial(platform, print) as run, ThreadPoolExecutor(1) as thread:
+        once = Once(add_user(platform), "POST /jobs/bulk", "k", ("m",), 60) if is_keyed else None
+        wanted = [Submission(NAME, {"value": 1}, None, unique_key=key) for key in ("b", "a")]
+        with unit(run.runtime) as work:  # as another does that takes `a` before `b`
+            accept(run.runtime, work, replace(wanted[1], job_id=new_id()), {"value": 1})
+            sending = thread.submit(submit_all, run.runtime, wanted, once=once)
+            wait_until(lambda: is_anybody_blocked(run))
+            accept(run.runtime, work, replace(wanted[0], job_id=new_id()), {"value": 1})
+
+        with pytest.raises(Conflict) as refused:
+            sending.result(timeout=10)
+        assert refused.value.code is ErrorCode.DUPLICATE_JOB
 
 
 def pause(run: Trial, _: list[UUID]) -> None:
