@@ -17,21 +17,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
+import hiredis
 import orjson
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.live import keys
 from stellwerk.live.client import LiveClient
-from stellwerk.live.scripts import Script
 
 SWEPT_FOR_S = 2
 KEY_COPY_S = 60  # how long the copy of an API key, or its mark, is kept
 ENDED = b"-"
 COPIES_READ = 10_000  # are remembered parsed, by their text
-
-# KEYS session or API key, swept
-_COPIES = "return redis.call('MGET', KEYS[1], KEYS[2])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,6 @@ class LiveSessions:
 
     def __init__(self, client: LiveClient, *, ttl_s: int) -> None:
         self._client = client
-        self._copies = Script(client, _COPIES)
         self._ttl_s = ttl_s
 
     def read(self, session_id: UUID) -> Copy:
@@ -92,8 +89,7 @@ class LiveSessions:
 
     def copy(self, key: str) -> Copy:
         """What stands at the key of a session or an API key."""
-        both = self._copies.call((key, keys.SESSIONS_SWEPT))
-        return _NO_ANSWER if both is None else Copy(both[0], is_swept=both[1] is not None)
+        return self._client.ask(lambda _: self._copy(key), otherwise=_NO_ANSWER)
 
     def fill(self, session_id: UUID, standing: Standing) -> None:
         """Put a session's copy where nothing is."""
@@ -115,6 +111,13 @@ class LiveSessions:
     def sweep(self, ended: Sequence[UUID], changed_keys: Sequence[str]) -> None:
         """The same for all that Postgres knows to be ended; copies are believed again."""
         self._mark(ended, changed_keys, swept=True)
+
+    def _copy(self, key: str) -> Copy:
+        (reply,) = self._client.lines.ask([("MGET", key, keys.SESSIONS_SWEPT)])
+        if isinstance(reply, hiredis.ReplyError):
+            raise ResponseError(str(reply))
+        held, swept = reply
+        return Copy(held, is_swept=swept is not None)
 
     def _fill(self, key: str, value: list[object], ttl_s: int) -> None:
         text = orjson.dumps(value)
