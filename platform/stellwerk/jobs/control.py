@@ -196,7 +196,8 @@ def signal(
 
 def ensure_small(settings: Settings, data: Any) -> None:
     """Raise InvalidInput where a signal's data take more than `job_signal_bytes` as JSON."""
-    if len(json.dumps(data)) > settings.job_signal_bytes:
+    written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    if len(written.encode("utf-8", "surrogatepass")) > settings.job_signal_bytes:
         reason = f"Takes more than {settings.job_signal_bytes} bytes as JSON."
         raise InvalidInput("The signal is too large.", errors=[FieldError("data", reason)])
 
