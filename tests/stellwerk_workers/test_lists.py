@@ -1,8 +1,6 @@
 """Jobs that travel in lists behave as if they had come alone, and wait for no slow neighbour."""
 
 from base64 import b64decode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -15,6 +13,7 @@ from sqlalchemy import text
 
 from embedded import wait_until
 from engine import Engine
+from listed import listed
 from stellwerk.bootstrap import Platform
 from stellwerk.broker.calls import LIST_TASK
 from stellwerk.broker.publisher import publishing_app
@@ -27,40 +26,10 @@ from stellwerk.jobs.crash_points import CrashPoint
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.submission import Submission, submit
-from stellwerk_workers.finisher import Finisher, Told
 from stellwerk_workers.flower import GroupedEvents
 from stellwerk_workers.lists import JobList
 from stellwerk_workers.reports import Came
-from trial import NAME, Trial, trial
-
-Handler = Callable[[JobContext, dict[str, Any]], Any]
-
-
-class Listed:
-    """A trial whose jobs come in lists."""
-
-    def __init__(self, run: Trial) -> None:
-        self.run = run
-        self.told: list[Told] = []
-        self.finisher = Finisher(run.runner, self.told.extend)
-
-    def carry_out(self, job_ids: list[UUID]) -> None:
-        rows = [self.run.row(job_id) for job_id in job_ids]
-        wakeups = [Wakeup(row.id, row.attempt, NAME, "short") for row in rows]
-        operation = self.run.runtime.registry.get(NAME)
-        JobList(self.run.runner, self.finisher, operation).run(wakeups, "trial")
-
-    def came(self) -> dict[UUID, Came]:
-        return {item.claimed.job_id: item.report.came for item in self.told}
-
-
-@contextmanager
-def listed(platform: Platform, handler: Handler, **changed: Any) -> Iterator[Listed]:
-    settings = platform.settings.model_copy(update=changed)
-    with trial(platform, handler, settings=settings) as run:
-        made = Listed(run)
-        yield made
-        made.finisher.stop()
+from trial import NAME
 
 
 def test_every_job_of_a_list_is_carried_out_and_told_of_once(platform: Platform) -> None:
@@ -169,6 +138,28 @@ def test_a_job_of_a_list_that_runs_for_a_while_is_shown_as_running(platform: Pla
     with listed(platform, handler) as made:
         made.carry_out([made.run.submit()])
         assert list(made.came().values()) == [Came.COMPLETED]
+
+
+def test_a_job_of_a_list_that_is_cancelled_before_its_turn_never_begins(
+    platform: Platform,
+) -> None:
+    began: list[Any] = []
+
+    def handler(ctx: JobContext, payload: dict[str, Any]) -> None:
+        began.append(payload["value"])
+        if payload["value"] == 0:
+            cancel(platform.runtime, jobs[-1])
+        ctx.sleep(0.4)
+
+    with listed(platform, handler, job_lease_s=30) as made:
+        jobs = [made.run.submit(value=value) for value in range(5)]
+        made.carry_out(jobs)
+        ended = made.run.document(jobs[-1])
+    assert began == list(range(4))
+    assert (ended["status"], ended["error"]["details"]) == (
+        "cancelled",
+        {"stopped": "before_start"},
+    )
 
 
 def test_a_worker_that_stops_hands_back_what_it_did_not_begin(platform: Platform) -> None:

@@ -89,6 +89,8 @@ class JobList:
             self._is_shown = True
             with unit(self._runner.runtime) as work:
                 work.changed.add(running.job_id)
+        if self._held_s() > LONG_S / 2:
+            self._end_cancelled()
         half_lease_s = self._runner.runtime.settings.job_lease_s / 2
         if running and (ran_s > LONG_S or self._held_s() > half_lease_s):
             self._hand_back()
@@ -109,5 +111,22 @@ class JobList:
         log.info("handed back what had not begun", count=len(taken))
         for claimed in unstarted:
             if claimed.job_id not in taken:
-                report = self._runner.end_unstarted(claimed, lifecycle.cancelled())
-                self._finisher.add(Told(claimed, report, 0.0))
+                self._end_unstarted(claimed)
+
+    def _end_cancelled(self) -> None:
+        """A job that is cancelled before its turn does not wait for it."""
+        with self._lock:
+            unstarted = list(self._rest)
+        cancelled = unstarted and claims.cancelled_of(self._runner.runtime, unstarted)
+        if not cancelled:
+            return
+        with self._lock:
+            found = [claimed for claimed in self._rest if claimed.job_id in cancelled]
+            for claimed in found:
+                self._rest.remove(claimed)
+        for claimed in found:
+            self._end_unstarted(claimed)
+
+    def _end_unstarted(self, claimed: Claim) -> None:
+        report = self._runner.end_unstarted(claimed, lifecycle.cancelled())
+        self._finisher.add(Told(claimed, report, 0.0))

@@ -104,6 +104,15 @@ _HAND_BACK = prepared(
     ids="uuid[]",
     token="uuid",  # noqa: S106  a type, and no password
 )
+_CANCELLED = prepared(
+    "stellwerk_cancelled",
+    """
+    SELECT id FROM jobs
+    WHERE id = ANY(:ids) AND lease_token = :token AND cancel_requested_at IS NOT NULL
+    """,
+    ids="uuid[]",
+    token="uuid",  # noqa: S106  a type, and no password
+)
 # Left as published they would count as outstanding, and as busy, until they are published again.
 _RELEASE = prepared(
     "stellwerk_release",
@@ -206,6 +215,12 @@ def hand_back(runtime: Runtime, unstarted: Sequence[Claim]) -> set[UUID]:
     rows = runtime.direct.mappings(_HAND_BACK, values)
     announce(runtime, [change_of(row, runtime.registry) for row in rows], [])
     return {row["id"] for row in rows}
+
+
+def cancelled_of(runtime: Runtime, unstarted: Sequence[Claim]) -> set[UUID]:
+    """Those of these jobs of one token that somebody wants to be cancelled."""
+    values = {"ids": [claimed.job_id for claimed in unstarted], "token": unstarted[0].token}
+    return {job_id for (job_id,) in runtime.direct.rows(_CANCELLED, values)}
 
 
 def release(runtime: Runtime, wakeups: Sequence[Wakeup], *, known: int = 0) -> None:
