@@ -1,5 +1,8 @@
 """Fills and empties the ledger with single statements, and counts in it."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import gcd
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +12,17 @@ from sqlalchemy import text
 from benchmarks.stage import Stage
 
 OPERATION = "diagnostics.echo"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Jobs that ended, until now; one of so many failed for good, one of so many is tagged."""
+
+    count: int
+    apart_s: int
+    failed: int
+    tagged: int
+
 
 # A UUIDv7 (RFC 9562, 5.7) of the moment given in milliseconds.
 _NEW_ID = """
@@ -28,13 +42,13 @@ _HISTORY = text(f"""
         created_at, run_at, started_at, finished_at)
     SELECT {_NEW_ID.format(ms="(extract(epoch FROM at) * 1000)::bigint")},
         :operation, 1, :owner_id + n % :owners, 'short', '{{"message": "hello"}}', 3,
-        CASE WHEN n % 100 = 0 THEN 'failed' ELSE 'completed' END, 1, 3, 100,
-        CASE WHEN n % 100 = 0 THEN NULL ELSE '{{"message": "hello"}}'::jsonb END,
-        CASE WHEN n % 100 = 0 THEN
+        CASE WHEN n % :failed = 0 THEN 'failed' ELSE 'completed' END, 1, 3, 100,
+        CASE WHEN n % :failed = 0 THEN NULL ELSE '{{"message": "hello"}}'::jsonb END,
+        CASE WHEN n % :failed = 0 THEN
             '{{"code": "PROVIDER_UNAVAILABLE", "message": "x", "retryable": true}}'::jsonb END,
-        'short@bench', CASE WHEN n % 50 = 0 THEN '{{tagged}}' ELSE '{{}}' END::varchar[],
+        'short@bench', CASE WHEN n % :tagged = 0 THEN '{{tagged}}' ELSE '{{}}' END::varchar[],
         at, at, at, at
-    FROM (SELECT n, now() - (:count - n) * interval '1 second' AS at
+    FROM (SELECT n, now() - (:count - n) * :apart_s * interval '1 second' AS at
           FROM generate_series(1, :count) n) made
 """)
 _HALF_WAY = text("""
@@ -67,16 +81,20 @@ def add_waiting(
     _execute(stage, _WAITING, values)
 
 
-def add_history(stage: Stage, count: int, *, first_owner_id: int, owners: int) -> None:
-    """Finished jobs, one a second until now, of users with successive ids.
+def add_history(stage: Stage, history: History, *, owners: Sequence[int]) -> None:
+    """Finished jobs of users with successive ids, in turns.
 
-    1 % failed for good, 2 % are tagged.
+    Raises ValueError where only some of the users would have what lists are narrowed to.
     """
+    if list(owners) != list(range(owners[0], owners[0] + len(owners))):
+        raise ValueError(f"ids with gaps: {owners}")
+    if any(gcd(each, len(owners)) > 1 for each in (history.failed, history.tagged)):
+        raise ValueError(f"{history} has a divisor in common with {len(owners)} owners")
     values = {
         "operation": OPERATION,
-        "owner_id": first_owner_id,
-        "owners": owners,
-        "count": count,
+        "owner_id": owners[0],
+        "owners": len(owners),
+        **asdict(history),
     }
     _execute(stage, _HISTORY, values)
 

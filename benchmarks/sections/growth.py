@@ -21,7 +21,9 @@ from stellwerk.jobs.ports import Wakeup
 from stellwerk_api.pagination import encode_cursor
 
 OWNERS = 50
-OWN_JOBS = 200  # of whoever lists, on the empty ledger too: pages are full on both
+# Of whoever lists, on the empty ledger too: pages are full on both, whatever they are narrowed to.
+# They are spread over the time of all others, so that most of what is newer is not theirs.
+OWN = ledger.History(count=200, apart_s=3600, failed=3, tagged=2)
 ACTIONS = {
     "submit": "`POST /jobs`",
     "poll": "`GET /jobs/{id}`",
@@ -34,7 +36,8 @@ ACTIONS = {
     "list_all": "`GET /jobs?all=true`, of an operator",
     "dispatch": "a dispatcher's turn",
 }
-GOALS = ("submit", "poll", "claim", "list")
+LISTS = tuple(action for action in ACTIONS if action.startswith("list"))
+GOALS = ("submit", "poll", "claim", *LISTS)
 
 
 def measure(stage: Stage, sizes: Sizes) -> dict[str, Any]:
@@ -47,9 +50,11 @@ def measure(stage: Stage, sizes: Sizes) -> dict[str, Any]:
             ledger.add_waiting(stage, target - waiting, owner_id=large.person.user_id)
             waiting = target
             levels[f"{target:,} waiting"] = _level(large, empty, sizes)
-        others = sign_in(stage, OWNERS)
-        first_id = others[0].user_id
-        ledger.add_history(stage, sizes.history, first_owner_id=first_id, owners=OWNERS)
+        others = [person.user_id for person in sign_in(stage, OWNERS - 2)]
+        owners = [large.person.user_id, large.operator.user_id, *others]
+        # Everybody alike gets failed and tagged ones: nothing divides these and 50.
+        history = ledger.History(sizes.history, apart_s=1, failed=97, tagged=49)
+        ledger.add_history(stage, history, owners=owners)
         name = f"{waiting:,} waiting, {sizes.history:,} ended"
         levels[name] = _level(large, empty, sizes)
     ledger.clear(stage)
@@ -85,7 +90,7 @@ def _of_empty(levels: Mapping[str, Any]) -> Mapping[str, float]:
 def _side(stage: Stage) -> Iterator["Samples"]:
     """A web process on a ledger with one full page of jobs of somebody who lists them."""
     (person,), (operator,) = sign_in(stage), sign_in(stage, role=Role.OPERATOR)
-    ledger.add_history(stage, OWN_JOBS, first_owner_id=person.user_id, owners=1)
+    ledger.add_history(stage, OWN, owners=[person.user_id])
     with stage.running("web") as children, sender(stage.web_url) as http:
         yield Samples(stage, OurClient(stage.web_url, children, person), http, operator)
 
@@ -122,7 +127,7 @@ class Samples:
         self._runtime = stage.platform.runtime
         self._client = client
         self._http = http
-        self._operator = operator
+        self.operator = operator
         self._cursor = ""
 
     def warm_up(self) -> None:
@@ -152,8 +157,8 @@ class Samples:
             "list_failed": (self.person, "?status=failed"),
             "list_tag": (self.person, "?tag=tagged"),
             "list_dead": (self.person, "?dead=true"),
-            "list_deep": (self._operator, everybodys),
-            "list_all": (self._operator, "?all=true"),
+            "list_deep": (self.operator, everybodys),
+            "list_all": (self.operator, "?all=true"),
         }
         return {
             action: self._http.timed(Request("GET", f"/api/v1/jobs{query}", asker.headers))
