@@ -320,7 +320,7 @@ def upgrade() -> None:
         [sa.literal_column("id DESC")],
         unique=False,
         postgresql_where=sa.text(
-            "(status = 'failed' AND (error ->> 'retryable' = 'true' OR 'JOB_POISONED' IN (error ->> 'code', error #>> '{details,cause}')))"
+            "(status = 'failed' AND (error ->> 'retryable' = 'true' OR 'JOB_POISONED' IN (error ->> 'code', error #>> '{details,cause}'))) AND operation <> ''"
         ),
     )
     op.create_index(
@@ -376,6 +376,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'cancelled'"),
     )
     op.create_index(
+        "ix_jobs_owner_dead",
+        "jobs",
+        ["owner_id", sa.literal_column("(owner_id * 0) DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text(
+            "(status = 'failed' AND (error ->> 'retryable' = 'true' OR 'JOB_POISONED' IN (error ->> 'code', error #>> '{details,cause}')))"
+        ),
+    )
+    op.create_index(
         "ix_jobs_owner_failed",
         "jobs",
         ["owner_id", sa.literal_column("id DESC")],
@@ -390,6 +399,13 @@ def upgrade() -> None:
         "jobs",
         ["owner_id", "operation", sa.literal_column("id DESC")],
         unique=False,
+    )
+    op.create_index(
+        "ix_jobs_owner_tagged",
+        "jobs",
+        ["owner_id", sa.literal_column("(owner_id * 0) DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("cardinality(tags) <> 0"),
     )
     op.create_index(
         "ix_jobs_published",
@@ -408,12 +424,19 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
+        "ix_jobs_tagged",
+        "jobs",
+        [sa.literal_column("(cardinality(tags) * 0) DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("cardinality(tags) <> 0"),
+    )
+    op.create_index(
         "ix_jobs_tags",
         "jobs",
         ["tags"],
         unique=False,
         postgresql_using="gin",
-        postgresql_where=sa.text("tags <> '{}'"),
+        postgresql_where=sa.text("cardinality(tags) <> 0"),
     )
     op.create_index(
         "ix_jobs_turns",
@@ -1000,7 +1023,10 @@ def downgrade() -> None:
         "ix_jobs_tags",
         table_name="jobs",
         postgresql_using="gin",
-        postgresql_where=sa.text("tags <> '{}'"),
+        postgresql_where=sa.text("cardinality(tags) <> 0"),
+    )
+    op.drop_index(
+        "ix_jobs_tagged", table_name="jobs", postgresql_where=sa.text("cardinality(tags) <> 0")
     )
     op.drop_index(
         "ix_jobs_schedule_active",
@@ -1014,10 +1040,22 @@ def downgrade() -> None:
         table_name="jobs",
         postgresql_where=sa.text("status = 'queued' AND published_at IS NOT NULL"),
     )
+    op.drop_index(
+        "ix_jobs_owner_tagged",
+        table_name="jobs",
+        postgresql_where=sa.text("cardinality(tags) <> 0"),
+    )
     op.drop_index("ix_jobs_owner_operation", table_name="jobs")
     op.drop_index("ix_jobs_owner_id", table_name="jobs")
     op.drop_index(
         "ix_jobs_owner_failed", table_name="jobs", postgresql_where=sa.text("status = 'failed'")
+    )
+    op.drop_index(
+        "ix_jobs_owner_dead",
+        table_name="jobs",
+        postgresql_where=sa.text(
+            "(status = 'failed' AND (error ->> 'retryable' = 'true' OR 'JOB_POISONED' IN (error ->> 'code', error #>> '{details,cause}')))"
+        ),
     )
     op.drop_index(
         "ix_jobs_owner_cancelled",
@@ -1049,7 +1087,7 @@ def downgrade() -> None:
         "ix_jobs_dead",
         table_name="jobs",
         postgresql_where=sa.text(
-            "(status = 'failed' AND (error ->> 'retryable' = 'true' OR 'JOB_POISONED' IN (error ->> 'code', error #>> '{details,cause}')))"
+            "(status = 'failed' AND (error ->> 'retryable' = 'true' OR 'JOB_POISONED' IN (error ->> 'code', error #>> '{details,cause}'))) AND operation <> ''"
         ),
     )
     op.drop_index(

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from stellwerk.clock import lowest_id_since
-from stellwerk.jobs.indices import DEAD
+from stellwerk.jobs.indices import ANYBODYS, DEAD, OWNED_ZERO, TAGGED, TAGGED_ZERO
 from stellwerk.jobs.states import PublicStatus
 
 # Ids are made by the clocks of web processes and workers, `created_at` by Postgres's; further
@@ -19,6 +19,7 @@ from stellwerk.jobs.states import PublicStatus
 CLOCKS_APART_S = 60.0
 
 IS_DEAD = DEAD.replace("status ", "j.status ").replace("error ", "j.error ")
+_IS_TAGGED = TAGGED.replace("tags", "j.tags")
 _QUEUED = "j.status = 'queued' AND j.ending IS NULL"
 _BY_STATUS: Mapping[PublicStatus, Sequence[str]] = {
     PublicStatus.SCHEDULED: (f"{_QUEUED} AND j.run_at > now() AND j.attempt = 0",),
@@ -63,14 +64,23 @@ class JobFilter:
 def ids_of_page(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
     """SQL that gives the ids of the newest jobs that pass the filter, and its values."""
     where = " AND ".join(_conditions(wanted)) or "TRUE"
-    searches = [_search(f"{where} AND {state}") for state in _states(wanted)] or [_search(where)]
-    found = " UNION ALL ".join(searches)
+    zero = _zero(wanted)
+    order = f"{zero} DESC, j.id DESC" if zero else "j.id DESC"
+    states = [f"{where} AND {state}" for state in _states(wanted)] or [where]
+    found = " UNION ALL ".join(_search(state, order) for state in states)
     sql = f"SELECT id FROM ({found}) found ORDER BY id DESC LIMIT :limit"
     return sql, _values(wanted)
 
 
-def _search(where: str) -> str:
-    return f"(SELECT j.id FROM jobs j WHERE {where} ORDER BY j.id DESC LIMIT :limit)"
+def _search(where: str, order: str) -> str:
+    return f"(SELECT j.id FROM jobs j WHERE {where} ORDER BY {order} LIMIT :limit)"
+
+
+def _zero(wanted: JobFilter) -> str | None:
+    """What is zero in the index that serves the list and nowhere else (indices.py)."""
+    if wanted.owner_id is not None and (wanted.tag is not None or wanted.only_dead):
+        return OWNED_ZERO.replace("owner_id", "j.owner_id")
+    return None if wanted.tag is None else TAGGED_ZERO.replace("tags", "j.tags")
 
 
 def _states(wanted: JobFilter) -> Iterator[str]:
@@ -79,17 +89,20 @@ def _states(wanted: JobFilter) -> Iterator[str]:
 
 
 def _conditions(wanted: JobFilter) -> list[str]:
+    zero = _zero(wanted)
+    before = f"({zero}, j.id) < (0, " if zero else "j.id < ("
     conditions = {
         "j.owner_id = :owner_id": wanted.owner_id,
         "j.parent_id = :parent_id": wanted.parent_id,
         "j.operation = :operation": wanted.operation,
         "j.operation <> ALL(:left_out)": wanted.left_out or None,
-        "j.tags @> ARRAY[:tag]::varchar[] AND j.tags <> '{}'": wanted.tag,
+        f"j.tags @> ARRAY[:tag]::varchar[] AND {_IS_TAGGED}": wanted.tag,
         "j.status = 'failed' AND j.error ->> 'code' = :error_code": wanted.error_code,
         IS_DEAD: wanted.only_dead or None,
+        f"j.{ANYBODYS}": True if wanted.only_dead and wanted.owner_id is None else None,
         "j.created_at >= :created_from AND j.id >= :lowest": wanted.created_from,
-        "j.created_at < :created_to AND j.id < :highest": wanted.created_to,
-        "j.id < :after": wanted.after,
+        f"j.created_at < :created_to AND {before}:highest)": wanted.created_to,
+        f"{before}:after)": wanted.after,
     }
     return [condition for condition, value in conditions.items() if value is not None]
 

@@ -118,6 +118,7 @@ def filters(parent_id: UUID) -> Iterator[JobFilter]:
         {"after": deep},
         {"after": deep, "operation": "rare.one"},
         {"after": deep, "tag": "usual"},
+        {"after": deep, "only_dead": True},
     ]
     several = [
         (PublicStatus.SCHEDULED, PublicStatus.QUEUED, PublicStatus.RUNNING),

@@ -1,7 +1,7 @@
-"""What every job costs does not depend on how many wait, whatever the planner believes.
+"""What every job and every list costs does not depend on how many wait, or are others'.
 
 A backlog comes within a second; statistics of the ledger follow a minute later, and a connection
-keeps its plans for days.
+keeps its plans for days: whatever the planner believes, plans have to do.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,11 +13,13 @@ import pytest
 from sqlalchemy import text
 
 from outbox import Outbox
+from people import add_user
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.diagnostics.operations import ECHO
-from stellwerk.jobs import claims, dispatch, outcomes
+from stellwerk.jobs import claims, dispatch, outcomes, queries
 from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.lifecycle import Outcome
+from stellwerk.jobs.lists import JobFilter
 from stellwerk.jobs.outcomes import Ended
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime
@@ -25,7 +27,9 @@ from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.submission import Submission, submit
 
 BACKLOG = 5_000
+HISTORY = 40_000
 PLANNED_AFTER = 6  # calls: five may be planned on their own
+PAGE = 50
 READ_AT_MOST = 300  # rows and entries of indices, by one call
 
 _FILL = text("""
@@ -35,6 +39,18 @@ _FILL = text("""
         now() - interval '1 hour' + n * interval '1 ms', :status,
         CASE WHEN :status = 'completed' THEN now() END, CASE WHEN :is_published THEN now() END
     FROM generate_series(1, :number) AS n RETURNING id
+""")
+# Newer with every call: the first digits of an id are its time.
+_HISTORY = text("""
+    INSERT INTO jobs (id, operation, operation_version, owner_id, queue, payload, max_attempts,
+        status, finished_at, error, tags)
+    SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1e6)::bigint), 14, '0')
+            || '7000800000000000' || lpad(to_hex(n % 256), 2, '0'))::uuid,
+        'diagnostics.echo', 1, :owner_id, 'short', '{}', 5,
+        :status, CASE WHEN :status <> 'queued' THEN now() END,
+        CASE WHEN :status = 'failed' THEN '{"code": "X", "retryable": true}'::jsonb END,
+        CASE WHEN :status = 'failed' THEN '{common}' ELSE '{}' END::varchar[]
+    FROM generate_series(1, :number) AS n
 """)
 _READ = text("""
     SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'jobs')
@@ -112,6 +128,42 @@ def test_nothing_reads_the_backlog(runtime: Runtime, belief: str) -> None:
     assert {name: rows for name, rows in cost.items() if rows > READ_AT_MOST} == {}
 
 
+@pytest.mark.parametrize(
+    "narrowed", [{"tag": "common"}, {"tag": "absent"}, {"only_dead": True}], ids=str
+)
+@pytest.mark.parametrize("is_everybodys", [False, True])
+def test_a_list_reads_neither_others_jobs_nor_ones_backlog(
+    platform: Platform, runtime: Runtime, narrowed: dict[str, Any], *, is_everybodys: bool
+) -> None:
+    own, other = add_user(platform), add_user(platform)
+    add_history(runtime, other, HISTORY, status="completed")
+    add_history(runtime, own, PAGE, status="failed")
+    add_history(runtime, other, BACKLOG, status="failed")
+    add_history(runtime, own, BACKLOG, status="queued")
+    run(runtime, "ANALYZE jobs")
+    wanted = JobFilter(owner_id=None if is_everybodys else own, limit=PAGE, **narrowed)
+
+    shown = list_of(runtime, wanted)
+
+    assert len(shown) == (0 if wanted.tag == "absent" else PAGE)
+    assert read_by(runtime, lambda: list_of(runtime, wanted)) <= READ_AT_MOST
+    after = replace(wanted, after=UUID(shown[-2]["job_id"])) if shown else wanted
+    assert read_by(runtime, lambda: list_of(runtime, after)) <= READ_AT_MOST
+    assert list_of(runtime, after) == shown[-1:] or is_everybodys
+
+
+def add_history(runtime: Runtime, owner_id: int, number: int, *, status: str) -> None:
+    """Jobs newer than what was there; failed ones are tagged dead letters."""
+    values = {"owner_id": owner_id, "number": number, "status": status}
+    with runtime.sessions.begin() as session:
+        session.execute(_HISTORY, values)
+
+
+def list_of(runtime: Runtime, wanted: JobFilter) -> list[dict[str, Any]]:
+    with runtime.sessions() as session:
+        return queries.documents(session, runtime.registry, wanted)
+
+
 def fill(
     runtime: Runtime,
     *,
@@ -132,7 +184,7 @@ def run(runtime: Runtime, *statements: str) -> None:
             session.execute(text(statement))
 
 
-def read_by(runtime: Runtime, action: Callable[[], None]) -> int:
+def read_by(runtime: Runtime, action: Callable[[], object]) -> int:
     """How many rows and entries of indices it looked at."""
     before = read(runtime)
     action()
