@@ -11,21 +11,22 @@ _NO_BODY = frozenset({204, 304})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`kind` groups requests in the results."""
+    """`kind` groups requests in the results; `encoded` is what goes over the wire (RFC 9112)."""
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     kind: str = ""
+    encoded: bytes = field(init=False, repr=False)
 
-    def encoded(self) -> bytes:
-        """What goes over the wire (RFC 9112)."""
+    def __post_init__(self) -> None:
         fields = {"Host": "127.0.0.1", **self.headers}
         if self.body:
             fields["Content-Length"] = str(len(self.body))
         lines = [f"{self.method} {self.path} HTTP/1.1", *(f"{n}: {v}" for n, v in fields.items())]
-        return "\r\n".join([*lines, "", ""]).encode() + self.body
+        encoded = "\r\n".join([*lines, "", ""]).encode() + self.body
+        object.__setattr__(self, "encoded", encoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,7 @@ class Connection:
         """One request, answered."""
         self._writer.write(encoded)
         head = await self._reader.readuntil(b"\r\n\r\n")
-        status = int(head[9:12])
-        length = 0 if status in _NO_BODY else _length_of(head)
+        status, length = status_and_length(head)
         return Answer(status, await self._reader.readexactly(length))
 
     async def close(self) -> None:
@@ -66,7 +66,10 @@ class Connection:
         await self._writer.wait_closed()
 
 
-def _length_of(head: bytes) -> int:
-    """Raises ValueError where the answer has no Content-Length."""
+def status_and_length(head: bytes) -> tuple[int, int]:
+    """What the head of an answer says; raises ValueError where it tells no Content-Length."""
+    status = int(head[9:12])
+    if status in _NO_BODY:
+        return status, 0
     at = head.lower().index(_LENGTH) + len(_LENGTH)
-    return int(head[at : head.index(b"\r\n", at)])
+    return status, int(head[at : head.index(b"\r\n", at)])

@@ -70,7 +70,7 @@ def _by_wrk(url: str, request: Request, seconds: float) -> Saturated:
 
 
 async def _by_ourselves(url: str, request: Request, seconds: float) -> Saturated:
-    encoded = request.encoded()
+    encoded = request.encoded
     until_s = time.perf_counter() + seconds
     loops = (_loop(url, encoded, until_s) for _ in range(CONNECTIONS))
     durations_s = [duration for found in await asyncio.gather(*loops) for duration in found]

@@ -23,6 +23,9 @@ class Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.stalls.acquire(blocking=False):
             time.sleep(STALL_S)
+        if self.path == "/closing":
+            self.close_connection = True
+            return
         self.send_response(200 if self.path != "/missing" else 404)
         if self.path != "/bare":
             self.send_header("Content-Length", "2")
@@ -70,23 +73,38 @@ def test_a_server_that_falls_far_behind_is_spared_the_rest(url: str) -> None:
 
     result = paced(url, [user], per_s=50, seconds=0.4, patience_s=0.1)
 
-    assert 0 < result.failed["get not sent"] < 20
-    assert len(result.durations_s["get"]) == 20
+    figures = result.figures()
+    assert 0 < figures["not_sent"] < 20
+    assert figures["failed"] == {}
+    assert figures["count"] == figures["kinds"]["get"]["count"] == 20 - figures["not_sent"]
+    assert figures["per_s"] == pytest.approx(figures["count"] / result.seconds, abs=0.1)
 
 
-def test_refusals_are_counted_by_kind_and_status(url: str) -> None:
+def test_refusals_are_counted_by_kind_and_status_and_are_no_throughput(url: str) -> None:
     users = [repeat(Request("GET", path, kind=path)) for path in ("/", "/missing")]
 
     result = paced(url, users, per_s=100, seconds=0.2)
 
     assert result.failed == {"/missing 404": 10}
+    assert result.figures()["count"] == 10
+    assert list(result.figures()["kinds"]) == ["/"]
+
+
+def test_a_server_that_hangs_up_ends_the_measurement(url: str) -> None:
+    with pytest.raises(ConnectionError):
+        paced(url, [repeat(Request("GET", "/closing"))], per_s=50, seconds=0.2)
+
+
+def test_paced_load_takes_no_guess_either(url: str) -> None:
+    with pytest.raises(ValueError, match="not found"):
+        paced(url, [repeat(Request("GET", "/bare"))], per_s=50, seconds=0.2)
 
 
 def test_an_answer_without_a_length_is_an_error_and_not_a_guess(url: str) -> None:
     async def ask() -> None:
         connection = await Connection.to(url)
         try:
-            await connection.send(Request("GET", "/bare").encoded())
+            await connection.send(Request("GET", "/bare").encoded)
         finally:
             await connection.close()
 
