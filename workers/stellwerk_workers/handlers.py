@@ -18,6 +18,7 @@ PROCESSES = frozenset(
     {
         "app",
         "beat",
+        "beginnings",
         "collecting",
         "consuming",
         "dispatcher",

@@ -40,6 +40,7 @@ from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.suspension import suspend
 from stellwerk.tracing import Attributes, came_to, carried_on
 from stellwerk_workers import outages
+from stellwerk_workers.beginnings import Beginnings
 from stellwerk_workers.handling import carry_out, leaves_only_its_outcome
 from stellwerk_workers.heartbeat import Heartbeat
 from stellwerk_workers.outages import PAUSE_S
@@ -64,6 +65,7 @@ class Runner:
     is_draining: Callable[[], bool]
     defer: Callable[[JobContext, Ended], None] | None = None  # takes plain outcomes; None: nobody
     workdirs: Workdirs = field(default_factory=Workdirs)
+    beginnings: Beginnings = field(default_factory=Beginnings)
     pause: Event = field(default_factory=Event)  # never set: a sleep that tests can end
 
     def run(self, wakeup: Wakeup, worker: str) -> Report:
@@ -71,7 +73,8 @@ class Runner:
         claimed = self._claim(wakeup, worker)
         if claimed is None:
             return Report(Came.NOTHING, "nothing to claim")
-        return self.attempt(claimed)
+        with self.beginnings.shown_soon(claimed.show):
+            return self.attempt(claimed)
 
     def attempt(self, claimed: Claim) -> Report:
         """Carry out a claimed job; where outcomes are deferred, that is when this returns."""

@@ -1,9 +1,10 @@
 """Taking due jobs for one more attempt, in one statement each; what is taken fences its writers."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -138,6 +139,10 @@ _RELEASE = prepared(
 )
 
 
+def _show_nothing() -> None:
+    """Of a list's jobs their ends are shown, and those that run for long (lists.py)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One attempt's right to write: what was claimed, and the token that fences it."""
@@ -159,6 +164,8 @@ class Claim:
     worker: str
     # The lease counts from here
     asked_at: float = field(default_factory=time.monotonic, compare=False)
+    # Shows watchers that it runs; nobody was told by the claim
+    show: Callable[[], None] = field(default=_show_nothing, compare=False, repr=False)
 
     @property
     def fence(self) -> dict[str, Any]:
@@ -171,6 +178,7 @@ def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim |
 
     Duplicates, cancelled, paused and limited jobs give None, and versions newer than this worker's
     code, which are released for others. Paused ones are unpublished: they must not count as busy.
+    It is the caller who shows that it runs: a job that ends at once is better shown only then.
     The same token again finds its claim again, so that an answer that was lost can be asked for
     once more.
     """
@@ -183,8 +191,7 @@ def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim |
     if not rows:
         release(runtime, [wakeup], known=operation.version)
         return None
-    announce(runtime, [change_of(row, runtime.registry) for row in rows], [])
-    return _of_row(rows[0], operation, asked_at)
+    return _of_row(rows[0], operation, asked_at, partial(_show, runtime, rows[0]))
 
 
 def claim_many(
@@ -256,11 +263,21 @@ def _values(runtime: Runtime, operation: Operation, worker: str, token: UUID) ->
     }
 
 
-def _of_row(row: Mapping[str, Any], operation: Operation, asked_at: float) -> Claim:
+def _show(runtime: Runtime, row: Mapping[str, Any]) -> None:
+    announce(runtime, [change_of(row, runtime.registry)], [])
+
+
+def _of_row(
+    row: Mapping[str, Any],
+    operation: Operation,
+    asked_at: float,
+    show: Callable[[], None] = _show_nothing,
+) -> Claim:
     return Claim(
         job_id=row["id"],
         token=row["lease_token"],
         operation=operation,
         asked_at=asked_at,
+        show=show,
         **{name: row[name] for name in _COPIED},
     )

@@ -224,6 +224,8 @@ class JobContext(Stoppable):
 
     def emit(self, event_type: str, data: dict[str, Any]) -> None:
         """Send watchers an event that is not kept in the ledger (a token, a preview)."""
+        if self._version == self.claimed.version and not self._sequence:
+            self.claimed.show()  # after this event it would be refused
         self._sequence += 1
         event = Event(self.job_id, self._version, self._sequence, event_type, data)
         self.runtime.board.emit(event, self.owner_id)
@@ -253,9 +255,8 @@ class JobContext(Stoppable):
     def artifact(self, name: str, path: Path, content_type: str) -> None:
         """Upload a file; it becomes visible with the next checkpoint or the outcome."""
         key = f"{self.job_id}/{self.attempt}/{name}"
-        self.staged.add_artifact(
-            name, key, content_type, self._storage.put(key, path, content_type)
-        )
+        stored = self._storage.put(key, path, content_type)
+        self.staged.add_artifact(name, key, content_type, stored)
 
     def fetch(self, name: str) -> Path:
         """An artifact of this job as a file in `workdir`, whichever attempt made it."""
