@@ -17,7 +17,7 @@ from stellwerk.db.engine import may_pass
 from stellwerk.errors import Conflict
 from stellwerk.jobs import checkpoints, control
 from stellwerk.jobs.runtime import Runtime, unit
-from stellwerk.jobs.unstarted import cancel_unstarted
+from stellwerk.jobs.unstarted import ask_running, cancel_unstarted
 
 log = structlog.get_logger()
 
@@ -87,6 +87,7 @@ def cancel_all(
     """
     stops_at = time.monotonic() + budget_s
     cancelled = cancel_unstarted(runtime, job_ids, only_abandoned=only_abandoned)
+    cancelled |= ask_running(runtime, set(job_ids) - cancelled, only_abandoned=only_abandoned)
     for job_id in set(job_ids) - cancelled:
         if time.monotonic() > stops_at:
             break

@@ -1,4 +1,7 @@
-"""Cancels many jobs at once to whose end nothing belongs: no attempt, no hook, nobody to tell."""
+"""Cancels many jobs at once: those that nothing belongs to, and those that workers hold.
+
+Nothing: no attempt, no hook, nobody to tell. What a worker holds is only marked, and stops soon.
+"""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -33,6 +36,17 @@ _CANCEL = text(f"""
     SELECT id, parent_id, depth FROM ended
 """).bindparams(bindparam("error", type_=JSONB))
 
+_ASK = text("""
+    UPDATE jobs SET cancel_requested_at = now(), version = version + 1, message = 'cancelling'
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM jobs
+        WHERE id = ANY(:ids) AND status = 'running' AND cancel_requested_at IS NULL
+            AND NOT has_children AND (NOT :only_abandoned OR EXISTS (
+                SELECT 1 FROM jobs p WHERE p.id = jobs.parent_id AND p.cancels_children))
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED))
+    RETURNING id
+""")
+
 
 def cancel_unstarted(
     runtime: Runtime, job_ids: Collection[UUID], *, only_abandoned: bool
@@ -55,6 +69,15 @@ def cancel_unstarted(
         for _, parent_id in sorted({(-row.depth, row.parent_id) for row in rows if row.parent_id}):
             wake_parent(work, parent_id, ended, JobStatus.CANCELLED)
     return ended
+
+
+def ask_running(runtime: Runtime, job_ids: Collection[UUID], *, only_abandoned: bool) -> set[UUID]:
+    """Have those of these jobs stopped that workers hold; returns which."""
+    values = {"ids": list(job_ids), "only_abandoned": only_abandoned}
+    with unit(runtime) as work:
+        asked = set(work.session.scalars(_ASK, values))
+        work.changed |= asked
+    return asked
 
 
 def _hooked(registry: Registry) -> list[str]:
