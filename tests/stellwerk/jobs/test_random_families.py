@@ -86,6 +86,7 @@ class Families(RuleBasedStateMachine):
         Families.present = self
         self.world = World()
         self.completed: dict[UUID, int] = {}  # with their versions
+        self.early_undos = 0
 
     # What handlers do
 
@@ -103,7 +104,7 @@ class Families(RuleBasedStateMachine):
     def undo(self, ctx: JobContext, _: Any) -> None:
         with ctx.runtime.sessions() as session:
             live = Awaited(None, fails_fast=False).any_live(session, ctx.job_id)
-        assert not live, "what its children work on goes away under them"
+        self.early_undos += live
         self.do(ctx, REVOKE, Repeat.IDEMPOTENT)
 
     def do(self, ctx: JobContext, name: str, repeat: str) -> Any:
@@ -125,13 +126,16 @@ class Families(RuleBasedStateMachine):
         self.run.submit(value=plan)
 
     @precondition(lambda self: self.rows())
-    @rule(which=pick)
-    def cancel(self, which: int) -> None:
+    @rule(which=pick, goes_on=st.booleans())
+    def cancel(self, which: int, *, goes_on: bool) -> None:
+        """`goes_on`: its rollback begins before a dispatcher has cancelled its children."""
         job = self.one(which)
         try:
             control.cancel(self.run.runtime, job.id)
         except Conflict:
             assert job.finished_at
+        if goes_on:
+            self.run.attempt(job.id)
 
     @precondition(lambda self: self.rows())
     @rule(which=pick)
@@ -164,6 +168,15 @@ class Families(RuleBasedStateMachine):
             self.run.attempt(self.one(which).id)
         self.world.dies = ""
 
+    @precondition(lambda self: self.rows())
+    @rule(which=pick, dies=st.sampled_from(["before", "after"]))
+    def lose_a_worker(self, which: int, dies: str) -> None:
+        """During its next call to the outside world, and for long enough to be noticed."""
+        self.attempt(which, dies)
+        self.let_time_pass()
+        self.rescue()
+        self.let_time_pass()
+
     @rule()
     def let_time_pass(self) -> None:
         with self.run.runtime.sessions.begin() as session:
@@ -179,6 +192,10 @@ class Families(RuleBasedStateMachine):
         families.cancel_abandoned(self.run.runtime)
 
     # What always holds
+
+    @invariant()
+    def nothing_is_rolled_back_under_children_that_live(self) -> None:
+        assert not self.early_undos
 
     @invariant()
     def nothing_is_silently_done_twice(self) -> None:
@@ -222,13 +239,17 @@ class Families(RuleBasedStateMachine):
         for _ in range(ROUNDS):
             live = [job for job in self.rows() if job.finished_at is None]
             if not live:
-                return
+                break
             self.let_time_pass()
             self.rescue()
             self.cancel_abandoned()
             for job in live:
                 self.run.attempt(job.id)
-        raise AssertionError([(job.status, job.message, job.ending) for job in live])
+        assert not live, [(job.status, job.message, job.ending) for job in live]
+        self.nothing_is_rolled_back_under_children_that_live()
+        self.nothing_is_silently_done_twice()
+        self.what_completed_was_done_and_stays()
+        self.what_was_ended_otherwise_is_rolled_back()
 
     # How
 
@@ -273,7 +294,7 @@ def test_whatever_becomes_of_families_the_promises_about_the_outside_hold(
         run_state_machine_as_test(
             Families,
             settings=settings(
-                max_examples=15,
+                max_examples=12,
                 stateful_step_count=30,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
