@@ -1,7 +1,8 @@
 """Workers go on while the tables are expanded for the next release, and contracted after it.
 
 What is contracted is what no worker uses any more, so today's code stands for both: for the
-release before on the wider tables, and for the one after while they become narrower.
+release before on the wider tables, and for the one after while they become narrower. In between
+the next release submits too, and what it writes into its new column stays.
 """
 
 from collections.abc import Iterator
@@ -13,16 +14,18 @@ from uuid import UUID
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from embedded import wait_until
 from engine import Engine
 from stellwerk.bootstrap import Platform
 from stellwerk.db.migrate import alembic_config, head
 from stellwerk.jobs.model import Job
-from stellwerk.jobs.submission import Submission, submit
+from stellwerk.jobs.runtime import unit
+from stellwerk.jobs.submission import Submission, accept, submit
 from stellwerk.shipped import shipped
 
+SHORT_AND_LONG = ("diagnostics.echo", "diagnostics.effect")
 EXPAND = '''
 """What a next release could add."""
 
@@ -88,9 +91,25 @@ class Stream:
 
     def _run(self) -> None:
         while not self._stopping.wait(0.02):
-            for operation in ("diagnostics.echo", "diagnostics.effect"):
+            for operation in SHORT_AND_LONG:
                 wanted = Submission(operation, {}, owner_id=None)
                 self.ids.append(submit(self._platform.runtime, wanted))
+
+
+def submitted_by_the_next_release(platform: Platform, operation: str) -> UUID:
+    """A job with a value in the new column, which old workers have to leave alone."""
+    with unit(platform.runtime) as work:
+        made = accept(platform.runtime, work, Submission(operation, {}, owner_id=None), {})
+        colours = text("UPDATE jobs SET colour = 'red' WHERE id = :id")
+        work.session.execute(colours, {"id": made.id})
+        return made.id
+
+
+def colour_of(platform: Platform, job_id: UUID) -> str | None:
+    with platform.engine.begin() as connection:
+        query = text("SELECT colour FROM jobs WHERE id = :id")
+        colour: str | None = connection.scalar(query, {"id": job_id})
+    return colour
 
 
 def tables(platform: Platform) -> list[str]:
@@ -109,7 +128,10 @@ def test_jobs_go_on_while_the_tables_are_expanded_and_contracted(
     with Stream(platform) as stream:
         wait_until(lambda: stream.ids and job(platform, stream.ids[0]).finished_at)
         command.upgrade(migrations, "expand")
+        coloured = [submitted_by_the_next_release(platform, name) for name in SHORT_AND_LONG]
         stream.go_on()
+        wait_until(lambda: all(job(platform, job_id).finished_at for job_id in coloured))
+        assert [colour_of(platform, job_id) for job_id in coloured] == ["red", "red"]
         assert "colours" in tables(platform)
         command.downgrade(migrations, head())
         stream.go_on()
@@ -117,5 +139,5 @@ def test_jobs_go_on_while_the_tables_are_expanded_and_contracted(
     wait_until(
         lambda: all(job(platform, job_id).finished_at for job_id in stream.ids), timeout_s=60
     )
-    ended = [job(platform, job_id) for job_id in stream.ids]
+    ended = [job(platform, job_id) for job_id in (*stream.ids, *coloured)]
     assert {(one.status, one.failures, one.attempt) for one in ended} == {("completed", 0, 1)}
