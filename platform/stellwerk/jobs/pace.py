@@ -29,7 +29,9 @@ WORK_PUBLISHED_S = 1.0
 OVERDUE_FACTOR = 3  # times the usual wait
 
 _ATTEMPTS = text("""
-    SELECT id, attempt, status = 'queued' AND published_at IS NOT NULL AS is_waiting
+    SELECT id, attempt, status = 'queued' AND published_at IS NOT NULL AS is_waiting,
+        CASE WHEN attempt = 1 THEN extract(epoch FROM clock_timestamp() - started_at) END
+            AS claimed_s_ago
     FROM jobs WHERE id = ANY(:ids)
 """)
 
@@ -103,7 +105,8 @@ class Pace:
                 continue
             del self._watched[job_id]
             if row and row.attempt > attempt:
-                claimed_s.append(now - sent_at)
+                # A busy dispatcher looks late: how late, the ledger knows of first attempts
+                claimed_s.append(max(0.0, now - sent_at - float(row.claimed_s_ago or 0)))
                 self._claimed_sent_at = max(self._claimed_sent_at, sent_at)
         return claimed_s, waiting_s
 

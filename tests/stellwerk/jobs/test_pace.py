@@ -1,6 +1,7 @@
 """What a dispatcher learns of a queue: how long wake-ups wait, and how many are of use."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -101,6 +102,18 @@ def test_the_window_widens_while_a_backlog_is_claimed_at_once(
     assert pace.window == SLOTS * runtime.settings.job_window_factor_max
     claimed_after(runtime, pace, clock, wait_s=0.3)
     assert pace.window == SLOTS * 4  # there is no backlog any more
+
+
+def test_a_wait_ends_with_the_claim_however_late_the_dispatcher_looks(
+    runtime: Runtime, pace: Pace, clock: Clock
+) -> None:
+    job_id = send(runtime, pace, may_go_on=True)
+    claimed_at = func.now() - timedelta(seconds=60)
+    change(runtime, job_id, status="running", attempt=1, started_at=claimed_at)
+    clock.now_s += 60.2
+    look(runtime, pace)
+    assert pace.usual_wait_s < 0.5
+    assert pace.window == SLOTS * 8
 
 
 def test_the_window_narrows_to_the_slots_where_wake_ups_wait(
