@@ -10,6 +10,7 @@ from benchmarks.sections import (
     edge,
     fairness,
     finish,
+    generations,
     growth,
     memory,
     poll,
@@ -42,5 +43,6 @@ SECTIONS: Mapping[str, Section] = {
     "fairness": Section("Fairness", fairness.measure, fairness.lines),
     "websockets": Section("WebSockets", sockets.measure, sockets.lines),
     "edge": Section("Everybody at once, through the edge", edge.measure, edge.lines),
+    "generations": Section("A hundred videos in progress", generations.measure, generations.lines),
     "memory": Section("Memory", memory.measure, memory.lines, has_rivals=True),
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from benchmarks.sections import generations
 from benchmarks.sections.edge import TARGETS_MS
 
 Figures = Mapping[str, Any]
@@ -195,6 +196,13 @@ GOALS = (
     *(
         Goal(f"p95 of those answered: {kind}", "edge", _target(kind), ms, None, MS)
         for kind, ms in TARGETS_MS.items()
+    ),
+    Goal(
+        "of 100 generations in progress, failed or timed out while they were polled",
+        "generations",
+        generations.lost,
+        goal=0,
+        shown=COUNT,
     ),
 )
 

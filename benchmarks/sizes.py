@@ -26,6 +26,8 @@ class Sizes:
     edge_s: float = 20.0
     edge_users: int = 500
     edge_per_s: int = 1_000
+    generations: int = 100
+    generations_s: float = 15.0
 
 
 FULL = Sizes()
@@ -49,4 +51,6 @@ QUICK = Sizes(
     edge_s=3.0,
     edge_users=20,
     edge_per_s=50,
+    generations=5,
+    generations_s=2.0,
 )
