@@ -9,6 +9,7 @@ import orjson
 import structlog
 from structlog.types import Processor
 
+from stellwerk.masking import mask_personal
 from stellwerk.settings import Settings
 
 
@@ -22,6 +23,7 @@ def configure_logs(settings: Settings, *, forks: bool = True) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        mask_personal,
     ]
     if forks or settings.log_format == "console":
         _through_logging(shared)
