@@ -27,6 +27,7 @@ from stellwerk_api.json_answers import ApiResponse, OrjsonProvider, as_json
 from stellwerk_api.observation import observe
 from stellwerk_api.operations import routes as operations
 from stellwerk_api.operations.catalogue import catalogue
+from stellwerk_api.origins import note_origins
 
 POSTGRES_INT_MAX = 2**31 - 1
 
@@ -54,6 +55,7 @@ def create_app(platform: Platform | None = None) -> Flask:
     app.extensions[operations.EXTENSION] = catalogue(platform.runtime.registry)
     add_routes(app)
     observe(app)
+    note_origins(app)
     guard(app, Credentials(platform))
     handle_errors(app)
     if not is_traced:  # else Flask answers everything, each a span

@@ -16,6 +16,7 @@ from stellwerk.identity.permissions import PERMISSIONS
 from stellwerk.jobs.operation import Scope
 from stellwerk_api.bodies import MAX_BODY_BYTES
 from stellwerk_api.credentials import Credentials
+from stellwerk_api.origins import note_origin
 
 EXTENSION = "stellwerk.credentials"
 PUBLIC = frozenset(
@@ -93,6 +94,7 @@ def guard(app: Flask, checked_by: Credentials) -> None:
         access = declared.get(request.endpoint)
         if access is not None:
             g.caller = known = checked_by.caller(request)
+            note_origin(known)
             known.require(access.permission)
             known.require_scope(changes=request.method not in _SAFE, submits=access.submits)
 

@@ -12,6 +12,46 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "audit_entries",
+        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("action", sa.String(length=40), nullable=False),
+        sa.Column("actor_kind", sa.String(length=20), nullable=False),
+        sa.Column("actor", sa.Uuid(), nullable=True),
+        sa.Column("subject", sa.Uuid(), nullable=True),
+        sa.Column("target", sa.String(length=200), nullable=False),
+        sa.Column("origin_key", sa.Uuid(), nullable=True),
+        sa.Column("origin", sa.LargeBinary(), nullable=True),
+        sa.Column("details_key", sa.Uuid(), nullable=True),
+        sa.Column("details", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_hash", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_audit_entries")),
+    )
+    op.execute(
+        "CREATE FUNCTION audit_entries_stay() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n    RAISE EXCEPTION 'audit_entries is append-only' USING ERRCODE = 'restrict_violation';\nEND $$"
+    )
+    op.execute(
+        "CREATE TRIGGER audit_entries_stay\nBEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entries\nFOR EACH STATEMENT EXECUTE FUNCTION audit_entries_stay()"
+    )
+    op.create_index(
+        "ix_audit_entries_action", "audit_entries", ["action", "sequence"], unique=False
+    )
+    op.create_index("ix_audit_entries_actor", "audit_entries", ["actor", "sequence"], unique=False)
+    op.create_index("ix_audit_entries_at", "audit_entries", ["at"], unique=False)
+    op.create_index(
+        "ix_audit_entries_subject", "audit_entries", ["subject", "sequence"], unique=False
+    )
+    op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("mark", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_audit_head_one")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_head")),
+    )
+    op.create_table(
         "job_tombstones",
         sa.Column("job_id", sa.Uuid(), nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=True),
@@ -107,6 +147,37 @@ def upgrade() -> None:
         postgresql_where=sa.text("revoked_at IS NOT NULL"),
     )
     op.create_index("ix_api_keys_user", "api_keys", ["user_id"], unique=False)
+    op.create_table(
+        "audit_subject_keys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("name", sa.String(length=40), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "(user_id IS NULL) = (name IS NOT NULL)", name=op.f("ck_audit_subject_keys_holder")
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_audit_subject_keys_user_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_subject_keys")),
+    )
+    op.create_index(
+        "uq_audit_subject_keys_name",
+        "audit_subject_keys",
+        ["name"],
+        unique=True,
+        postgresql_where=sa.text("name IS NOT NULL"),
+    )
+    op.create_index("uq_audit_subject_keys_user", "audit_subject_keys", ["user_id"], unique=True)
     op.create_table(
         "channels",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -1114,6 +1185,13 @@ def downgrade() -> None:
     op.drop_table("idempotency_keys")
     op.drop_index("ix_channels_user", table_name="channels")
     op.drop_table("channels")
+    op.drop_index("uq_audit_subject_keys_user", table_name="audit_subject_keys")
+    op.drop_index(
+        "uq_audit_subject_keys_name",
+        table_name="audit_subject_keys",
+        postgresql_where=sa.text("name IS NOT NULL"),
+    )
+    op.drop_table("audit_subject_keys")
     op.drop_index("ix_api_keys_user", table_name="api_keys")
     op.drop_index(
         "ix_api_keys_revoked",
@@ -1133,3 +1211,10 @@ def downgrade() -> None:
         postgresql_where=sa.text("storage_keys IS NOT NULL"),
     )
     op.drop_table("job_tombstones")
+    op.drop_table("audit_head")
+    op.drop_index("ix_audit_entries_subject", table_name="audit_entries")
+    op.drop_index("ix_audit_entries_at", table_name="audit_entries")
+    op.drop_index("ix_audit_entries_actor", table_name="audit_entries")
+    op.drop_index("ix_audit_entries_action", table_name="audit_entries")
+    op.drop_table("audit_entries")
+    op.execute("DROP FUNCTION audit_entries_stay()")

@@ -69,16 +69,17 @@ def bootstrap(
     client = LiveClient(settings.redis(), timeout_s=settings.redis_timeout_s, gate=gate)
     live = LiveStatus(client, ttl_s=settings.job_status_ttl_s, events_kept=settings.job_events_kept)
     operations = registry(settings.retry_delays_s)
+    vault = Vault(settings.encryption_keys())
     grouping = Grouping(settings, operations)
     runtime = Runtime(
         settings=settings,
         registry=operations,
-        sessions=build_sessions(engine),
+        sessions=build_sessions(engine, vault),
         direct=Direct(engine),
         publisher=publisher or _publisher(settings, client, live, grouping),
         board=live,
         providers=choose_providers(settings),
-        vault=Vault(settings.encryption_keys()),
+        vault=vault,
         role=role,
         ended=(announce,),
     )

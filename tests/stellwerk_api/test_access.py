@@ -83,6 +83,7 @@ OWN: dict[str, tuple[int, Any]] = {
     "videos.generate_video": (422, {}),
     "listeners.me": (200, None),
     "listeners.compare": (403, {}),
+    "audit.browse": (403, None),
     "jobs.requeue": (403, {}),
     "queues.browse": (403, None),
     "queues.show": (403, None),

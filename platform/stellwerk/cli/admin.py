@@ -26,12 +26,14 @@ def create(email: str, *, from_stdin: bool, promote: bool, as_json: bool) -> Non
     # Heavy, and only needed here:
     from stellwerk.db.engine import build_engine, build_sessions  # noqa: PLC0415  see above
     from stellwerk.identity.service import create_admin  # noqa: PLC0415  see above
+    from stellwerk.vault import Vault  # noqa: PLC0415  see above
 
     settings = joined_settings(load_settings(), needs=("database_url",))
     password = read_password(from_stdin=from_stdin)
     engine = build_engine(settings.database(), pool_size=1, role="cli")
     try:
-        user_id = create_admin(build_sessions(engine), email, password, promote=promote)
+        sessions = build_sessions(engine, Vault(settings.encryption_keys()))
+        user_id = create_admin(sessions, email, password, promote=promote)
     finally:
         engine.dispose()
     if as_json:

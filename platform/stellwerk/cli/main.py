@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "webhooks": ("webhooks", "List, make and try out webhook endpoints."),
         "queues": ("queues", "Show, pause and resume queues."),
         "schedules": ("schedules", "List, make and change schedules."),
+        "audit": ("audit", "Read the record, and prove that it is whole."),
         "admin": ("admin", "Make and change administrators."),
         "completion": ("completion", "Print the completion script of a shell."),
     }

@@ -17,6 +17,10 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+# What `info` of a table may hold: statements that migrations run after creating and dropping it.
+AFTER_CREATE = "after_create"
+AFTER_DROP = "after_drop"
+
 Timestamp = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 CreatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
 Money = Annotated[Decimal, mapped_column(Numeric(14, 6))]  # EUR, exact to a millionth

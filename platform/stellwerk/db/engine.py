@@ -16,7 +16,11 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
+from stellwerk.vault import Vault
+
 Sessions = sessionmaker[Session]
+
+_VAULT = "vault"  # in a session's `info`
 
 # deadlock, serialization, lock_not_available, query_canceled, disk_full, read_only_transaction
 _PASSING = frozenset({"40P01", "40001", "55P03", "57014", "53100", "25006"})
@@ -53,9 +57,15 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
     return engine
 
 
-def build_sessions(engine: Engine) -> Sessions:
-    """Sessions that keep their objects readable after commit."""
-    return sessionmaker(engine, expire_on_commit=False)
+def build_sessions(engine: Engine, vault: Vault) -> Sessions:
+    """Sessions that keep their objects readable after commit, and know the vault."""
+    return sessionmaker(engine, expire_on_commit=False, info={_VAULT: vault})
+
+
+def vault_of(session: Session) -> Vault:
+    """What seals secrets in the session's database."""
+    vault: Vault = session.info[_VAULT]
+    return vault
 
 
 def is_outage(exc: DBAPIError) -> bool:

@@ -44,6 +44,7 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "diagnostics:run": Role.OPERATOR,
         "metrics:read": Role.OPERATOR,
         "users:admin": Role.ADMIN,
+        "audit:read": Role.ADMIN,
         "listeners:compare": Role.ADMIN,  # and the realtime process
     }
 )
