@@ -16,6 +16,7 @@
     ├── Unavailable               503  a part of the platform is missing right now
     ├── ProviderError
     │   ├── ProviderUnavailable   503  the outside service may work later: retried
+    │   │   └── ProviderDeferred  503  the same, and it certainly did nothing now
     │   └── ProviderRejected      422  it never will: final
     ├── StackError                the embedded stack cannot start, be found or be stopped
     │   ├── AlreadyRunning
@@ -191,6 +192,13 @@ class ProviderError(StellwerkError):
 
 class ProviderUnavailable(ProviderError):
     """Timeout, overload, network: the same call may work later, so the job is retried."""
+
+
+class ProviderDeferred(ProviderUnavailable):
+    """The service certainly did nothing, and the same call may work later: an effect is repeated.
+
+    Other errors of an effect's call leave in doubt whether it happened.
+    """
 
 
 class ProviderRejected(ProviderError):

@@ -18,7 +18,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.db.engine import may_pass
-from stellwerk.errors import ErrorCode, JobFailed, ProviderRejected
+from stellwerk.errors import ErrorCode, JobFailed, ProviderDeferred, ProviderRejected
 from stellwerk.jobs.checkpoints import Checkpoint
 from stellwerk.jobs.claims import FENCE
 from stellwerk.jobs.crash_points import CrashPoint, reach
@@ -101,7 +101,7 @@ def _call(ctx: "JobContext", effect: Effect, generation: int) -> Any:
     try:
         with span(effect.name):
             output = effect.call(effect.idempotency_key(ctx.job_id, generation))
-    except ProviderRejected:  # certainly did not happen: a later attempt may try again
+    except (ProviderRejected, ProviderDeferred):  # certainly did not happen: may be tried again
         _conclude(ctx, replace(intent, state=StepState.UNDONE))
         raise
     _reach(ctx, CrashPoint.AFTER_EFFECT, effect)

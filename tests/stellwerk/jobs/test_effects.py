@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from stellwerk.bootstrap import Platform
-from stellwerk.errors import ProviderRejected
+from stellwerk.errors import ProviderDeferred, ProviderRejected
 from stellwerk.jobs import dispatch
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.effects import Effect, Probed, Repeat
@@ -186,6 +186,27 @@ def test_a_refused_effect_leaves_no_doubt_behind(platform: Platform) -> None:
     job = run.document(job_id)
     assert job["error"]["code"] == "PROVIDER_REJECTED"
     assert [step["status"] for step in job["steps"]] == ["undone"]
+
+
+def test_an_effect_that_was_put_off_is_tried_again_without_a_doubt(platform: Platform) -> None:
+    outside = Outside()
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        def call(_: str) -> int:
+            if ctx.attempt == 1:
+                raise ProviderDeferred("the line is busy")
+            return outside.do()
+
+        ctx.effect(Effect("dial", call, Repeat.BLIND, call_timeout_s=1))
+
+    with trial(platform, handler) as run:
+        job_id = run.submit()
+        assert run.attempt(job_id).came is Came.AGAIN
+        job = run.document(job_id)
+        assert [step["status"] for step in job["steps"]] == ["undone"]
+        assert job["error"]["code"] == "PROVIDER_UNAVAILABLE"
+        assert run.attempt(job_id).came is Came.COMPLETED
+    assert outside.done == 1
 
 
 def _expire(run: Trial, job_id: Any) -> None:
