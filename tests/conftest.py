@@ -57,7 +57,7 @@ def settings(
         jwt_secret_key=SIGNING_KEY,
         encryption_key=SIGNING_KEY[::-1],
         outbound_allowed_networks=["127.0.0.1/32"],
-        retry_delays_s={"webhooks.deliver": [0.2] * 7},
+        retry_delays_s={"webhooks.deliver": [0.2] * 7, "email.send": [0.2] * 7},
         realtime_token="only-for-tests-too",
         realtime_compare_every_s=1,
         realtime_listeners_per_user=8,

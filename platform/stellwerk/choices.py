@@ -17,6 +17,21 @@ class ArtifactStore(StrEnum):
     S3 = "s3"
 
 
+class MailProvider(StrEnum):
+    """Who delivers mails."""
+
+    LOCAL = "local"
+    SMTP = "smtp"
+
+
+class SmtpSecurity(StrEnum):
+    """How the connection to a mail server is encrypted."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
 class ScriptProvider(StrEnum):
     """Who writes video scripts."""
 

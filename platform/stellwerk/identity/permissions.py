@@ -43,6 +43,7 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "webhooks:deliver": Role.OPERATOR,
         "diagnostics:run": Role.OPERATOR,
         "metrics:read": Role.OPERATOR,
+        "mail:send": Role.OPERATOR,  # to anybody, in the platform's name
         "users:admin": Role.ADMIN,
         "audit:read": Role.ADMIN,
         "listeners:compare": Role.ADMIN,  # and the realtime process

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.images.protocol import Illustrator
+from stellwerk.providers.mail.protocol import Mailer
 from stellwerk.providers.outbound.client import OutboundClient
 from stellwerk.providers.script.protocol import ScriptRequest, ScriptWriter
 from stellwerk.providers.voice.protocol import Voice
@@ -17,6 +18,7 @@ class Providers:
     script: ScriptWriter
     voice: Voice
     images: Illustrator
+    mail: Mailer
     outbound: OutboundClient
 
     def refuse_script(self, request: ScriptRequest) -> None:

@@ -1,17 +1,32 @@
 """Builds the providers that the settings name. SDKs of extras are imported only when chosen."""
 # ruff: noqa: PLC0415  imports of extras stand where the extra is chosen
 
+import ssl
 from typing import TYPE_CHECKING
 
+import certifi
 from pydantic import SecretStr
 
-from stellwerk.choices import ArtifactStore, ImageProvider, Mode, ScriptProvider, VoiceProvider
+from stellwerk.choices import (
+    ArtifactStore,
+    ImageProvider,
+    MailProvider,
+    Mode,
+    ScriptProvider,
+    SmtpSecurity,
+    VoiceProvider,
+)
 from stellwerk.errors import ConfigurationError
+from stellwerk.mailboxes import Mailbox, mailbox
 from stellwerk.providers.artifacts.local import LocalArtifacts
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.catalogue import Providers
 from stellwerk.providers.images.pillow import PillowIllustrator
 from stellwerk.providers.images.protocol import Illustrator
+from stellwerk.providers.mail.conversation import SmtpServer
+from stellwerk.providers.mail.local import LocalMailer
+from stellwerk.providers.mail.protocol import Mailer
+from stellwerk.providers.mail.smtp import SmtpMailer
 from stellwerk.providers.outbound.addresses import AddressRules
 from stellwerk.providers.outbound.client import OutboundClient
 from stellwerk.providers.outbound.targets import TargetRules
@@ -24,6 +39,9 @@ from stellwerk.settings import Settings
 if TYPE_CHECKING:
     from openai import OpenAI
 
+SMTP_PORTS = {SmtpSecurity.STARTTLS: 587, SmtpSecurity.TLS: 465, SmtpSecurity.NONE: 25}
+NOBODYS = "Stellwerk <no-reply@stellwerk.example>"  # where mails stay on this machine
+
 
 def choose_providers(settings: Settings) -> Providers:
     """One provider of each capability; connects to nothing yet.
@@ -35,6 +53,7 @@ def choose_providers(settings: Settings) -> Providers:
         script=_script_writer(settings),
         voice=_voice(settings),
         images=_illustrator(settings),
+        mail=_mailer(settings),
         outbound=_outbound(settings),
     )
 
@@ -93,6 +112,40 @@ def _openai(settings: Settings) -> "OpenAI":
         base_url=settings.openai_base_url,
         timeout_s=settings.provider_timeout_s,
     )
+
+
+def _mailer(settings: Settings) -> Mailer:
+    if settings.mail_provider is MailProvider.LOCAL:
+        return LocalMailer(settings.mails_path, _sender(settings.mail_from or NOBODYS))
+    for name in ("smtp_host", "mail_from"):
+        if not getattr(settings, name):
+            message = f"STELLWERK_{name.upper()} is not set, but mails are sent by SMTP."
+            raise ConfigurationError(message)
+    return SmtpMailer(_smtp_server(settings), _sender(settings.mail_from))
+
+
+def _smtp_server(settings: Settings) -> SmtpServer:
+    security = settings.smtp_security
+    if settings.smtp_username and security is SmtpSecurity.NONE:
+        message = "STELLWERK_SMTP_SECURITY=none would send SMTP_PASSWORD in clear text."
+        raise ConfigurationError(message)
+    return SmtpServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port or SMTP_PORTS[security],
+        security=security,
+        timeout_s=settings.smtp_timeout_s,
+        tls=ssl.create_default_context(cafile=str(settings.smtp_ca_file or certifi.where())),
+        username=settings.smtp_username,
+        password=settings.smtp_password.get_secret_value(),
+    )
+
+
+def _sender(address: str) -> Mailbox:
+    try:
+        return mailbox(address)
+    except ValueError as exc:
+        message = f"STELLWERK_MAIL_FROM is no address such as `Name <name@example.com>`: {exc}"
+        raise ConfigurationError(message) from exc
 
 
 def _outbound(settings: Settings) -> OutboundClient:

@@ -18,15 +18,16 @@ from stellwerk.choices import Mode
 from stellwerk.errors import ConfigurationError
 from stellwerk.settings.engine import Engine
 from stellwerk.settings.installation import Installation
+from stellwerk.settings.mail import Mail
 from stellwerk.settings.naming import PREFIX
 from stellwerk.settings.outside import Outside
 from stellwerk.settings.people import People
 from stellwerk.settings.studio import Studio
 
-SECTIONS = (Installation, Engine, People, Outside, Studio)  # in the order of the documents
+SECTIONS = (Installation, Engine, People, Outside, Mail, Studio)  # in the order of the documents
 
 
-class Settings(Studio, Outside, People, Engine, Installation, BaseSettings):
+class Settings(Studio, Mail, Outside, People, Engine, Installation, BaseSettings):
     """The typed settings; every field's comment gives its unit where the name does not."""
 
     model_config = SettingsConfigDict(
@@ -49,6 +50,12 @@ class Settings(Studio, Outside, People, Engine, Installation, BaseSettings):
     def artifacts_path(self) -> Path:
         """Folder of the local artifact store."""
         return (self.artifact_dir or self.home / "artifacts").absolute()
+
+    @computed_field  # type: ignore[prop-decorator]  # the same
+    @property
+    def mails_path(self) -> Path:
+        """Folder of the local mailer."""
+        return (self.mail_dir or self.home / "mail").absolute()
 
     def database(self) -> str:
         """SQLAlchemy URL of Postgres.

@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from stellwerk.choices import ArtifactStore, ImageProvider, Mode, ScriptProvider, VoiceProvider
+from stellwerk.choices import (
+    ArtifactStore,
+    ImageProvider,
+    MailProvider,
+    Mode,
+    ScriptProvider,
+    SmtpSecurity,
+    VoiceProvider,
+)
 from stellwerk.errors import ConfigurationError
 from stellwerk.settings import Settings
 
@@ -28,6 +36,13 @@ def _open_transport(settings: Settings) -> Iterator[str]:
             f"STELLWERK_HOST={settings.host} serves plain HTTP to other machines: put a proxy "
             "with TLS in front and set PUBLIC_URL=https://... or STELLWERK_BEHIND_PROXY=true"
         )
+    sends_mails = settings.mail_provider is MailProvider.SMTP
+    in_clear = sends_mails and settings.smtp_security is SmtpSecurity.NONE
+    if in_clear and not _is_loopback(settings.smtp_host):
+        yield (
+            "STELLWERK_SMTP_SECURITY=none sends mails, and the links in them, in clear text to "
+            f"{settings.smtp_host}: choose starttls or tls"
+        )
 
 
 def _local_parts(settings: Settings) -> Iterator[str]:
@@ -38,6 +53,7 @@ def _local_parts(settings: Settings) -> Iterator[str]:
         "STELLWERK_VOICE_PROVIDER": (settings.voice_provider, VoiceProvider.LOCAL),
         "STELLWERK_IMAGE_PROVIDER": (settings.image_provider, ImageProvider.PILLOW),
         "STELLWERK_ARTIFACT_STORE": (settings.artifact_store, ArtifactStore.LOCAL),
+        "STELLWERK_MAIL_PROVIDER": (settings.mail_provider, MailProvider.LOCAL),
     }
     for name, (found, local) in chosen.items():
         if found is local:

@@ -56,8 +56,9 @@ def test_each_local_part_is_named_in_production() -> None:
         "STELLWERK_VOICE_PROVIDER",
         "STELLWERK_IMAGE_PROVIDER",
         "STELLWERK_ARTIFACT_STORE",
+        "STELLWERK_MAIL_PROVIDER",
     ]
-    assert said.count("STELLWERK_ALLOW_LOCAL_PROVIDERS=true") == 4
+    assert said.count("STELLWERK_ALLOW_LOCAL_PROVIDERS=true") == 5
 
 
 def test_outside_parts_are_fine_in_production() -> None:
@@ -68,8 +69,17 @@ def test_outside_parts_are_fine_in_production() -> None:
             voice_provider="elevenlabs",
             image_provider="openai",
             artifact_store="s3",
+            mail_provider="smtp",
         )
     )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_mails_go_in_clear_text_to_this_machine_at_most_in_production(host: str) -> None:
+    in_clear = {"mail_provider": "smtp", "smtp_security": "none"}
+    refuse_unfit(production(smtp_host=host, **in_clear))
+    said = refusal(production(smtp_host="mail.example.com", **in_clear))
+    assert "STELLWERK_SMTP_SECURITY=none sends mails" in said
 
 
 def test_a_short_key_is_refused_in_production_and_not_shown() -> None:

@@ -20,6 +20,7 @@ PAYLOADS: Mapping[str, Mapping[str, Any]] = {
     "diagnostics.sleep": {"seconds": 0, "steps": 2},
     "diagnostics.undo": {"then": "wait"},
     "diagnostics.wait": {},
+    "email.send": {"to": "ada@example.com", "subject": "Signals", "text": "Hello."},
     "housekeeping.purge": {},
 }
 SIGNALS = {"diagnostics.undo": "keep", "diagnostics.wait": "go"}
