@@ -46,6 +46,7 @@ def _findings() -> Iterator[Finding]:
         services.check_redis,
         services.check_workers,
         services.check_artifacts,
+        services.check_mail,
         machine.check_media,
         machine.check_provider_keys,
     )

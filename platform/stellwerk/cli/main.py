@@ -60,6 +60,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "queues": ("queues", "Show, pause and resume queues."),
         "schedules": ("schedules", "List, make and change schedules."),
         "audit": ("audit", "Read the record, and prove that it is whole."),
+        "mail": ("mail", "Read the mails that are kept while no mail server is set."),
         "admin": ("admin", "Make and change administrators."),
         "completion": ("completion", "Print the completion script of a shell."),
     }

@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from celeryconfig import QUEUES
 from stellwerk.broker.workers import workers_by_queue
-from stellwerk.choices import ArtifactStore
+from stellwerk.choices import ArtifactStore, MailProvider
 from stellwerk.cli.checks.finding import Finding, Grade, Patient, verdict
 from stellwerk.db import migrate, sizes
 from stellwerk.providers.choice import choose_providers
@@ -102,6 +102,17 @@ def check_artifacts(who: Patient) -> Iterator[Finding]:
     place = str(chosen.artifacts_path) if local else f"S3 bucket {chosen.s3_bucket}"
     hint = " (workers on other machines need S3)" if local else ""
     yield Finding("artifacts", Grade.OK, f"{place}{hint}")
+
+
+def check_mail(who: Patient) -> Iterator[Finding]:
+    """The mail server takes our connection, encrypts it, and lets us sign in."""
+    chosen = who.joined or who.given
+    if chosen.mail_provider is MailProvider.LOCAL:
+        remedy = "Set STELLWERK_MAIL_PROVIDER=smtp, SMTP_HOST and MAIL_FROM to send them."
+        yield Finding("mail", Grade.OFF, f"kept in {chosen.mails_path}", remedy)
+        return
+    choose_providers(chosen).mail.check()
+    yield Finding("mail", Grade.OK, f"{chosen.smtp_host}, from {chosen.mail_from}")
 
 
 def _schema(url: str) -> Iterator[Finding]:
