@@ -23,6 +23,8 @@ PUBLIC = frozenset(
     {
         "accounts.register",
         "accounts.login",
+        "connections.start",
+        "connections.callback",
         "system.index",
         "system.status",
         "system.health",

@@ -61,12 +61,13 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
         parsed: Decorator = self.arguments(schema(), example=example)
         return parsed
 
-    def query(self, schema: type[Schema]) -> Decorator:
+    def query(self, schema: type[Schema], *, others: str = RAISE) -> Decorator:
         """The view gets the checked query parameters as its first argument, a dict.
 
-        Others than the schema's are refused: a mistyped filter would select everything.
+        Others than the schema's are refused: a mistyped filter would select everything. (EXCLUDE
+        is for what is not ours to choose.)
         """
-        parsed: Decorator = self.arguments(schema(), location="query", unknown=RAISE)
+        parsed: Decorator = self.arguments(schema(), location="query", unknown=others)
         return parsed
 
     def answers(

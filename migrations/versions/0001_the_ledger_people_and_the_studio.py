@@ -563,6 +563,57 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "oauth_identities",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("provider", sa.String(length=20), nullable=False),
+        sa.Column("issuer", sa.String(length=255), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("made_account", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_oauth_identities_user_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_identities")),
+    )
+    op.create_index("ix_oauth_identities_user", "oauth_identities", ["user_id"], unique=False)
+    op.create_index(
+        "uq_oauth_identities_subject",
+        "oauth_identities",
+        ["provider", "issuer", "subject"],
+        unique=True,
+    )
+    op.create_table(
+        "oauth_revocations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("provider", sa.String(length=20), nullable=False),
+        sa.Column("account_id", sa.String(length=255), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_oauth_revocations_user_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_revocations")),
+    )
+    op.create_index("ix_oauth_revocations_user", "oauth_revocations", ["user_id"], unique=False)
+    op.create_table(
         "schedules",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=False),
@@ -795,6 +846,98 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_id", "step", "key", name=op.f("pk_job_steps")),
     )
+    op.create_table(
+        "oauth_connections",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("provider", sa.String(length=20), nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=True),
+        sa.Column("account_id", sa.String(length=255), nullable=False),
+        sa.Column("account_email", sa.String(length=254), nullable=True),
+        sa.Column("scopes", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
+        sa.Column("status", sa.String(length=20), server_default="active", nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("generation", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("renewal_began_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "connected_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("last_refreshed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(status = 'active') = (sealed IS NOT NULL)", name=op.f("ck_oauth_connections_sealed")
+        ),
+        sa.CheckConstraint(
+            "status IN ('active', 'needs_reconnect')", name=op.f("ck_oauth_connections_status")
+        ),
+        sa.ForeignKeyConstraint(
+            ["channel_id"],
+            ["channels.id"],
+            name=op.f("fk_oauth_connections_channel_id_channels"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_oauth_connections_user_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_connections")),
+    )
+    op.create_index(
+        "ix_oauth_connections_user",
+        "oauth_connections",
+        ["user_id", sa.literal_column("id DESC")],
+        unique=False,
+    )
+    op.create_index(
+        "uq_oauth_connections_channel",
+        "oauth_connections",
+        ["channel_id", "provider"],
+        unique=True,
+        postgresql_where=sa.text("channel_id IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_oauth_connections_user",
+        "oauth_connections",
+        ["user_id", "provider"],
+        unique=True,
+        postgresql_where=sa.text("channel_id IS NULL"),
+    )
+    op.create_table(
+        "oauth_states",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("provider", sa.String(length=20), nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=True),
+        sa.Column("state_hash", sa.String(length=64), nullable=False),
+        sa.Column("nonce_hash", sa.String(length=64), nullable=False),
+        sa.Column("ticket_hash", sa.String(length=64), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("scopes", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
+        sa.Column("return_url", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["channel_id"],
+            ["channels.id"],
+            name=op.f("fk_oauth_states_channel_id_channels"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_oauth_states_user_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_states")),
+    )
+    op.create_index("ix_oauth_states_expires", "oauth_states", ["expires_at"], unique=False)
+    op.create_index("ix_oauth_states_user", "oauth_states", ["user_id"], unique=False)
+    op.create_index("uq_oauth_states_state", "oauth_states", ["state_hash"], unique=True)
+    op.create_index("uq_oauth_states_ticket", "oauth_states", ["ticket_hash"], unique=True)
     op.create_table(
         "schedule_fires",
         sa.Column("schedule_id", sa.Uuid(), nullable=False),
@@ -1045,6 +1188,23 @@ def downgrade() -> None:
     )
     op.drop_index("ix_schedule_fires_created", table_name="schedule_fires")
     op.drop_table("schedule_fires")
+    op.drop_index("uq_oauth_states_ticket", table_name="oauth_states")
+    op.drop_index("uq_oauth_states_state", table_name="oauth_states")
+    op.drop_index("ix_oauth_states_user", table_name="oauth_states")
+    op.drop_index("ix_oauth_states_expires", table_name="oauth_states")
+    op.drop_table("oauth_states")
+    op.drop_index(
+        "uq_oauth_connections_user",
+        table_name="oauth_connections",
+        postgresql_where=sa.text("channel_id IS NULL"),
+    )
+    op.drop_index(
+        "uq_oauth_connections_channel",
+        table_name="oauth_connections",
+        postgresql_where=sa.text("channel_id IS NOT NULL"),
+    )
+    op.drop_index("ix_oauth_connections_user", table_name="oauth_connections")
+    op.drop_table("oauth_connections")
     op.drop_table("job_steps")
     op.drop_index("ix_job_signals_job", table_name="job_signals")
     op.drop_table("job_signals")
@@ -1064,6 +1224,11 @@ def downgrade() -> None:
         postgresql_where=sa.text("next_fire_at IS NOT NULL"),
     )
     op.drop_table("schedules")
+    op.drop_index("ix_oauth_revocations_user", table_name="oauth_revocations")
+    op.drop_table("oauth_revocations")
+    op.drop_index("uq_oauth_identities_subject", table_name="oauth_identities")
+    op.drop_index("ix_oauth_identities_user", table_name="oauth_identities")
+    op.drop_table("oauth_identities")
     op.drop_index(
         "uq_jobs_unique_key",
         table_name="jobs",

@@ -21,6 +21,7 @@ from stellwerk.jobs.operation import Operation, Registry, RetryPolicy
 from stellwerk.jobs.ports import Publisher
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.live.client import LiveClient
+from stellwerk.live.copies import LiveCopies
 from stellwerk.live.status import LiveStatus
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.choice import choose_providers
@@ -78,6 +79,7 @@ def bootstrap(
         direct=Direct(engine),
         publisher=publisher or _publisher(settings, client, live, grouping),
         board=live,
+        copies=LiveCopies(client),
         providers=choose_providers(settings),
         vault=vault,
         role=role,

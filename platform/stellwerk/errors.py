@@ -18,6 +18,7 @@
     │   ├── ProviderUnavailable   503  the outside service may work later: retried
     │   │   └── ProviderDeferred  503  the same, and it certainly did nothing now
     │   └── ProviderRejected      422  it never will: final
+    │       └── GrantRevoked      422  an account's connection is over: connect it again
     ├── StackError                the embedded stack cannot start, be found or be stopped
     │   ├── AlreadyRunning
     │   ├── NotRunning
@@ -76,6 +77,16 @@ class ErrorCode(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"  # 503: a part of the platform is missing now; send it again
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"  # 503: an outside service does not answer
     PROVIDER_REJECTED = "PROVIDER_REJECTED"  # 422: an outside service refuses this input for good
+    GRANT_REVOKED = "GRANT_REVOKED"  # 422: a connected account was withdrawn; connect it again
+    NOT_CONNECTED = "NOT_CONNECTED"  # 409: connect the account first: POST /connections/{provider}
+    RETURN_URL_NOT_ALLOWED = "RETURN_URL_NOT_ALLOWED"  # 422: is not, letter by letter, in the list
+    OAUTH_STATE_UNKNOWN = "OAUTH_STATE_UNKNOWN"  # 400: no such request, or it was answered before
+    OAUTH_STATE_EXPIRED = "OAUTH_STATE_EXPIRED"  # 400: the request is older than 10 minutes
+    OAUTH_OTHER_BROWSER = "OAUTH_OTHER_BROWSER"  # 403: the request was begun in another browser
+    OAUTH_OTHER_USER = "OAUTH_OTHER_USER"  # 403: the request was begun by somebody else
+    OAUTH_OTHER_ISSUER = "OAUTH_OTHER_ISSUER"  # 400: the answer is another server's (RFC 9207)
+    OAUTH_DENIED = "OAUTH_DENIED"  # 403: the user said no at the provider
+    ACCOUNT_TAKEN = "ACCOUNT_TAKEN"  # 409: the outside account belongs to another user here
     TARGET_NOT_ALLOWED = "TARGET_NOT_ALLOWED"  # 422: a URL that the platform does not call
     JOB_FAILED = "JOB_FAILED"  # job: its handler ended it, without a retry
     CHILD_FAILED = "CHILD_FAILED"  # job: a child it waited for failed; `details` names them
@@ -205,6 +216,12 @@ class ProviderRejected(ProviderError):
     """The service refused this input or these credentials; repeating cannot help."""
 
     code = ErrorCode.PROVIDER_REJECTED
+
+
+class GrantRevoked(ProviderRejected):
+    """A connected account's grant was withdrawn: nothing works until its owner connects again."""
+
+    code = ErrorCode.GRANT_REVOKED
 
 
 class JobFailed(StellwerkError):

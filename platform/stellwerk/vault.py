@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -39,6 +40,16 @@ class Vault:
         except InvalidToken as exc:
             message = "A stored secret was sealed with a key STELLWERK_ENCRYPTION_KEY lacks."
             raise ConfigurationError(message) from exc
+
+    def resealed(self, sealed: bytes) -> bytes | None:
+        """The same by the present key; None where that sealed it already.
+
+        Raises ConfigurationError where its key is missing.
+        """
+        with suppress(InvalidToken):
+            MultiFernet(self._boxes[:1]).decrypt(sealed)
+            return None
+        return self.seal(self.open(sealed))
 
     def marks(self, content: bytes) -> tuple[str, ...]:
         """Digests that nobody can make or compare without a key, in hex, one by each key.

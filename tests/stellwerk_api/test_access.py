@@ -47,6 +47,8 @@ ANOTHERS: dict[str, tuple[int, Any]] = {
     "channels.get_channel": (404, None),
     "channels.change_channel": (404, {"niche": "theirs"}),
     "channels.delete_channel": (404, None),
+    "connections.begin_channel": (404, {}),
+    "connections.forget_channel": (404, None),
     "videos.get_video": (404, None),
     "videos.change_video": (404, {"title": "theirs"}),
     "videos.delete_video": (404, None),
@@ -77,6 +79,10 @@ OWN: dict[str, tuple[int, Any]] = {
         201,
         {"name": "mine", "operation": "diagnostics.echo", "interval_s": 3600},
     ),
+    "connections.browse": (200, None),
+    "connections.begin": (404, {}),  # no provider is set up here
+    "connections.show": (404, None),
+    "connections.forget": (404, None),
     "channels.list_channels": (200, None),
     "channels.create_channel": (201, {"name": "mine"}),
     "videos.list_videos": (200, None),
@@ -131,6 +137,7 @@ def things_of(platform: Platform, ada: ApiUser) -> dict[str, Any]:
         "video_id": video.get_json()["video_id"],
         "schedule_id": schedule.get_json()["id"],
         "name": "diagnostics.echo",
+        "provider": "google",
     }
 
 

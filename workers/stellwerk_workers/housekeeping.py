@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import CursorResult, text
 
+from stellwerk.connections import upkeep
 from stellwerk.jobs import purging
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.purging import Retention
@@ -32,7 +33,9 @@ def purge(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: 
             result = session.execute(statement)
             removed[name] = result.rowcount if isinstance(result, CursorResult) else 0
         removed |= retention.purge(session, ctx.runtime.settings)
+        removed |= upkeep.purge(session)
         removed["tombstones"] = purging.forget_tombstones(session, ctx.runtime.settings)
+    upkeep.reseal(ctx.runtime)
     until = time.monotonic() + PURGES_FOR_S
     removed["jobs"] = sum(
         _purge_jobs(ctx, kept, until) for kept in purging.retentions(ctx.runtime.settings)

@@ -12,19 +12,21 @@ named by `= ANY(...)` or within LATERAL: a join may be planned as a walk through
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812  psycopg2 names its class so
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
 Table = tuple[list[str], list[tuple[Any, ...]]]  # columns' names, and rows
 _NAME = re.compile(r"(?<!:):(\w+)")
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
 _STEADY = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 
 
@@ -68,6 +70,22 @@ class Direct:
         """The same by column names."""
         names, rows = self._run(statement, values)
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Whether nobody else is within a block of that name, which then is ours.
+
+        The lock is a session's, in no transaction, so the block may take its time; it is held on a
+        connection that leaves the pool for it, and ends with that, as it would with the process.
+        """
+        with self._engine.connect() as pooled:
+            connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
+            is_ours = bool(connection.scalar(_TRY_LOCK, {"name": name}))
+            if is_ours:
+                connection.detach()
+                yield True
+        if not is_ours:
+            yield False
 
     def within(
         self, session: Session, statement: Prepared, values: Mapping[str, Any]

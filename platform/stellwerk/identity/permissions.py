@@ -30,6 +30,9 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "webhooks:manage": Role.USER,
         "schedules:read": Role.USER,
         "schedules:write": Role.USER,
+        "connections:read": Role.USER,
+        "connections:manage": Role.USER,
+        "connections:tend": Role.OPERATOR,
         "channels:read": Role.USER,
         "channels:write": Role.USER,
         "videos:read": Role.USER,
@@ -52,7 +55,13 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
 
 # A key that leaked must not be able to make more keys, or to change who its owner is.
 NOT_FOR_API_KEYS = frozenset(
-    {"account:write", "api_keys:manage", "users:admin", "listeners:compare"}
+    {
+        "account:write",
+        "api_keys:manage",
+        "connections:manage",  # a connected account may be one that signs in
+        "users:admin",
+        "listeners:compare",
+    }
 )
 
 _RANK = tuple(Role)

@@ -88,3 +88,19 @@ class Board(Protocol):
 
     def keep(self, job_ids: Sequence[UUID]) -> None:
         """Keep what is shown of running jobs from expiring."""
+
+
+class Copies(Protocol):
+    """Where sealed copies of what the ledger keeps stand for a while. It never raises."""
+
+    def read(self, kind: str, name: str) -> bytes | None:
+        """The copy, if there is one."""
+
+    def fill(self, kind: str, name: str, value: bytes, *, ttl_s: float) -> None:
+        """Put a copy where none is, and where none was dropped a moment ago."""
+
+    def put(self, kind: str, name: str, value: bytes, *, ttl_s: float) -> None:
+        """Put a copy in place of another, by whoever just changed what it is of."""
+
+    def drop(self, kind: str, name: str) -> None:
+        """Remove a copy; those who read what it was of before do not put it back."""

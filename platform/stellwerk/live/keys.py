@@ -34,3 +34,8 @@ def session(session_id: UUID | str) -> str:
 def api_key(key_hash: str) -> str:
     """String: the cached user of an API key, JSON."""
     return f"{PREFIX}:api-key:{{{key_hash}}}"
+
+
+def copy(kind: str, name: str) -> str:
+    """String: a sealed copy of something in the ledger, or `-`."""
+    return f"{PREFIX}:copy:{kind}:{{{name}}}"

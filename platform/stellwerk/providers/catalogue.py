@@ -1,10 +1,12 @@
 """The outside services of one process, each behind its protocol; `bootstrap` fills it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.images.protocol import Illustrator
 from stellwerk.providers.mail.protocol import Mailer
+from stellwerk.providers.oauth.protocol import AuthorizationServer
 from stellwerk.providers.outbound.client import OutboundClient
 from stellwerk.providers.script.protocol import ScriptRequest, ScriptWriter
 from stellwerk.providers.voice.protocol import Voice
@@ -20,6 +22,7 @@ class Providers:
     images: Illustrator
     mail: Mailer
     outbound: OutboundClient
+    oauth: Mapping[str, AuthorizationServer]  # by the name in routes; those that are set up
 
     def refuse_script(self, request: ScriptRequest) -> None:
         """Raise InvalidInput for a script that cannot be written, or that nobody here speaks."""

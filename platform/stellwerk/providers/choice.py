@@ -1,7 +1,8 @@
-"""Builds the providers that the settings name. SDKs of extras are imported only when chosen."""
-# ruff: noqa: PLC0415  imports of extras stand where the extra is chosen
+"""Builds the providers that the settings name. Their SDKs are imported only when chosen."""
+# ruff: noqa: PLC0415  imports of SDKs stand where a provider is chosen
 
 import ssl
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import certifi
@@ -27,6 +28,7 @@ from stellwerk.providers.mail.conversation import SmtpServer
 from stellwerk.providers.mail.local import LocalMailer
 from stellwerk.providers.mail.protocol import Mailer
 from stellwerk.providers.mail.smtp import SmtpMailer
+from stellwerk.providers.oauth.protocol import AuthorizationServer
 from stellwerk.providers.outbound.addresses import AddressRules
 from stellwerk.providers.outbound.client import OutboundClient
 from stellwerk.providers.outbound.targets import TargetRules
@@ -55,6 +57,7 @@ def choose_providers(settings: Settings) -> Providers:
         images=_illustrator(settings),
         mail=_mailer(settings),
         outbound=_outbound(settings),
+        oauth=_authorization_servers(settings),
     )
 
 
@@ -157,6 +160,34 @@ def _outbound(settings: Settings) -> OutboundClient:
         ),
         ca_file=settings.outbound_ca_file,
     )
+
+
+def _authorization_servers(settings: Settings) -> Mapping[str, AuthorizationServer]:
+    found: dict[str, AuthorizationServer] = {}
+    if settings.google_client_id:
+        found["google"] = _google(settings)
+    if settings.nextcloud_url:
+        found["nextcloud"] = _nextcloud(settings)
+    return found
+
+
+def _google(settings: Settings) -> AuthorizationServer:
+    from stellwerk.providers.oauth.client import Registration
+    from stellwerk.providers.oauth.google import Google
+
+    secret = _key(settings.google_client_secret, "GOOGLE_CLIENT_SECRET")
+    client_id, timeout_s = settings.google_client_id, settings.oauth_timeout_s
+    return Google(Registration("Google", client_id, secret, timeout_s), settings.google_base_url)
+
+
+def _nextcloud(settings: Settings) -> AuthorizationServer:
+    from stellwerk.providers.oauth.client import Registration
+    from stellwerk.providers.oauth.nextcloud import Nextcloud
+
+    secret = _key(settings.nextcloud_client_secret, "NEXTCLOUD_CLIENT_SECRET")
+    client_id, timeout_s = settings.nextcloud_client_id, settings.oauth_timeout_s
+    registration = Registration("Nextcloud", client_id, secret, timeout_s)
+    return Nextcloud(registration, settings.nextcloud_url)
 
 
 def _key(secret: SecretStr, name: str) -> str:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stellwerk.choices import Mode
 from stellwerk.errors import ConfigurationError
+from stellwerk.settings.connections import Connections
 from stellwerk.settings.engine import Engine
 from stellwerk.settings.installation import Installation
 from stellwerk.settings.mail import Mail
@@ -24,10 +25,11 @@ from stellwerk.settings.outside import Outside
 from stellwerk.settings.people import People
 from stellwerk.settings.studio import Studio
 
-SECTIONS = (Installation, Engine, People, Outside, Mail, Studio)  # in the order of the documents
+# In the order of the documents.
+SECTIONS = (Installation, Engine, People, Outside, Mail, Studio, Connections)
 
 
-class Settings(Studio, Mail, Outside, People, Engine, Installation, BaseSettings):
+class Settings(Connections, Studio, Mail, Outside, People, Engine, Installation, BaseSettings):
     """The typed settings; every field's comment gives its unit where the name does not."""
 
     model_config = SettingsConfigDict(

@@ -1,0 +1,1 @@
+"""Connecting accounts of other services, and signing in with one."""

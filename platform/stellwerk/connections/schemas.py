@@ -1,0 +1,71 @@
+"""What clients send and get about connections."""
+
+from marshmallow import Schema, fields, validate
+
+from stellwerk.connections.model import ConnectionStatus
+from stellwerk.fields import Moment, PlainString
+
+_WORD = validate.Length(1, 40)
+
+
+class ChannelWishBody(Schema):
+    """How to go on once the provider has answered."""
+
+    return_url = PlainString(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, 2048),
+        metadata={"description": "Where the browser is sent then; the operator lists such URLs."},
+    )
+
+
+class WishBody(ChannelWishBody):
+    """What to connect an account for."""
+
+    access = fields.List(
+        PlainString(validate=_WORD),
+        load_default=list,
+        validate=validate.Length(max=20),
+        metadata={"description": "For Google: mail, calendar, contacts, tasks, sheets, youtube."},
+    )
+
+
+class BegunSchema(Schema):
+    """Send the browser that got this answer's cookie to `authorization_url`.
+
+    Or open `start_url`, once, in any other browser.
+    """
+
+    authorization_url = fields.String(required=True)
+    start_url = fields.String(required=True)
+    expires_in = fields.Integer(required=True)
+
+
+class ConnectionSchema(Schema):
+    """A connected account; its tokens are shown to nobody."""
+
+    id = fields.UUID(required=True)
+    provider = fields.String(required=True)
+    channel_id = fields.Integer(required=True, allow_none=True)
+    account_id = fields.String(required=True)
+    account_email = fields.String(required=True, allow_none=True)
+    access = fields.List(fields.String(), required=True)
+    scopes = fields.List(fields.String(), required=True)
+    status = fields.Enum(ConnectionStatus, by_value=True, required=True)
+    connected_at = Moment(required=True)
+    last_refreshed_at = Moment(required=True, allow_none=True)
+
+
+class TicketQuery(Schema):
+    """What `start_url` carries."""
+
+    ticket = PlainString(required=True, validate=validate.Length(1, 128))
+
+
+class CallbackQuery(Schema):
+    """What a provider sends a browser back with; other parameters of its own do no harm."""
+
+    state = PlainString(load_default="", validate=validate.Length(max=128))
+    code = PlainString(load_default="", validate=validate.Length(max=2048))
+    error = PlainString(load_default="", validate=validate.Length(max=200))
+    iss = PlainString(load_default="", validate=validate.Length(max=2048))
