@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import utc_now
 from stellwerk.errors import NotAuthenticated
+from stellwerk.identity import api_keys
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.caller import Caller, by_key, realtime, scraper, signed_in
-from stellwerk.identity.service import revoke_key
 from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.identity.tokens import KEY_PREFIX, Claims, Tokens, expired, key_hash
 from stellwerk.live import keys
@@ -93,7 +93,7 @@ class Credentials:
 
     def end_key(self, user_id: int, key_id: UUID) -> None:
         """Revoke a user's key likewise; raises NotFound."""
-        self.live.end_keys([revoke_key(self._sessions, user_id, key_id)])
+        self.live.end_keys([api_keys.revoke(self._sessions, user_id, key_id)])
 
     def _with_key(self, proof: KeyProof) -> Caller:
         copy = self.live.read_key(proof.key_hash)

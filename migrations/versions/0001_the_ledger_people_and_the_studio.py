@@ -132,12 +132,22 @@ def upgrade() -> None:
         ),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_used_from", sa.String(length=45), nullable=True),
+        sa.Column("replaced_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("replaced_by", sa.Uuid(), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_api_keys_user_id_users"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
         sa.UniqueConstraint("key_hash", name=op.f("uq_api_keys_key_hash")),
+    )
+    op.create_index(
+        "ix_api_keys_replaced",
+        "api_keys",
+        ["replaced_at"],
+        unique=False,
+        postgresql_where=sa.text("replaced_at IS NOT NULL"),
     )
     op.create_index(
         "ix_api_keys_revoked",
@@ -147,6 +157,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("revoked_at IS NOT NULL"),
     )
     op.create_index("ix_api_keys_user", "api_keys", ["user_id"], unique=False)
+    op.create_index(
+        "uq_api_keys_name",
+        "api_keys",
+        ["user_id", "name"],
+        unique=True,
+        postgresql_where=sa.text("revoked_at IS NULL AND replaced_at IS NULL"),
+    )
     op.create_table(
         "audit_subject_keys",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1357,11 +1374,21 @@ def downgrade() -> None:
         postgresql_where=sa.text("name IS NOT NULL"),
     )
     op.drop_table("audit_subject_keys")
+    op.drop_index(
+        "uq_api_keys_name",
+        table_name="api_keys",
+        postgresql_where=sa.text("revoked_at IS NULL AND replaced_at IS NULL"),
+    )
     op.drop_index("ix_api_keys_user", table_name="api_keys")
     op.drop_index(
         "ix_api_keys_revoked",
         table_name="api_keys",
         postgresql_where=sa.text("revoked_at IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_api_keys_replaced",
+        table_name="api_keys",
+        postgresql_where=sa.text("replaced_at IS NOT NULL"),
     )
     op.drop_table("api_keys")
     op.drop_index("uq_users_username", table_name="users")

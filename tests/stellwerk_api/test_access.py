@@ -29,6 +29,8 @@ ANOTHERS: dict[str, tuple[int, Any]] = {
     "jobs.artifacts": (404, None),
     "jobs.artifact": (404, None),
     "api_keys.revoke": (404, None),
+    "api_keys.show": (404, None),
+    "api_keys.rotate": (404, {}),
     "webhook_endpoints.show": (404, None),
     "webhook_endpoints.change": (404, {"active": False}),
     "webhook_endpoints.delete": (404, None),

@@ -45,7 +45,7 @@ class ApiUser:
 
     def with_key(self, **body: Any) -> "ApiUser":
         """The same person, using a new API key."""
-        answer = self.post("/api-keys", {"name": "test", **body})
+        answer = self.post("/api-keys", {"name": f"test {token_hex(4)}", **body})
         assert answer.status_code == 201, answer.text
         bearer = {"Authorization": f"Bearer {answer.get_json()['key']}"}
         return ApiUser(self.client, bearer, {**self.user, "key_id": answer.get_json()["id"]})

@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from stellwerk.clock import utc_now
 from stellwerk.fields import Instant, Pattern
+from stellwerk.identity.api_keys import OVERLAP_H, OVERLAP_MAX_H
 from stellwerk_api.pagination import page_schema
 
 _SCOPE = Pattern(
@@ -28,8 +29,26 @@ class KeyBody(Schema):
 
     @validates("expires_at")
     def _in_future(self, value: datetime | None, **_: Any) -> None:
-        if value is not None and value <= utc_now():
-            raise ValidationError("Lies in the past.")
+        _refuse_past(value)
+
+
+class RotationBody(Schema):
+    """How long the old key goes on working, and how long the new one works."""
+
+    overlap_h = fields.Float(
+        load_default=OVERLAP_H,
+        validate=validate.Range(0, OVERLAP_MAX_H),
+        metadata={"description": "Hours; 0: the old key is worth nothing from now on."},
+    )
+    expires_at = Instant(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "null: it works for as long as the old one was made for."},
+    )
+
+    @validates("expires_at")
+    def _in_future(self, value: datetime | None, **_: Any) -> None:
+        _refuse_past(value)
 
 
 class KeySchema(Schema):
@@ -44,12 +63,30 @@ class KeySchema(Schema):
     last_used_at = fields.AwareDateTime(
         required=True, allow_none=True, metadata={"description": "To the minute."}
     )
+    last_used_from = fields.String(
+        required=True, allow_none=True, metadata={"description": "The address of that request."}
+    )
+    replaced_at = fields.AwareDateTime(required=True, allow_none=True)
+    replaced_by = fields.UUID(
+        required=True, allow_none=True, metadata={"description": "The key that it was rotated to."}
+    )
 
 
 class NewKeySchema(KeySchema):
     """A key just made: the only time its text is shown."""
 
     key = fields.String(required=True)
+
+
+class RotatedKeySchema(NewKeySchema):
+    """The new key, with its text, and the one that it replaces."""
+
+    previous = fields.Nested(KeySchema, required=True)
+
+
+def _refuse_past(value: datetime | None) -> None:
+    if value is not None and value <= utc_now():
+        raise ValidationError("Lies in the past.")
 
 
 KeyPage = page_schema(KeySchema)

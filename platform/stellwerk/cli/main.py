@@ -61,6 +61,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "schedules": ("schedules", "List, make and change schedules."),
         "audit": ("audit", "Read the record, and prove that it is whole."),
         "mail": ("mail", "Read the mails that are kept while no mail server is set."),
+        "api-keys": ("api_keys", "List, make, rotate and revoke your API keys."),
         "admin": ("admin", "Make and change administrators."),
         "completion": ("completion", "Print the completion script of a shell."),
     }

@@ -62,13 +62,23 @@ class ApiKey(Base):
     """A key for programs: only its SHA-256 is kept (it is random), its prefix stays visible.
 
     `scopes` holds operation names or patterns (`videos.*`), `read` and `write`; empty: everything
-    its owner may do.
+    its owner may do. A key that was replaced works until it expires.
     """
 
     __tablename__ = "api_keys"
     __table_args__ = (
         Index("ix_api_keys_user", "user_id"),
         Index("ix_api_keys_revoked", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
+        Index(
+            "ix_api_keys_replaced", "replaced_at", postgresql_where=text("replaced_at IS NOT NULL")
+        ),
+        Index(
+            "uq_api_keys_name",
+            "user_id",
+            "name",
+            unique=True,
+            postgresql_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
+        ),
     )
 
     id: Mapped[Uuid] = mapped_column(primary_key=True)
@@ -80,4 +90,7 @@ class ApiKey(Base):
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[Timestamp | None]
     last_used_at: Mapped[Timestamp | None]
+    last_used_from: Mapped[str | None] = mapped_column(String(45))  # an address
+    replaced_at: Mapped[Timestamp | None]
+    replaced_by: Mapped[Uuid | None]
     revoked_at: Mapped[Timestamp | None]

@@ -1,12 +1,11 @@
-"""The rules of accounts: registering, signing in and out, API keys, admins."""
+"""The rules of accounts: registering, signing in and out, admins."""
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select
@@ -14,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from stellwerk.clock import new_id, utc_now
+from stellwerk.clock import utc_now
 from stellwerk.db.engine import Sessions
 from stellwerk.errors import (
     Conflict,
@@ -27,13 +26,12 @@ from stellwerk.errors import (
 )
 from stellwerk.identity import passwords
 from stellwerk.identity import sessions as ledger
-from stellwerk.identity.model import ApiKey, User
+from stellwerk.identity.model import User
 from stellwerk.identity.permissions import Role
-from stellwerk.identity.tokens import VISIBLE_LETTERS, Tokens, key_hash, new_key
+from stellwerk.identity.tokens import Tokens
 
 PASSWORD_MIN = 10  # characters
 PASSWORD_MAX = 200
-KEYS_MAX = 50  # live keys of one user
 
 _USERNAME_LETTERS = 40  # kept of the address; the rest of 64 is for the suffix
 
@@ -112,51 +110,6 @@ def change_profile(sessions: Sessions, user_id: int, fields: Mapping[str, Any]) 
             return user
     except IntegrityError as exc:
         raise Conflict("The username is taken.", details={"field": "username"}) from exc
-
-
-def create_key(
-    sessions: Sessions,
-    user_id: int,
-    *,
-    name: str,
-    scopes: Sequence[str],
-    expires_at: datetime | None,
-) -> tuple[ApiKey, str]:
-    """A new API key and its text, which is nowhere kept; raises Conflict at 50 live keys."""
-    text = new_key()
-    key = ApiKey(
-        id=new_id(),
-        user_id=user_id,
-        name=name,
-        prefix=text[:VISIBLE_LETTERS],
-        key_hash=key_hash(text),
-        scopes=list(scopes),
-        expires_at=expires_at,
-    )
-    with sessions.begin() as session:
-        session.get_one(User, user_id, with_for_update=True)
-        if len(list_keys(session, user_id)) >= KEYS_MAX:
-            raise Conflict(f"You have {KEYS_MAX} API keys. Revoke one first.")
-        session.add(key)
-        session.flush()
-        session.refresh(key)
-    return key, text
-
-
-def list_keys(session: Session, user_id: int) -> Sequence[ApiKey]:
-    """A user's keys that were not revoked, newest first."""
-    query = select(ApiKey).where(ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
-    return session.scalars(query.order_by(ApiKey.id.desc())).all()
-
-
-def revoke_key(sessions: Sessions, user_id: int, key_id: UUID) -> str:
-    """End a key and return its hash; raises NotFound where the user has no such key."""
-    with sessions.begin() as session:
-        key = session.get(ApiKey, key_id)
-        if key is None or key.user_id != user_id:
-            raise NotFound(f"There is no API key {key_id}.")
-        key.revoked_at = key.revoked_at or utc_now()
-        return key.key_hash
 
 
 def create_admin(sessions: Sessions, email: str, password: str, *, promote: bool = False) -> int:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text, union_all, update
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.origin import present
 from stellwerk.clock import lowest_id_since, new_id
 from stellwerk.identity.model import ApiKey, User, UserSession
 
@@ -108,15 +109,16 @@ def key_standing(session: Session, hashed: str) -> KeyStanding | None:
 
 
 def keys_changed(session: Session, *, within: timedelta) -> Sequence[str]:
-    """Hashes of keys that were revoked lately, or whose user's account was changed since."""
+    """Hashes of keys that were revoked or replaced lately, or whose user was changed since."""
     since = func.now() - within
     revoked = select(ApiKey.key_hash).where(ApiKey.revoked_at > since)
+    replaced = select(ApiKey.key_hash).where(ApiKey.replaced_at > since)
     of_changed = (
         select(ApiKey.key_hash)
         .join(User, User.id == ApiKey.user_id)
         .where(User.updated_at > since, User.updated_at > ApiKey.created_at)
     )
-    return session.scalars(union_all(revoked, of_changed)).all()
+    return session.scalars(union_all(revoked, replaced, of_changed)).all()
 
 
 def _note_use(session: Session, key: ApiKey) -> None:
@@ -125,6 +127,6 @@ def _note_use(session: Session, key: ApiKey) -> None:
     session.execute(
         update(ApiKey)
         .where(ApiKey.id == key.id, stale)
-        .values(last_used_at=func.now())
+        .values(last_used_at=func.now(), last_used_from=present().address[:45] or None)
         .execution_options(synchronize_session=False)
     )

@@ -1,10 +1,13 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from api import UNKNOWN_ID, ApiUser, error_of
 from embedded import wait_until
 from stellwerk.bootstrap import Platform
+from stellwerk.identity import api_keys
 from stellwerk.identity.model import ApiKey, User
 from stellwerk.identity.sessions import key_standing
 from stellwerk.identity.tokens import key_hash
@@ -129,6 +132,119 @@ def test_an_unknown_key_cannot_be_revoked(ada: ApiUser) -> None:
 
 
 def test_a_user_has_at_most_fifty_keys(ada: ApiUser) -> None:
-    for _ in range(50):
-        assert ada.post("/api-keys", {"name": "one of many"}).status_code == 201
+    for number in range(50):
+        assert ada.post("/api-keys", {"name": f"one of many {number}"}).status_code == 201
     error_of(ada.post("/api-keys", {"name": "one too many"}), 409)
+
+
+def rotated(user: ApiUser, key: ApiUser, **body: object) -> tuple[dict[str, Any], ApiUser]:
+    answer = user.post(f"/api-keys/{key.user['key_id']}/rotate", body)
+    assert answer.status_code == 201, answer.text
+    said: dict[str, Any] = answer.get_json()
+    bearer = {"Authorization": f"Bearer {said['key']}"}
+    return said, ApiUser(user.client, bearer, {**user.user, "key_id": said["id"]})
+
+
+def test_a_rotated_key_and_its_successor_both_work_for_a_while(ada: ApiUser) -> None:
+    old = ada.with_key(name="import", scopes=["read"])
+    assert old.get("/jobs").status_code == 200
+    said, new = rotated(ada, old, overlap_h=1)
+    assert (said["name"], said["scopes"], said["expires_at"]) == ("import", ["read"], None)
+    assert said["previous"]["replaced_by"] == said["id"]
+    until = datetime.fromisoformat(said["previous"]["expires_at"]) - datetime.now(UTC)
+    assert timedelta(minutes=59) < until <= timedelta(hours=1)
+    assert old.get("/jobs").status_code == 200
+    assert new.get("/jobs").status_code == 200
+    assert new.post("/jobs", {"operation": "diagnostics.echo"}).status_code == 403
+    assert [key["id"] for key in ada.get("/api-keys").get_json()["items"]] == [
+        new.user["key_id"],
+        old.user["key_id"],
+    ]
+
+
+def test_a_replaced_key_ends_with_the_overlap_though_redis_has_a_copy(ada: ApiUser) -> None:
+    old = ada.with_key()
+    assert old.get("/jobs").status_code == 200
+    _, new = rotated(ada, old, overlap_h=2 / 3600)
+    assert old.get("/jobs").status_code == 200
+    wait_until(lambda: old.get("/jobs").status_code == 401, timeout_s=10)
+    assert new.get("/jobs").status_code == 200
+    assert len(ada.get("/api-keys").get_json()["items"]) == 1
+
+
+def test_without_an_overlap_the_old_key_is_worth_nothing_at_once(
+    platform: Platform, ada: ApiUser
+) -> None:
+    old = ada.with_key()
+    assert old.get("/jobs").status_code == 200
+    rotated(ada, old, overlap_h=0)
+    error_of(old.get("/jobs"), 401)
+    platform.live_client.redis.flushdb()
+    error_of(old.get("/jobs"), 401)
+
+
+def test_a_rotation_that_redis_did_not_hear_of_is_swept(platform: Platform, ada: ApiUser) -> None:
+    old = ada.with_key()
+    assert old.get("/jobs").status_code == 200
+    api_keys.rotate(
+        platform.runtime.sessions, int(ada.user["id"]), UUID(str(old.user["key_id"])), overlap_h=0
+    )
+    wait_until(lambda: old.get("/jobs").status_code == 401, timeout_s=10)
+
+
+def test_a_new_key_works_for_as_long_as_the_old_one_was_made_for(ada: ApiUser) -> None:
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    old = ada.with_key(expires_at=in_an_hour.isoformat())
+    said, _ = rotated(ada, old, overlap_h=24)
+    lives = datetime.fromisoformat(said["expires_at"]) - datetime.fromisoformat(said["created_at"])
+    assert abs(lives - timedelta(hours=1)) < timedelta(seconds=30)
+    kept = datetime.fromisoformat(said["previous"]["expires_at"])
+    assert abs(kept - in_an_hour) < timedelta(seconds=1)
+
+
+def test_a_key_is_rotated_once(ada: ApiUser) -> None:
+    old = ada.with_key()
+    _, new = rotated(ada, old)
+    path = f"/api-keys/{old.user['key_id']}/rotate"
+    error_of(ada.post(path, {}), 409)
+    error_of(ada.post(path, {"overlap_h": 1000}), 422)
+    assert ada.send("DELETE", f"/api-keys/{new.user['key_id']}").status_code == 204
+    error_of(ada.post(f"/api-keys/{new.user['key_id']}/rotate", {}), 404)
+
+
+def test_names_are_unique_among_ones_own_keys(ada: ApiUser, bob: ApiUser) -> None:
+    key = ada.with_key(name="import")
+    refused = error_of(ada.post("/api-keys", {"name": "import"}), 409)
+    assert refused["details"] == {"field": "name"}
+    assert bob.post("/api-keys", {"name": "import"}).status_code == 201
+    assert ada.send("DELETE", f"/api-keys/{key.user['key_id']}").status_code == 204
+    assert ada.post("/api-keys", {"name": "import"}).status_code == 201
+
+
+def test_a_key_tells_when_and_from_where_it_was_used(ada: ApiUser) -> None:
+    key = ada.with_key()
+    path = f"/api-keys/{key.user['key_id']}"
+    shown = ada.get(path).get_json()
+    assert (shown["last_used_at"], shown["last_used_from"]) == (None, None)
+    assert key.get("/jobs").status_code == 200
+    shown = ada.get(path).get_json()
+    assert shown["last_used_at"]
+    assert shown["last_used_from"] == "127.0.0.1"
+
+
+def test_what_becomes_of_keys_is_on_record(ada: ApiUser, admin: ApiUser) -> None:
+    key = ada.with_key(name="import", scopes=["read"])
+    said, new = rotated(ada, key)
+    assert ada.send("DELETE", f"/api-keys/{new.user['key_id']}").status_code == 204
+    assert ada.send("DELETE", f"/api-keys/{new.user['key_id']}").status_code == 204
+    entries = admin.get(f"/audit?subject={ada.user['id']}").get_json()["items"]
+    of_keys = [entry for entry in entries if entry["action"].startswith("api_key.")]
+    assert [entry["action"] for entry in of_keys] == [
+        "api_key.revoked",
+        "api_key.rotated",
+        "api_key.created",
+    ]
+    assert of_keys[1]["target"] == f"api_key:{key.user['key_id']}"
+    assert of_keys[1]["details"]["replaced_by"] == said["id"]
+    assert of_keys[2]["details"]["scopes"] == ["read"]
+    assert all(said["key"] not in str(entry) for entry in entries)

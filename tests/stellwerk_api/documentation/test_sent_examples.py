@@ -202,7 +202,12 @@ def a_callback(stage: Stage) -> dict[str, Any]:
     return {"delivery_id": delivery["id"]}
 
 
+def a_key(stage: Stage) -> Mapping[str, Any]:
+    return stage.ada.with_key().user
+
+
 PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
+    "POST /api-keys/{key_id}/rotate": a_key,
     "PATCH /channels/{channel_id}": a_channel,
     "GET /jobs/{job_id}": a_job,
     "POST /jobs/{job_id}/cancel": a_job,
