@@ -25,6 +25,7 @@ PUBLIC = frozenset(
         "accounts.login",
         "connections.start",
         "connections.callback",
+        "accounts.refresh",
         "system.index",
         "system.status",
         "system.health",

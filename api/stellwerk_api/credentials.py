@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -11,7 +12,6 @@ from flask import Request
 from sqlalchemy.orm import Session
 
 from stellwerk.bootstrap import Platform
-from stellwerk.clock import utc_now
 from stellwerk.errors import NotAuthenticated
 from stellwerk.identity import api_keys
 from stellwerk.identity import sessions as ledger
@@ -23,7 +23,7 @@ from stellwerk.live.sessions import KEY_COPY_S, Copy, LiveSessions
 
 REMEMBERED_S = 30.0
 REMEMBERED_TOKENS = 10_000
-CLOCK_MARGIN_S = 120.0  # our clock may differ from that of whoever made a session's id
+SLOWEST_READER_S = 120.0  # after reading what stood then, a copy is put at the latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,18 @@ class TokenProof:
         found = copy.standing if copy.is_swept else None
         if found is None or found.user_id != self.claims.user_id:
             return None
-        return signed_in(found.user_id, found.role, self.claims.session_id)
+        return self.of(found)
+
+    def of(self, standing: Standing) -> Caller:
+        """The caller, once the session is known to stand."""
+        claims = self.claims
+        return signed_in(
+            standing.user_id,
+            standing.role,
+            claims.session_id,
+            audience=claims.audience,
+            ends_at=claims.expires_at,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,7 @@ class Credentials:
         self._sessions = platform.runtime.sessions
         self._scrape_token = settings.scrape_token.get_secret_value()
         self._realtime_token = settings.realtime_token.get_secret_value()
-        self._token_ttl_s = settings.access_token_ttl_s
+        self._copied_for_s = settings.session_cache_s
 
     def caller(self, request: Request) -> Caller:
         """Who it is; raises NotAuthenticated."""
@@ -84,6 +95,11 @@ class Credentials:
             hashed = key_hash(given)
             return KeyProof(hashed, keys.api_key(hashed))
         return self._verified.proof(given)
+
+    def forget(self, session_ids: Sequence[UUID], key_hashes: Sequence[str] = ()) -> None:
+        """Tell every process that these have ended in Postgres."""
+        self.live.end(session_ids)
+        self.live.end_keys(key_hashes)
 
     def end_session(self, session_id: UUID) -> None:
         """Sign out: in Postgres first, then its copy in Redis."""
@@ -119,7 +135,7 @@ class Credentials:
             standing = self._standing(claims.session_id, copy)
         if standing is None or standing.user_id != claims.user_id:
             raise NotAuthenticated("The session has ended. Sign in again.")
-        return signed_in(standing.user_id, standing.role, claims.session_id)
+        return proof.of(standing)
 
     def _standing(self, session_id: UUID, copy: Copy) -> Standing | None:
         with self._sessions() as session:
@@ -133,9 +149,9 @@ class Credentials:
         """Mark what ended lately, so that copies can be believed again for a moment."""
         if copy.is_swept or not copy.is_reachable:
             return
-        started_after = utc_now() - timedelta(seconds=self._token_ttl_s + CLOCK_MARGIN_S)
-        ended = ledger.ended_of(session, started_after=started_after)
-        within = timedelta(seconds=KEY_COPY_S + CLOCK_MARGIN_S)
+        within = timedelta(seconds=self._copied_for_s + SLOWEST_READER_S)
+        ended = ledger.ended_lately(session, within=within)
+        within = timedelta(seconds=KEY_COPY_S + SLOWEST_READER_S)
         self.live.sweep(ended, ledger.keys_changed(session, within=within))
 
 

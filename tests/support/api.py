@@ -21,6 +21,7 @@ class ApiUser:
     client: FlaskClient
     credentials: Mapping[str, str] = field(default_factory=dict)
     user: Mapping[str, Any] = field(default_factory=dict)
+    refresh_token: str = ""
 
     def get(self, path: str, **arguments: Any) -> TestResponse:
         """GET, below /api/v1."""
@@ -69,12 +70,24 @@ def signed_up(client: FlaskClient, **fields: str) -> ApiUser:
     return signed_in(client, body["email"], body["password"])
 
 
-def signed_in(client: FlaskClient, email: str, password: str = PASSWORD) -> ApiUser:
+def signed_in(client: FlaskClient, email: str, password: str = PASSWORD, **fields: str) -> ApiUser:
     """Somebody who has an account."""
-    answer = ApiUser(client).post("/auth/login", {"email": email, "password": password})
+    body = {"email": email, "password": password, **fields}
+    return with_tokens(client, ApiUser(client).post("/auth/login", body))
+
+
+def renewed(user: ApiUser) -> ApiUser:
+    """The same person with the next tokens of their session."""
+    answer = ApiUser(user.client).post("/auth/refresh", {"refresh_token": user.refresh_token})
+    return with_tokens(user.client, answer)
+
+
+def with_tokens(client: FlaskClient, answer: TestResponse) -> ApiUser:
+    """Whoever this answer signs in."""
     assert answer.status_code == 200, answer.text
     said = answer.get_json()
-    return ApiUser(client, {"Authorization": f"Bearer {said['access_token']}"}, said["user"])
+    bearer = {"Authorization": f"Bearer {said['access_token']}"}
+    return ApiUser(client, bearer, said["user"], said["refresh_token"])
 
 
 def error_of(answer: TestResponse, status: int) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Response
 
-from stellwerk.choices import Mode
 from stellwerk.clock import rfc3339
-from stellwerk.identity import queries, service
+from stellwerk.errors import NotAuthenticated
+from stellwerk.identity import queries, service, signing_in
 from stellwerk.identity.model import User
-from stellwerk.identity.service import LoginRules
+from stellwerk.identity.signing_in import SignIn
 from stellwerk_api.auth import caller, credentials
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import json_answer
@@ -36,25 +36,26 @@ def own_profile() -> Response:
 
 def signed_in(body: Mapping[str, Any]) -> Response:
     """A new session."""
-    here = platform()
-    started = service.login(
-        here.runtime.sessions,
-        credentials().tokens,
-        email=body["email"],
-        password=body["password"],
-        rules=LoginRules(here.settings.access_token_ttl_s, _unverified_may_sign_in()),
-    )
+    return _tokens(signing_in.login(platform().runtime, credentials().tokens, **body))
+
+
+def renewed(refresh_token: str) -> Response:
+    """The session's next tokens; one whose token comes back a second time ends here."""
+    found = signing_in.renew(platform().runtime, credentials().tokens, refresh_token)
+    if found.ended:
+        credentials().forget([found.ended])
+    if found.renewed is None:
+        raise NotAuthenticated("The refresh token is not valid, or not any more. Sign in again.")
+    return _tokens(found.renewed)
+
+
+def _tokens(started: SignIn) -> Response:
     return json_answer(
         {
             "access_token": started.access_token,
+            "refresh_token": started.refresh_token,
             "token_type": "bearer",
             "expires_in": started.expires_in,
             "user": profile(started.user),
         }
     )
-
-
-def _unverified_may_sign_in() -> bool:
-    settings = platform().settings
-    allowed = settings.allow_unverified_login
-    return settings.mode is Mode.DEVELOPMENT if allowed is None else allowed

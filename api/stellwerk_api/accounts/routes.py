@@ -8,11 +8,12 @@ from flask import Response
 from stellwerk.errors import NotPermitted
 from stellwerk.identity import service
 from stellwerk.jobs.queries import API
-from stellwerk_api.accounts.profiles import own_profile, signed_in
+from stellwerk_api.accounts.profiles import own_profile, renewed, signed_in
 from stellwerk_api.accounts.schemas import (
     LoginAnswer,
     LoginBody,
     ProfileBody,
+    RefreshBody,
     RegisterAnswer,
     RegisterBody,
     UserSchema,
@@ -45,6 +46,19 @@ def register(body: Mapping[str, Any]) -> Response:
 def login(body: Mapping[str, Any]) -> Response:
     """Sign in; the access token goes into `Authorization: Bearer`."""
     return signed_in(body)
+
+
+@accounts.post("/auth/refresh")
+@accounts.body(RefreshBody, example={"refresh_token": f"swr_{'0' * 64}"})
+@accounts.answers(200, LoginAnswer)
+@accounts.raises(401)
+def refresh(body: Mapping[str, Any]) -> Response:
+    """Renew the session: every refresh token is good for one renewal.
+
+    One that comes back ends its session, unless it is the same request once more: within some
+    seconds, and before the answer to the first was used, it is answered alike.
+    """
+    return renewed(body["refresh_token"])
 
 
 @accounts.post("/auth/logout")

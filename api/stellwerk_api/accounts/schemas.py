@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from stellwerk.fields import Pattern
-from stellwerk.identity.permissions import Role
+from stellwerk.identity.permissions import Audience, Role
 from stellwerk.identity.service import PASSWORD_MAX, PASSWORD_MIN
 
 _EMAIL = validate.Length(3, 254)
@@ -32,6 +32,18 @@ class LoginBody(Schema):
     password = fields.String(
         required=True, load_only=True, validate=validate.Length(1, PASSWORD_MAX)
     )
+    audience = fields.Enum(
+        Audience,
+        by_value=True,
+        load_default=Audience.API,
+        metadata={"description": "`telephony`: tokens that may place calls, and end sooner."},
+    )
+
+
+class RefreshBody(Schema):
+    """Who goes on."""
+
+    refresh_token = fields.String(required=True, load_only=True, validate=validate.Length(1, 200))
 
 
 class ProfileBody(Schema):
@@ -67,9 +79,12 @@ class UserSchema(Schema):
 
 
 class LoginAnswer(Schema):
-    """A session; `expires_in` in seconds."""
+    """A session; `expires_in` in seconds, of the access token."""
 
     access_token = fields.String(required=True)
+    refresh_token = fields.String(
+        required=True, metadata={"description": "Good for one POST to /auth/refresh."}
+    )
     token_type = fields.String(required=True, validate=validate.Equal("bearer"))
     expires_in = fields.Integer(required=True)
     user = fields.Nested(UserSchema, required=True)

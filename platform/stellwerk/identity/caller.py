@@ -5,7 +5,14 @@ from fnmatch import fnmatchcase
 from uuid import UUID
 
 from stellwerk.errors import NotPermitted
-from stellwerk.identity.permissions import NOT_FOR_API_KEYS, Role, permissions_of
+from stellwerk.identity.permissions import (
+    AUDIENCE_OF,
+    NOT_FOR_API_KEYS,
+    Audience,
+    Role,
+    permissions_for,
+    permissions_of,
+)
 
 READ = "read"
 WRITE = "write"
@@ -16,7 +23,8 @@ class Caller:
     """A signed-in person or one of their keys.
 
     `scopes` narrow a key: `read`, `write`, and patterns of operation names; empty: everything
-    its permissions allow.
+    its permissions allow. `token_ends_at`: when a session's access token ends, in seconds since
+    1970.
     """
 
     user_id: int
@@ -25,17 +33,22 @@ class Caller:
     session_id: UUID | None = None
     key_id: UUID | None = None
     scopes: tuple[str, ...] = ()
+    token_ends_at: float | None = None
 
     def may(self, permission: str) -> bool:
         """Whether the permission is held."""
         return permission in self.permissions
 
     def require(self, permission: str) -> None:
-        """Raise NotPermitted, naming the permission that is missing."""
-        if not self.may(permission):
-            raise NotPermitted(
-                f"This needs the permission {permission}.", details={"permission": permission}
-            )
+        """Raise NotPermitted, naming the permission that is missing, or its audience."""
+        if self.may(permission):
+            return
+        message, details = f"This needs the permission {permission}.", {"permission": permission}
+        audience = AUDIENCE_OF.get(permission)
+        if audience and self.session_id and permission in permissions_of(Role(self.role)):
+            message = f"This needs a token for {audience}: sign in with that `audience`."
+            details["audience"] = audience.value
+        raise NotPermitted(message, details=details)
 
     def require_scope(self, *, changes: bool, submits: bool = False) -> None:
         """Raise NotPermitted where the key was not made for such a request.
@@ -60,9 +73,17 @@ class Caller:
         return tuple(scope for scope in self.scopes if scope not in {READ, WRITE})
 
 
-def signed_in(user_id: int, role: str, session_id: UUID) -> Caller:
-    """The caller of a session."""
-    return Caller(user_id, role, permissions_of(Role(role)), session_id=session_id)
+def signed_in(
+    user_id: int,
+    role: str,
+    session_id: UUID,
+    *,
+    audience: Audience = Audience.API,
+    ends_at: float | None = None,
+) -> Caller:
+    """The caller of a session, by an access token for that audience which ends then."""
+    allowed = permissions_for(Role(role), audience)
+    return Caller(user_id, role, allowed, session_id=session_id, token_ends_at=ends_at)
 
 
 def by_key(user_id: int, role: str, key_id: UUID, scopes: tuple[str, ...]) -> Caller:

@@ -46,16 +46,41 @@ class User(Base):
 
 
 class UserSession(Base):
-    """A signed-in session: an access token is good only while its session stands here."""
+    """A signed-in session: an access token is good only while its session stands here.
+
+    `expires_at` is when its present refresh token ends; each renewal moves it on.
+    """
 
     __tablename__ = "user_sessions"
-    __table_args__ = (Index("ix_user_sessions_user", "user_id"),)
+    __table_args__ = (
+        CheckConstraint("audience IN ('api', 'telephony')", name="audience"),
+        Index("ix_user_sessions_user", "user_id"),
+        Index("ix_user_sessions_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+    )
 
     id: Mapped[Uuid] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    audience: Mapped[str] = mapped_column(String(10), server_default="api")
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[Timestamp]
     ended_at: Mapped[Timestamp | None]
+
+
+class RefreshToken(Base):
+    """One renewal of a session: only its SHA-256 is kept (it is random).
+
+    Those of a session are its family: one is unspent, and a spent one that comes back tells that
+    two have it.
+    """
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (Index("ix_refresh_tokens_session", "session_id"),)
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    session_id: Mapped[Uuid] = mapped_column(ForeignKey("user_sessions.id", ondelete="CASCADE"))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Timestamp]
+    spent_at: Mapped[Timestamp | None]
 
 
 class ApiKey(Base):

@@ -16,6 +16,13 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Audience(StrEnum):
+    """What a session is for; the tokens of the second last shorter and carry more."""
+
+    API = "api"
+    TELEPHONY = "telephony"
+
+
 # Every permission and the lowest role that holds it.
 PERMISSIONS: Mapping[str, Role] = MappingProxyType(
     {
@@ -38,6 +45,7 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "videos:read": Role.USER,
         "videos:write": Role.USER,
         "videos:generate": Role.USER,
+        "calls:originate": Role.USER,
         "jobs:read_all": Role.OPERATOR,
         "jobs:manage_all": Role.OPERATOR,
         "queues:read": Role.OPERATOR,
@@ -64,6 +72,9 @@ NOT_FOR_API_KEYS = frozenset(
     }
 )
 
+# What a session holds only where it is for this audience; API keys hold it by their scopes.
+AUDIENCE_OF: Mapping[str, Audience] = MappingProxyType({"calls:originate": Audience.TELEPHONY})
+
 _RANK = tuple(Role)
 
 
@@ -72,9 +83,21 @@ def permissions_of(role: Role) -> frozenset[str]:
     return _BY_ROLE[role]
 
 
+def permissions_for(role: Role, audience: Audience) -> frozenset[str]:
+    """What of that a session for this audience may do."""
+    return _BY_AUDIENCE[role, audience]
+
+
 _BY_ROLE = {
     role: frozenset(
         name for name, lowest in PERMISSIONS.items() if _RANK.index(lowest) <= _RANK.index(role)
     )
     for role in Role
+}
+_BY_AUDIENCE = {
+    (role, audience): frozenset(
+        name for name in held if AUDIENCE_OF.get(name, audience) is audience
+    )
+    for role, held in _BY_ROLE.items()
+    for audience in Audience
 }

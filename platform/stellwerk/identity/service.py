@@ -1,10 +1,8 @@
-"""The rules of accounts: registering, signing in and out, admins."""
+"""The rules of accounts: profiles, registering, admins."""
 
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -17,32 +15,19 @@ from stellwerk.clock import utc_now
 from stellwerk.db.engine import Sessions
 from stellwerk.errors import (
     Conflict,
-    ErrorCode,
     FieldError,
     InvalidInput,
-    NotAuthenticated,
     NotFound,
-    NotPermitted,
 )
 from stellwerk.identity import passwords
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.model import User
 from stellwerk.identity.permissions import Role
-from stellwerk.identity.tokens import Tokens
 
 PASSWORD_MIN = 10  # characters
 PASSWORD_MAX = 200
 
 _USERNAME_LETTERS = 40  # kept of the address; the rest of 64 is for the suffix
-
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """A new session: its token and how long it is good for, in seconds."""
-
-    user: User
-    access_token: str
-    expires_in: int
 
 
 def register(sessions: Sessions, email: str, password: str, full_name: str = "") -> None:
@@ -53,36 +38,6 @@ def register(sessions: Sessions, email: str, password: str, full_name: str = "")
     values = _new_user(normalised(email), password) | {"full_name": full_name}
     with sessions.begin() as session:
         session.execute(insert(User).values(**values).on_conflict_do_nothing())
-
-
-def login(
-    sessions: Sessions, tokens: Tokens, *, email: str, password: str, rules: "LoginRules"
-) -> SignIn:
-    """Start a session; raises NotAuthenticated (INVALID_CREDENTIALS), NotPermitted (unverified).
-
-    Takes as long for an unknown address as for a wrong password. No connection is held while
-    the password is compared.
-    """
-    with sessions() as session:
-        user = by_email(session, email)
-    right = passwords.is_right(password, user.password_hash if user else None)
-    if not right or user is None or not user.is_active:
-        message = "The e-mail address or the password is wrong."
-        raise NotAuthenticated(message, code=ErrorCode.INVALID_CREDENTIALS)
-    if user.email_verified_at is None and not rules.allow_unverified:
-        raise NotPermitted("The e-mail address was not verified yet.")
-    expires_at = utc_now() + timedelta(seconds=rules.ttl_s)
-    with sessions.begin() as session:
-        session_id = ledger.start(session, user.id, expires_at)
-    return SignIn(user, tokens.sign(user.id, session_id, expires_at), rules.ttl_s)
-
-
-@dataclass(frozen=True, slots=True)
-class LoginRules:
-    """How long a session lasts, in seconds, and whether an unverified address may sign in."""
-
-    ttl_s: int
-    allow_unverified: bool
 
 
 def by_email(session: Session, email: str) -> User | None:

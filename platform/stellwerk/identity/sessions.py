@@ -10,8 +10,9 @@ from sqlalchemy import func, select, text, union_all, update
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.origin import present
-from stellwerk.clock import lowest_id_since, new_id
+from stellwerk.clock import new_id
 from stellwerk.identity.model import ApiKey, User, UserSession
+from stellwerk.identity.permissions import Audience
 
 NOTED_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is
 
@@ -41,9 +42,13 @@ class KeyStanding:
         return self.expires_at is not None and self.expires_at <= time.time()
 
 
-def start(session: Session, user_id: int, expires_at: datetime) -> UUID:
+def start(
+    session: Session, user_id: int, expires_at: datetime, audience: Audience = Audience.API
+) -> UUID:
     """Record a new session; returns its id."""
-    started = UserSession(id=new_id(), user_id=user_id, expires_at=expires_at)
+    started = UserSession(
+        id=new_id(), user_id=user_id, expires_at=expires_at, audience=audience.value
+    )
     session.add(started)
     session.flush()
     return started.id
@@ -79,11 +84,9 @@ def end_all_of(session: Session, user_id: int) -> Sequence[UUID]:
     return session.scalars(query.values(ended_at=func.now()).returning(UserSession.id)).all()
 
 
-def ended_of(session: Session, *, started_after: datetime) -> Sequence[UUID]:
-    """Sessions started since then that have ended; the ids are UUIDv7, so their key finds them."""
-    query = select(UserSession.id).where(
-        UserSession.id >= lowest_id_since(started_after), UserSession.ended_at.is_not(None)
-    )
+def ended_lately(session: Session, *, within: timedelta) -> Sequence[UUID]:
+    """Sessions that somebody ended lately."""
+    query = select(UserSession.id).where(UserSession.ended_at > func.now() - within)
     return session.scalars(query).all()
 
 

@@ -4,7 +4,7 @@ A credential is named `session:<id>` or `key:<id>`.
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -23,10 +23,9 @@ def credential(caller: Caller) -> str:
 
 
 def expires_at(session: Session, caller: Caller) -> datetime | None:
-    """When the caller's session or key ends by itself; None: never."""
-    if caller.session_id:
-        found = session.get(UserSession, caller.session_id)
-        return found.expires_at if found else None
+    """When the caller's access token or key ends by itself; None: never."""
+    if caller.token_ends_at is not None:
+        return datetime.fromtimestamp(caller.token_ends_at, UTC)
     key = session.get(ApiKey, caller.key_id)
     return key.expires_at if key else None
 

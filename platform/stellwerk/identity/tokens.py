@@ -3,8 +3,10 @@
 import hashlib
 import secrets
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,10 +14,12 @@ import jwt
 
 from stellwerk.clock import utc_now
 from stellwerk.errors import ConfigurationError, ErrorCode, NotAuthenticated
+from stellwerk.identity.permissions import Audience
 
 ALGORITHM = "HS256"
 ISSUER = "stellwerk"
 AUDIENCE = "stellwerk-api"
+TELEPHONY_AUDIENCE = "stellwerk-telephony"
 TYPE = "at+jwt"
 KEY_PREFIX = "swk_"
 KEY_LETTERS = 40
@@ -23,6 +27,10 @@ VISIBLE_LETTERS = 12  # of a key, shown to tell it from others
 
 _MIN_KEY_BYTES = 32  # RFC 7518, 3.2: as long as the hash
 _CLAIMS = ["sub", "sid", "iat", "exp", "jti", "iss", "aud"]
+# The whole `aud` of a session's tokens; any other is refused.
+_AUD: Mapping[Audience, str | list[str]] = MappingProxyType(
+    {Audience.API: AUDIENCE, Audience.TELEPHONY: [AUDIENCE, TELEPHONY_AUDIENCE]}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,7 @@ class Claims:
     user_id: int
     session_id: UUID
     expires_at: float  # seconds since 1970
+    audience: Audience
 
 
 class Tokens:
@@ -47,11 +56,17 @@ class Tokens:
         self._key = signing_key
         self._kid = hashlib.sha256(signing_key.encode()).hexdigest()[:8]
 
-    def sign(self, user_id: int, session_id: UUID, expires_at: datetime) -> str:
+    def sign(
+        self,
+        user_id: int,
+        session_id: UUID,
+        expires_at: datetime,
+        audience: Audience = Audience.API,
+    ) -> str:
         """An access token for a session."""
         claims = {
             "iss": ISSUER,
-            "aud": AUDIENCE,
+            "aud": _AUD[audience],
             "sub": str(user_id),
             "sid": str(session_id),
             "iat": utc_now(),
@@ -65,7 +80,12 @@ class Tokens:
         """The token's claims; raises NotAuthenticated (TOKEN_EXPIRED where that is why)."""
         try:
             decoded = self._decoded(token)
-            return Claims(int(decoded["sub"]), UUID(decoded["sid"]), float(decoded["exp"]))
+            return Claims(
+                user_id=int(decoded["sub"]),
+                session_id=UUID(decoded["sid"]),
+                expires_at=float(decoded["exp"]),
+                audience=_audience(decoded["aud"]),
+            )
         except jwt.ExpiredSignatureError as exc:
             raise expired() from exc
         except (jwt.InvalidTokenError, ValueError) as exc:
@@ -87,9 +107,16 @@ class Tokens:
         return claims
 
 
+def _audience(aud: Any) -> Audience:
+    for audience, whole in _AUD.items():
+        if aud == whole:
+            return audience
+    raise jwt.InvalidAudienceError(str(aud))
+
+
 def expired() -> NotAuthenticated:
     """The refusal of a token whose time is over."""
-    message = "The access token has expired. Sign in again."
+    message = "The access token has expired. Renew it with POST /api/v1/auth/refresh."
     return NotAuthenticated(message, code=ErrorCode.TOKEN_EXPIRED)
 
 

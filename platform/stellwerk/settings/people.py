@@ -13,6 +13,9 @@ class People(BaseModel):
     # Identity
     jwt_secret_key: SecretStr = named("jwt_secret_key", SecretStr(""), "JWT_SECRET_KEY")
     access_token_ttl_s: int = Field(default=3600, ge=60)
+    telephony_token_ttl_s: int = Field(default=900, ge=60)  # of access tokens that may place calls
+    refresh_token_ttl_s: int = Field(default=604_800, ge=60)  # a session unused for so long ends
+    refresh_grace_s: float = Field(default=30.0, ge=0)  # a lost answer may be asked for again
     session_cache_s: int = Field(default=900, ge=1)  # how long Redis keeps who a token belongs to
     allow_unverified_login: bool | None = None  # empty: in development only
     scrape_token: SecretStr = SecretStr("")  # lets Prometheus read /metrics

@@ -7,7 +7,14 @@ import pytest
 
 from stellwerk.clock import utc_now
 from stellwerk.errors import ConfigurationError, ErrorCode, NotAuthenticated
-from stellwerk.identity.tokens import AUDIENCE, ISSUER, Tokens, key_hash, new_key
+from stellwerk.identity.tokens import (
+    AUDIENCE,
+    ISSUER,
+    TELEPHONY_AUDIENCE,
+    Tokens,
+    key_hash,
+    new_key,
+)
 
 KEY = "only-for-tests-0123456789-0123456789-0123456789-0123456789-0123456789"
 SESSION = UUID("01890000-0000-7000-8000-000000000000")
@@ -47,6 +54,10 @@ def test_the_helper_forges_a_token_that_would_pass() -> None:
         {"iss": "another"},
         {"aud": "another"},
         {"aud": [AUDIENCE + "x"]},
+        {"aud": [AUDIENCE]},
+        {"aud": [AUDIENCE, "another"]},
+        {"aud": [TELEPHONY_AUDIENCE, AUDIENCE]},
+        {"aud": TELEPHONY_AUDIENCE},
         {"sub": None},
         {"sub": "seven"},
         {"sid": None},

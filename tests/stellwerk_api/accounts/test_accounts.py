@@ -44,7 +44,7 @@ def test_login_gives_a_token_for_an_hour_and_the_user(nobody: ApiUser) -> None:
     body = account()
     nobody.post("/auth/register", body)
     said = nobody.post("/auth/login", {**body, "email": body["email"].upper()}).get_json()
-    assert set(said) == {"access_token", "token_type", "expires_in", "user"}
+    assert set(said) == {"access_token", "refresh_token", "token_type", "expires_in", "user"}
     assert (said["token_type"], said["expires_in"]) == ("bearer", 3600)
     assert said["user"]["email"] == body["email"]
     assert said["user"]["channels_limit"] == 1
@@ -99,7 +99,8 @@ def test_where_verification_is_asked_for_an_unverified_user_is_refused(
     platform: Platform, ada: ApiUser
 ) -> None:
     strict = platform.settings.model_copy(update={"allow_unverified_login": False})
-    app = create_app(replace(platform, settings=strict))
+    runtime = replace(platform.runtime, settings=strict)
+    app = create_app(replace(platform, settings=strict, runtime=runtime))
     body = {"email": ada.user["email"], "password": PASSWORD}
     error_of(ApiUser(app.test_client()).post("/auth/login", body), 403)
     with platform.runtime.sessions.begin() as session:
