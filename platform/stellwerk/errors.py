@@ -57,6 +57,7 @@ class ErrorCode(StrEnum):
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"  # 405: the resource has no such method
     NOT_ACCEPTABLE = "NOT_ACCEPTABLE"  # 406: no representation that the client accepts
     CONFLICT = "CONFLICT"  # 409: the state of the resource forbids it now
+    LAST_ADMIN = "LAST_ADMIN"  # 409: nobody could administer the installation any more
     JOB_NOT_CANCELLABLE = "JOB_NOT_CANCELLABLE"  # 409: the job has ended already
     JOB_NOT_RETRYABLE = "JOB_NOT_RETRYABLE"  # 409: it has to have failed or been cancelled
     JOB_NOT_UNCERTAIN = "JOB_NOT_UNCERTAIN"  # 409: no effect of the job waits to be resolved

@@ -20,10 +20,14 @@ def profile(user: User) -> dict[str, Any]:
     """An account as its owner sees it."""
     here = platform()
     with here.runtime.sessions() as session:
-        shown = queries.profile(session, here.settings, user)
+        return plain(queries.profile(session, here.settings, user))
+
+
+def plain(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with times as text."""
     return {
         name: rfc3339(value) if isinstance(value, datetime) else value
-        for name, value in shown.items()
+        for name, value in found.items()
     }
 
 

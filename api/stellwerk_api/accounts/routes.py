@@ -16,8 +16,10 @@ from stellwerk_api.accounts.schemas import (
     RefreshBody,
     RegisterAnswer,
     RegisterBody,
+    UsageSchema,
     UserSchema,
 )
+from stellwerk_api.accounts.usage import own_usage
 from stellwerk_api.auth import caller, credentials, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
@@ -98,3 +100,11 @@ def change(body: Mapping[str, Any]) -> Response:
     """Change one's own account."""
     service.change_profile(platform().runtime.sessions, caller().user_id, body)
     return own_profile()
+
+
+@accounts.get("/users/me/usage")
+@requires("account:read")
+@accounts.answers(200, UsageSchema)
+def show_usage() -> dict[str, Any]:
+    """See what was used of what the account may."""
+    return own_usage()

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from stellwerk.fields import Pattern
+from stellwerk.fields import Moment, Pattern
 from stellwerk.identity.permissions import Audience, Role
 from stellwerk.identity.service import PASSWORD_MAX, PASSWORD_MIN
 
@@ -88,3 +88,34 @@ class LoginAnswer(Schema):
     token_type = fields.String(required=True, validate=validate.Equal("bearer"))
     expires_in = fields.Integer(required=True)
     user = fields.Nested(UserSchema, required=True)
+
+
+class UsedSchema(Schema):
+    """How many there are, and may be."""
+
+    used = fields.Integer(required=True)
+    limit = fields.Integer(required=True)
+
+
+class UsedTodaySchema(UsedSchema):
+    """The same of a day in UTC."""
+
+    resets_at = Moment(required=True)
+
+
+class BudgetSchema(Schema):
+    """EUR of a calendar month in UTC; `reserved` is set aside for jobs under way."""
+
+    spent = fields.Float(required=True)
+    reserved = fields.Float(required=True)
+    limit = fields.Float(required=True)
+    left = fields.Float(required=True)
+    resets_at = Moment(required=True)
+
+
+class UsageSchema(Schema):
+    """What was used of what the account, its tier and the licence allow."""
+
+    channels = fields.Nested(UsedSchema, required=True)
+    videos_today = fields.Nested(UsedTodaySchema, required=True)
+    budget_this_month = fields.Nested(BudgetSchema, required=True)

@@ -1,7 +1,5 @@
 """People, their sessions and their API keys."""
 
-from decimal import Decimal
-
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
@@ -10,7 +8,7 @@ from stellwerk.db.base import Base, CreatedAt, Money, Timestamp, Uuid
 
 
 class User(Base):
-    """An account. Limits left empty follow the tier's settings.
+    """An account. Limits left empty follow the tier's settings; see allowances.py.
 
     The e-mail address is kept as typed and unique without regard to case.
     """
@@ -39,10 +37,6 @@ class User(Base):
     is_beta_user: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
-
-    def budget_or(self, default: Decimal) -> Decimal:
-        """The account's own monthly budget in EUR, or its tier's."""
-        return default if self.monthly_budget is None else self.monthly_budget
 
 
 class UserSession(Base):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ from stellwerk.identity import passwords
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.model import User
 from stellwerk.identity.permissions import Role
+from stellwerk.identity.queries import has_email
 
 PASSWORD_MIN = 10  # characters
 PASSWORD_MAX = 200
@@ -42,7 +43,7 @@ def register(sessions: Sessions, email: str, password: str, full_name: str = "")
 
 def by_email(session: Session, email: str) -> User | None:
     """The account of an address, without regard to case."""
-    return session.scalar(select(User).where(func.lower(User.email) == email.strip().lower()))
+    return session.scalar(select(User).where(has_email(email)))
 
 
 def get_user(session: Session, user_id: int) -> User:

@@ -26,3 +26,6 @@ class People(BaseModel):
         "pro": Decimal(200),
         "enterprise": Decimal(5000),
     }
+    licence_channels: int | None = Field(default=None, ge=0)  # no account has more; empty: no cap
+    licence_daily_videos: int | None = Field(default=None, ge=0)  # likewise, a day in UTC
+    licence_monthly_budget_eur: Decimal | None = Field(default=None, ge=0)  # likewise, a month

@@ -15,6 +15,7 @@ from stellwerk.errors import (
     NotPermitted,
     PaymentRequired,
 )
+from stellwerk.identity.allowances import allowances
 from stellwerk.identity.model import User
 from stellwerk.jobs import control
 from stellwerk.jobs.artifacts import remove_artifacts
@@ -42,13 +43,8 @@ def create_channel(
 ) -> Channel:
     """A new channel; raises NotPermitted (CHANNEL_LIMIT_REACHED)."""
     user = _locked_user(session, user_id)
-    limit = user.channels_limit
-    if limit is None:
-        limit = settings.channels_limits[user.subscription_tier]
-    held = session.scalar(
-        select(func.count()).where(Channel.user_id == user_id, Channel.deleted_at.is_(None))
-    )
-    if (held or 0) >= limit:
+    limit = allowances(settings, user).channels
+    if queries.channels_held(session, user_id) >= limit:
         message = f"Your tier allows {limit} channel(s). Delete one or choose a higher tier."
         raise NotPermitted(
             message, code=ErrorCode.CHANNEL_LIMIT_REACHED, details={"channels_limit": limit}
@@ -179,9 +175,7 @@ def _locked_user(session: Session, user_id: int) -> User:
 
 
 def _refuse_too_many(session: Session, settings: Settings, user: User) -> None:
-    limit = user.daily_video_limit
-    if limit is None:
-        limit = settings.daily_video_limits[user.subscription_tier]
+    limit = allowances(settings, user).daily_videos
     if queries.videos_today(session, user.id) >= limit:
         retry_after_s = float(session.scalar(_UNTIL_MIDNIGHT) or 0)
         message = f"Your tier allows {limit} video(s) a day. Come back tomorrow (UTC)."
@@ -191,8 +185,9 @@ def _refuse_too_many(session: Session, settings: Settings, user: User) -> None:
 
 def _reserve(session: Session, settings: Settings, user: User, payload: dict[str, Any]) -> Decimal:
     expected = estimated_cost(settings, payload)
-    budget = user.budget_or(settings.monthly_budgets_eur[user.subscription_tier])
-    left = budget - queries.committed_this_month(session, user.id)
+    left = allowances(settings, user).monthly_budget - queries.committed_this_month(
+        session, user.id
+    )
     if expected > left:
         message = f"It would cost about {expected:.4f} EUR; {left:.4f} EUR are left this month."
         details = {"estimate": round(float(expected), 6), "left": round(float(left), 6)}

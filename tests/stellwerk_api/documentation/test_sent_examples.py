@@ -84,7 +84,11 @@ def send(stage: Stage, name: str, operation: Mapping[str, Any]) -> str:
     """Send all examples of an operation at once; returns the status it is answered with."""
     method, _, template = name.partition(" ")
     place = PLACES.get(name, nowhere)
-    senders = {"/jobs/requeue": stage.admin, "/listeners/compare": stage.realtime}
+    senders = {
+        "/jobs/requeue": stage.admin,
+        "/listeners/compare": stage.realtime,
+        "/users/{user_id}": stage.admin,
+    }
     path = template.format_map(place(stage))
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     answer = senders.get(template, stage.ada).send(
@@ -223,6 +227,7 @@ PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
     "GET /jobs/{job_id}/artifacts/{name}": an_artifact,
     "PATCH /schedules/{schedule_id}": a_schedule,
     "POST /schedules/{schedule_id}/run": a_schedule,
+    "PATCH /users/{user_id}": lambda stage: {"user_id": stage.ada.user["id"]},
     "GET /videos/{video_id}": a_video,
     "PATCH /videos/{video_id}": a_video,
     "POST /videos/{video_id}/retry": a_failed_video,
