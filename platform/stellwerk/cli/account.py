@@ -1,9 +1,13 @@
 """Which platform the client talks to, and as whom: the environment, else what `login` kept."""
 
+import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,11 +23,19 @@ API_PATH = "/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`url` is the platform's root, without the API's path; an empty token: nobody."""
+    """`url` is the platform's root, without the API's path; an empty token: nobody.
+
+    With a refresh token the token is renewed when its time is over.
+    """
 
     url: str
     token: str = ""
     email: str = ""
+    refresh_token: str = ""
+
+    def signed_in(self, answer: Mapping[str, Any]) -> "Account":
+        """The same with the tokens that the API answered with."""
+        return replace(self, token=answer["access_token"], refresh_token=answer["refresh_token"])
 
 
 def current_account() -> Account:
@@ -33,7 +45,7 @@ def current_account() -> Account:
     the kept file is damaged.
     """
     given = ClientSettings()
-    kept = _kept()
+    kept = kept_account()
     url = _root(given.url) or (kept.url if kept else "") or running_url() or DEFAULT_URL
     token = given.token.get_secret_value()
     if token:
@@ -68,12 +80,8 @@ def forget() -> None:
     _path().unlink(missing_ok=True)
 
 
-def _path() -> Path:
-    given = ClientSettings().config
-    return given or Path(click.get_app_dir("stellwerk")) / "account.json"
-
-
-def _kept() -> Account | None:
+def kept_account() -> Account | None:
+    """What `keep` wrote; raises ConfigurationError where that is damaged."""
     path = _path()
     try:
         return Account(**json.loads(path.read_text()))
@@ -82,6 +90,20 @@ def _kept() -> Account | None:
     except (OSError, ValueError, TypeError) as exc:
         message = f"{path} cannot be read: {exc}. Remove it and run `stellwerk login`."
         raise ConfigurationError(message) from exc
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else of this machine renews the kept account meanwhile."""
+    path = _path()
+    with path.with_name(f".{path.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _path() -> Path:
+    given = ClientSettings().config
+    return given or Path(click.get_app_dir("stellwerk")) / "account.json"
 
 
 def _root(url: str) -> str:

@@ -8,9 +8,16 @@ from typing import Any, Self
 
 import requests
 
-from stellwerk.cli.account import API_PATH, Account, current_account
+from stellwerk.cli.account import (
+    API_PATH,
+    Account,
+    alone,
+    current_account,
+    keep,
+    kept_account,
+)
 from stellwerk.cli.sse import ServerEvent, parse_events
-from stellwerk.errors import ApiRefused, ApiUnreachable, FieldError
+from stellwerk.errors import ApiRefused, ApiUnreachable, ErrorCode, FieldError
 
 CONNECT_S = 3.0
 READ_S = 30.0
@@ -21,12 +28,15 @@ ERRORS_FROM = 400
 class Api:
     """One account's view of one platform. Paths start below `/api/v1`, or with `/api/v1`.
 
+    A kept account whose token is over is renewed, and kept again.
+
     Every method raises ApiRefused (with the envelope's code, message and fields) or
     ApiUnreachable.
     """
 
     def __init__(self, account: Account, *, read_s: float = READ_S) -> None:
         self.url = account.url
+        self._account = account
         self._read_s = read_s
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"stellwerk-cli/{version('stellwerk')}"
@@ -53,6 +63,11 @@ class Api:
         sent = {} if body is None else body
         with self._answer("POST", path, json=sent, headers=headers) as response:
             return response.json() if response.content else None
+
+    def patch(self, path: str, body: Any) -> Any:
+        """What is at a path after a change."""
+        with self._answer("PATCH", path, json=body) as response:
+            return response.json()
 
     def delete(self, path: str) -> None:
         """Remove what is at a path."""
@@ -84,7 +99,7 @@ class Api:
         url = self.url + (path if path.startswith("/api/") else API_PATH + path)
         options.setdefault("timeout", (CONNECT_S, self._read_s))
         try:
-            with self._session.request(method, url, **options) as response:
+            with self._sent(method, url, options) as response:
                 if response.status_code >= ERRORS_FROM and response.status_code not in (
                     accepted or set()
                 ):
@@ -92,6 +107,33 @@ class Api:
                 yield response
         except requests.RequestException as exc:
             raise _unreachable(self.url, exc) from exc
+
+    def _sent(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
+        response = self._session.request(method, url, **options)
+        if self._account.refresh_token and _is_over(response) and self._renew():
+            response.close()
+            return self._session.request(method, url, **options)
+        return response
+
+    def _renew(self) -> bool:
+        """Whether there is a fresh token, be it that another process renewed the account."""
+        with alone():
+            kept = kept_account()
+            if kept is None or kept.url != self.url:
+                return False
+            if kept.token == self._account.token:
+                answer = self._session.post(
+                    f"{self.url}{API_PATH}/auth/refresh",
+                    json={"refresh_token": kept.refresh_token},
+                    auth=_Bearer(""),
+                    timeout=(CONNECT_S, self._read_s),
+                )
+                if not answer.ok:
+                    return False
+                kept = kept.signed_in(answer.json())
+                keep(kept)
+        self._account, self._session.auth = kept, _Bearer(kept.token)
+        return True
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -107,6 +149,12 @@ class _Bearer(requests.auth.AuthBase):
 def connect(*, read_s: float = READ_S) -> Api:
     """The API for the current account."""
     return Api(current_account(), read_s=read_s)
+
+
+def _is_over(response: requests.Response) -> bool:
+    if response.status_code != requests.codes.unauthorized:
+        return False
+    return bool(_refusal(response).details["code"] == ErrorCode.TOKEN_EXPIRED)
 
 
 def _unreachable(url: str, error: requests.RequestException) -> ApiUnreachable:

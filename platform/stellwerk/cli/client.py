@@ -23,7 +23,10 @@ NO_TERMINAL = "There is no terminal to ask on: use --email and --password-stdin.
 @click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from stdin.")
 @json_option
 def login(url: str | None, email: str | None, *, from_stdin: bool, as_json: bool) -> None:
-    """Sign in, and keep the token in a file that only you can read."""
+    """Sign in, and keep the tokens in a file that only you can read.
+
+    They are renewed as long as the command is used once a week.
+    """
     if not (email or from_stdin or sys.stdin.isatty()):
         raise click.UsageError(NO_TERMINAL)
     email = email or str(click.prompt("E-mail", err=True))
@@ -66,7 +69,7 @@ def sign_in(url: str, email: str, password: str) -> tuple[Account, dict[str, Any
     """A signed-in account, and what the API said about it; raises ApiError."""
     with Api(Account(url)) as api:
         answer = api.post("/auth/login", {"email": email, "password": password})
-    return Account(url, answer["access_token"], email), answer
+    return Account(url, email=email).signed_in(answer), answer
 
 
 def read_password(*, from_stdin: bool) -> str:

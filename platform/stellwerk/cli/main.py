@@ -62,6 +62,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "audit": ("audit", "Read the record, and prove that it is whole."),
         "mail": ("mail", "Read the mails that are kept while no mail server is set."),
         "api-keys": ("api_keys", "List, make, rotate and revoke your API keys."),
+        "users": ("users", "List and change accounts."),
         "admin": ("admin", "Make and change administrators."),
         "completion": ("completion", "Print the completion script of a shell."),
     }

@@ -4,12 +4,18 @@ import json
 import stat
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select, update
 
 from command_line import EMAIL, CommandLine
 from full_stack import PASSWORD
+from stellwerk.bootstrap import Platform
+from stellwerk.clock import utc_now
+from stellwerk.identity.model import RefreshToken, UserSession
+from stellwerk.identity.tokens import Tokens
 from stellwerk.settings import environment
 
 
@@ -98,3 +104,57 @@ def test_a_second_admin_of_the_same_address_is_refused_unless_promoted(
     assert command_line.run(*arguments, typed=PASSWORD).code == 0
     assert command_line.run(*arguments, typed=PASSWORD).code == 1
     assert command_line.run(*arguments, "--promote", typed=PASSWORD).code == 0
+
+
+def make_old(command_line: CommandLine, platform: Platform) -> str:
+    """Let the kept access token end; returns it."""
+    path = account_file(command_line)
+    kept = json.loads(path.read_text())
+    tokens = Tokens(platform.settings.signing_key())
+    claims = tokens.verify(kept["token"])
+    moment = utc_now() - timedelta(seconds=1)
+    kept["token"] = tokens.sign(claims.user_id, claims.session_id, moment)
+    path.write_text(json.dumps(kept))
+    return str(kept["token"])
+
+
+def test_a_token_that_is_over_is_renewed_and_kept(
+    signed_in: CommandLine, platform: Platform
+) -> None:
+    for _ in range(2):
+        before = json.loads(account_file(signed_in).read_text())
+        old = make_old(signed_in, platform)
+        assert signed_in.json("jobs") == []
+        after = json.loads(account_file(signed_in).read_text())
+        assert after["token"] != old
+        assert after["refresh_token"] != before["refresh_token"]
+        assert stat.S_IMODE(account_file(signed_in).stat().st_mode) == 0o600
+
+
+def test_commands_at_once_renew_it_once(signed_in: CommandLine, platform: Platform) -> None:
+    make_old(signed_in, platform)
+    processes = [signed_in.start("jobs", "--json") for _ in range(4)]
+    for process in processes:
+        out, err = process.communicate(timeout=90)
+        assert (process.returncode, out.strip()) == (0, "[]"), err
+    with platform.runtime.sessions() as session:
+        assert session.scalar(select(func.count()).select_from(RefreshToken)) == 2
+
+
+def test_where_the_session_has_ended_one_is_told_to_sign_in(
+    signed_in: CommandLine, platform: Platform
+) -> None:
+    make_old(signed_in, platform)
+    with platform.runtime.sessions.begin() as session:
+        session.execute(update(UserSession).values(ended_at=func.now()))
+    ran = signed_in.run("jobs")
+    assert ran.code == 4
+    assert "stellwerk login" in ran.err
+
+
+def test_signing_out_with_a_token_that_is_over_ends_the_session(
+    signed_in: CommandLine, platform: Platform
+) -> None:
+    make_old(signed_in, platform)
+    assert signed_in.json("logout")["session_ended"] is True
+    assert not account_file(signed_in).exists()
