@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from flask import Request
@@ -15,6 +16,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.errors import NotAuthenticated
 from stellwerk.identity import api_keys
 from stellwerk.identity import sessions as ledger
+from stellwerk.identity import signing_keys
 from stellwerk.identity.caller import Caller, by_key, realtime, scraper, signed_in
 from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.identity.tokens import KEY_PREFIX, Claims, Tokens, expired, key_hash
@@ -22,6 +24,7 @@ from stellwerk.live import keys
 from stellwerk.live.sessions import KEY_COPY_S, Copy, LiveSessions
 
 REMEMBERED_S = 30.0
+KEYS_READ_EVERY_S = 60.0  # so that a key whose time is over is refused in every process
 REMEMBERED_TOKENS = 10_000
 SLOWEST_READER_S = 120.0  # after reading what stood then, a copy is put at the latest
 
@@ -70,7 +73,8 @@ class Credentials:
 
     def __init__(self, platform: Platform) -> None:
         settings = platform.settings
-        self.tokens = Tokens(settings.signing_key())
+        ring = partial(signing_keys.ring, platform.runtime)
+        self.tokens = Tokens(settings.signing_key(), ring)
         self.live = LiveSessions(platform.live_client, ttl_s=settings.session_cache_s)
         self._verified = VerifiedTokens(self.tokens)
         self._sessions = platform.runtime.sessions
@@ -138,6 +142,7 @@ class Credentials:
         return proof.of(standing)
 
     def _standing(self, session_id: UUID, copy: Copy) -> Standing | None:
+        self.tokens.refresh(older_than_s=KEYS_READ_EVERY_S)
         with self._sessions() as session:
             found = ledger.standing(session, session_id)
             self._sweep_if_due(session, copy)

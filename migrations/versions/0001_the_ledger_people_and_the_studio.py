@@ -77,6 +77,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_queue_states")),
     )
     op.create_table(
+        "signing_keys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kid", sa.String(length=16), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signing_keys")),
+        sa.UniqueConstraint("kid", name=op.f("uq_signing_keys_kid")),
+    )
+    op.create_table(
         "users",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=False),
@@ -1395,6 +1409,7 @@ def downgrade() -> None:
     op.drop_index("uq_users_email", table_name="users")
     op.drop_index("ix_users_updated", table_name="users")
     op.drop_table("users")
+    op.drop_table("signing_keys")
     op.drop_table("queue_states")
     op.drop_index("ix_job_tombstones_purged", table_name="job_tombstones")
     op.drop_index(

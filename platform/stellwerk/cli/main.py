@@ -63,6 +63,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "mail": ("mail", "Read the mails that are kept while no mail server is set."),
         "api-keys": ("api_keys", "List, make, rotate and revoke your API keys."),
         "users": ("users", "List and change accounts."),
+        "keys": ("keys", "Look after keys."),
         "admin": ("admin", "Make and change administrators."),
         "completion": ("completion", "Print the completion script of a shell."),
     }

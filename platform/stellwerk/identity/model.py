@@ -1,6 +1,6 @@
 """People, their sessions and their API keys."""
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -75,6 +75,17 @@ class RefreshToken(Base):
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[Timestamp]
     spent_at: Mapped[Timestamp | None]
+
+
+class StoredSigningKey(Base):
+    """A key of access tokens after that of the settings; the newest signs. Sealed by the vault."""
+
+    __tablename__ = "signing_keys"
+
+    id: Mapped[Uuid] = mapped_column(primary_key=True)
+    kid: Mapped[str] = mapped_column(String(16), unique=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[CreatedAt]
 
 
 class ApiKey(Base):

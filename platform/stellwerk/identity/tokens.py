@@ -1,9 +1,11 @@
 """Access tokens: JWTs after RFC 9068, signed with HS256; API keys: random strings."""
 
 import hashlib
+import re
 import secrets
 import string
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -26,6 +28,9 @@ KEY_LETTERS = 40
 VISIBLE_LETTERS = 12  # of a key, shown to tell it from others
 
 _MIN_KEY_BYTES = 32  # RFC 7518, 3.2: as long as the hash
+SIGNS_ON_FOR_S = 2.0  # with the key known here, after another process made the next
+
+_KID = re.compile(r"[0-9a-f]{8}")
 _CLAIMS = ["sub", "sid", "iat", "exp", "jti", "iss", "aud"]
 # The whole `aud` of a session's tokens; any other is refused.
 _AUD: Mapping[Audience, str | list[str]] = MappingProxyType(
@@ -43,18 +48,47 @@ class Claims:
     audience: Audience
 
 
-class Tokens:
-    """Signs and verifies access tokens with one key; `kid` tells keys apart."""
+class SigningKey:
+    """A key that signs tokens; `kid` tells it apart from others, `until` is when it ends.
 
-    def __init__(self, signing_key: str) -> None:
-        if len(signing_key.encode()) < _MIN_KEY_BYTES:
+    Raises ConfigurationError where it is too short.
+    """
+
+    def __init__(self, secret: str, until: float | None = None) -> None:
+        if len(secret.encode()) < _MIN_KEY_BYTES:
             message = (
                 f"STELLWERK_JWT_SECRET_KEY needs at least {_MIN_KEY_BYTES} bytes, such as the "
                 "output of `openssl rand -hex 32`."
             )
             raise ConfigurationError(message)
-        self._key = signing_key
-        self._kid = hashlib.sha256(signing_key.encode()).hexdigest()[:8]
+        self.secret = secret
+        self.until = until  # seconds since 1970; None: it signs still
+        self.kid = hashlib.sha256(secret.encode()).hexdigest()[:8]
+
+    def is_over(self) -> bool:
+        """Whether every token that it signed has ended."""
+        return self.until is not None and self.until <= time.time()
+
+
+class Tokens:
+    """Signs and verifies access tokens.
+
+    `ring` reads all keys, the newest last. It is asked where a token names a key that is not known
+    here, and before a token is signed, unless that was a moment ago.
+    """
+
+    def __init__(
+        self, signing_key: str, ring: Callable[[], Sequence[SigningKey]] | None = None
+    ) -> None:
+        self._keys = [SigningKey(signing_key)]
+        self._ring = ring
+        self._read_at = float("-inf")
+
+    def refresh(self, *, older_than_s: float) -> None:
+        """Read the keys again, unless they were read so lately."""
+        if self._ring and time.monotonic() - self._read_at > older_than_s:
+            self._keys = list(self._ring())
+            self._read_at = time.monotonic()
 
     def sign(
         self,
@@ -64,6 +98,8 @@ class Tokens:
         audience: Audience = Audience.API,
     ) -> str:
         """An access token for a session."""
+        self.refresh(older_than_s=SIGNS_ON_FOR_S)
+        key = self._keys[-1]
         claims = {
             "iss": ISSUER,
             "aud": _AUD[audience],
@@ -73,8 +109,8 @@ class Tokens:
             "exp": expires_at,
             "jti": uuid4().hex,
         }
-        headers = {"typ": TYPE, "kid": self._kid}
-        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers=headers)
+        headers = {"typ": TYPE, "kid": key.kid}
+        return jwt.encode(claims, key.secret, algorithm=ALGORITHM, headers=headers)
 
     def verify(self, token: str) -> Claims:
         """The token's claims; raises NotAuthenticated (TOKEN_EXPIRED where that is why)."""
@@ -94,17 +130,29 @@ class Tokens:
     def _decoded(self, token: str) -> dict[str, Any]:
         whole = jwt.decode_complete(
             token,
-            self._key,
+            self._key_of(token).secret,
             algorithms=[ALGORITHM],
             audience=AUDIENCE,
             issuer=ISSUER,
             options={"require": _CLAIMS},
         )
-        header = whole["header"]
-        if header.get("typ") != TYPE or header.get("kid") != self._kid:
-            raise jwt.InvalidTokenError("typ or kid")
+        if whole["header"].get("typ") != TYPE:
+            raise jwt.InvalidTokenError("typ")
         claims: dict[str, Any] = whole["payload"]
         return claims
+
+    def _key_of(self, token: str) -> SigningKey:
+        kid = str(jwt.get_unverified_header(token).get("kid"))
+        known = self._standing(kid)
+        if known is None and _KID.fullmatch(kid):
+            self.refresh(older_than_s=0)  # another process may have made it just now
+            known = self._standing(kid)
+        if known is None:
+            raise jwt.InvalidTokenError("kid")
+        return known
+
+    def _standing(self, kid: str) -> SigningKey | None:
+        return next((key for key in self._keys if key.kid == kid and not key.is_over()), None)
 
 
 def _audience(aud: Any) -> Audience:

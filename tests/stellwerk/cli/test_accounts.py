@@ -7,10 +7,12 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import jwt
 import pytest
 from sqlalchemy import func, select, update
 
 from command_line import EMAIL, CommandLine
+from embedded import wait_until
 from full_stack import PASSWORD
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import utc_now
@@ -158,3 +160,23 @@ def test_signing_out_with_a_token_that_is_over_ends_the_session(
     make_old(signed_in, platform)
     assert signed_in.json("logout")["session_ended"] is True
     assert not account_file(signed_in).exists()
+
+
+def test_another_key_signs_and_nobody_is_signed_out(signed_in: CommandLine) -> None:
+    first, second = signed_in.json("keys", "rotate")
+    assert first["good_until"]
+    assert second["good_until"] is None
+    assert signed_in.json("jobs") == []
+    before = json.loads(account_file(signed_in).read_text())["token"]
+    signed_in.done("login", "--email", EMAIL, "--password-stdin", typed=f"{PASSWORD}\n")
+    after = json.loads(account_file(signed_in).read_text())["token"]
+    assert jwt.get_unverified_header(before)["kid"] == first["kid"]
+    wait_until(lambda: kid_of_a_login(signed_in) == second["kid"])
+    assert signed_in.run("jobs", STELLWERK_TOKEN=before).code == 0
+    assert signed_in.run("jobs", STELLWERK_TOKEN=after).code == 0
+
+
+def kid_of_a_login(command_line: CommandLine) -> str:
+    command_line.done("login", "--email", EMAIL, "--password-stdin", typed=f"{PASSWORD}\n")
+    token = json.loads(account_file(command_line).read_text())["token"]
+    return str(jwt.get_unverified_header(token)["kid"])
