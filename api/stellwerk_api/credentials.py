@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import NotAuthenticated
-from stellwerk.identity import api_keys
+from stellwerk.identity import api_keys, signing_keys
 from stellwerk.identity import sessions as ledger
-from stellwerk.identity import signing_keys
 from stellwerk.identity.caller import Caller, by_key, realtime, scraper, signed_in
 from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.identity.tokens import KEY_PREFIX, Claims, Tokens, expired, key_hash

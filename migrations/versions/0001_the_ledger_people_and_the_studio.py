@@ -702,6 +702,7 @@ def upgrade() -> None:
         "user_sessions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("audience", sa.String(length=10), server_default="api", nullable=False),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -710,6 +711,9 @@ def upgrade() -> None:
         ),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "audience IN ('api', 'telephony')", name=op.f("ck_user_sessions_audience")
+        ),
         sa.ForeignKeyConstraint(
             ["user_id"],
             ["users.id"],
@@ -717,6 +721,13 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_sessions")),
+    )
+    op.create_index(
+        "ix_user_sessions_ended",
+        "user_sessions",
+        ["ended_at"],
+        unique=False,
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
     )
     op.create_index("ix_user_sessions_user", "user_sessions", ["user_id"], unique=False)
     op.create_table(
@@ -970,6 +981,27 @@ def upgrade() -> None:
     op.create_index("uq_oauth_states_state", "oauth_states", ["state_hash"], unique=True)
     op.create_index("uq_oauth_states_ticket", "oauth_states", ["ticket_hash"], unique=True)
     op.create_table(
+        "refresh_tokens",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("spent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["session_id"],
+            ["user_sessions.id"],
+            name=op.f("fk_refresh_tokens_session_id_user_sessions"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_refresh_tokens")),
+    )
+    op.create_index("ix_refresh_tokens_session", "refresh_tokens", ["session_id"], unique=False)
+    op.create_table(
         "schedule_fires",
         sa.Column("schedule_id", sa.Uuid(), nullable=False),
         sa.Column("fire_at", sa.DateTime(timezone=True), nullable=False),
@@ -1219,6 +1251,8 @@ def downgrade() -> None:
     )
     op.drop_index("ix_schedule_fires_created", table_name="schedule_fires")
     op.drop_table("schedule_fires")
+    op.drop_index("ix_refresh_tokens_session", table_name="refresh_tokens")
+    op.drop_table("refresh_tokens")
     op.drop_index("uq_oauth_states_ticket", table_name="oauth_states")
     op.drop_index("uq_oauth_states_state", table_name="oauth_states")
     op.drop_index("ix_oauth_states_user", table_name="oauth_states")
@@ -1247,6 +1281,11 @@ def downgrade() -> None:
     op.drop_index("ix_webhook_endpoints_owner", table_name="webhook_endpoints")
     op.drop_table("webhook_endpoints")
     op.drop_index("ix_user_sessions_user", table_name="user_sessions")
+    op.drop_index(
+        "ix_user_sessions_ended",
+        table_name="user_sessions",
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
+    )
     op.drop_table("user_sessions")
     op.drop_index("ix_schedules_owner", table_name="schedules")
     op.drop_index(

@@ -5,7 +5,7 @@ Three things keep a copy from outliving its session:
 - ending a session puts a mark in place of its copy, and a copy is only ever put where nothing
   is, so a reader that was slower than the logout cannot bring it back;
 - if Redis was gone at the logout, the mark is missing: so copies are believed only while the
-  `swept` key stands, which lives for two seconds, whatever Redis goes through meanwhile;
+  `swept` key stands, which lives for a second, whatever Redis goes through meanwhile;
 - whoever finds it missing reads the ended sessions from Postgres, marks them, and sets it again.
 
 API keys are copied in the same way, for a minute. The mark of a key says less: its copy is not to
@@ -26,7 +26,7 @@ from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.live import keys
 from stellwerk.live.client import LiveClient
 
-SWEPT_FOR_S = 2
+SWEPT_FOR_S = 1  # not longer than a failed Redis is left alone
 KEY_COPY_S = 60  # how long the copy of an API key, or its mark, is kept
 ENDED = b"-"
 COPIES_READ = 10_000  # are remembered parsed, by their text
