@@ -27,6 +27,7 @@ from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.choice import choose_providers
 from stellwerk.settings import Settings
 from stellwerk.settings.naming import PREFIX
+from stellwerk.stack.production import refuse_unfit
 from stellwerk.vault import Vault
 from stellwerk.webhooks.deliveries import announce
 
@@ -61,8 +62,10 @@ def bootstrap(
 ) -> Platform:
     """Build a process's collaborators; connects to nothing yet.
 
-    `role` names it, and its connections in Postgres; workers pass their own `publisher`.
+    `role` names it, and its connections in Postgres; workers pass their own `publisher`. Raises
+    ConfigurationError where a setting is missing or unfit for production mode.
     """
+    refuse_unfit(settings, serves=False)
     metadata()
     pool_size = pool_size or settings.database_pool_size
     engine = build_engine(settings.database(), pool_size=pool_size, role=role)

@@ -10,6 +10,22 @@ class Mode(StrEnum):
     PRODUCTION = "production"
 
 
+class Tls(StrEnum):
+    """How the public port is encrypted."""
+
+    AUTO = "auto"
+    FILES = "files"
+    ACME = "acme"
+    OFF = "off"
+
+
+class TlsVersion(StrEnum):
+    """Of the TLS protocol."""
+
+    V1_2 = "1.2"
+    V1_3 = "1.3"
+
+
 class ArtifactStore(StrEnum):
     """Where files made by jobs live."""
 

@@ -205,6 +205,8 @@ def _plain(default: Any) -> str:
             return str(default.value)
         case dict():
             return json.dumps(default, default=str)
+        case tuple():
+            return ",".join(map(str, default))
         case _:
             return str(default)
 

@@ -1,157 +1,15 @@
 """The shipped Caddyfile in a real Caddy, before two small upstreams that say what they got."""
 
-import json
-import os
-import socket
-import sysconfig
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Event
 
 import httpx
 import pytest
 
-from embedded import wait_until
-from stellwerk.settings import environment
-from stellwerk.stack.ports import free_port
-from stellwerk.stack.process import Child, Program
-
-CADDYFILE = Path(__file__).resolve().parents[2] / "deploy" / "Caddyfile"
-
-
-class Upstream(BaseHTTPRequestHandler):
-    """Answers with its server's name, the headers it saw and how much body it read."""
-
-    who = ""
-
-    def do_GET(self) -> None:
-        body_bytes = self.read_body()
-        if body_bytes is None:
-            return
-        if self.path == "/api/v1/slow":
-            Event().wait(2)
-        seen = {
-            "who": self.who,
-            "path": self.path,
-            "headers": dict(self.headers),
-            "body_bytes": body_bytes,
-        }
-        body = json.dumps(seen).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def read_body(self) -> int | None:
-        """How many bytes came; None where the connection broke off before the end."""
-        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-            return len(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-        total = 0
-        while size_line := self.rfile.readline():
-            size = int(size_line, 16)
-            total += len(self.rfile.read(size))
-            self.rfile.readline()
-            if size == 0:
-                return total
-        return None
-
-    do_POST = do_GET  # noqa: N815  http.server's name
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its signature
-        """Say nothing."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    edge: int
-    web: int
-    realtime: int
-    flower: int
-
-
-@contextmanager
-def upstream(name: str, port: int) -> Iterator[None]:
-    handler = type(name, (Upstream,), {"who": name})
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
-    folder = tmp_path_factory.mktemp("edge")
-    chosen = Ports(free_port(), free_port(), free_port(), free_port())
-    env = {
-        **environment(),
-        "XDG_DATA_HOME": str(folder),
-        "XDG_CONFIG_HOME": str(folder),
-        "CADDY_ADMIN": "off",
-        "EDGE_READ_BODY": "1s",
-        "EDGE_SITE": f"http://:{chosen.edge}",
-        "STELLWERK_WEB_ADDRESS": f"127.0.0.1:{chosen.web}",
-        "STELLWERK_REALTIME_PORT": str(chosen.realtime),
-        "FLOWER_PORT": str(chosen.flower),
-    }
-    caddy = f"{sysconfig.get_path('scripts')}/caddy"
-    argv = (caddy, "run", "--config", str(CADDYFILE), "--adapter", "caddyfile")
-    program = Program(name="edge", role="edge", argv=argv, env=env)
-    child = Child(program, run=f"edge-{os.getpid()}", log=folder / "log")
-    child.start()
-    with upstream("realtime", chosen.realtime), upstream("flower", chosen.flower):
-        yield chosen
-    child.ask_to_end()
-    wait_until(lambda: child.ended() or child.pid is None)
-
-
-@pytest.fixture
-def client(ports: Ports) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{ports.edge}", timeout=20) as made:
-        wait_until(lambda: reaches(made))
-        yield made
-
-
-def reaches(client: httpx.Client) -> bool:
-    try:
-        return client.get("/flower/").is_success
-    except httpx.TransportError:
-        return False
-
-
-@pytest.fixture
-def web(ports: Ports) -> Iterator[None]:
-    with upstream("web", ports.web):
-        yield
+from upstreams import ROUTES, Ports, upstream
 
 
 @pytest.mark.usefixtures("web")
-@pytest.mark.parametrize(
-    ("path", "headers", "who"),
-    [
-        ("/api/v1/jobs", {}, "web"),
-        ("/api/v1/jobs", {"Prefer": "return=minimal"}, "web"),
-        ("/api/v1/jobs?waiting=1", {}, "web"),
-        ("/api/v1/jobs", {"Prefer": "wait=10"}, "realtime"),
-        ("/api/v1/jobs", {"Prefer": "respond-async, wait=10"}, "realtime"),
-        ("/api/v1/jobs/1?wait=5", {}, "realtime"),
-        ("/api/v1/jobs/1/events", {"Accept": "text/event-stream"}, "realtime"),
-        ("/ws", {"Connection": "Upgrade", "Upgrade": "websocket"}, "realtime"),
-        ("/api/v1/ws", {"Connection": "Upgrade", "Upgrade": "websocket"}, "realtime"),
-        ("/api/v1/metrics/realtime", {}, "realtime"),
-        ("/api/v1/metrics", {}, "web"),
-        ("/flower/api/workers", {}, "flower"),
-    ],
-)
+@pytest.mark.parametrize(("path", "headers", "who"), ROUTES)
 def test_what_lasts_goes_to_realtime_and_all_else_to_web(
     client: httpx.Client, path: str, headers: dict[str, str], who: str
 ) -> None:
@@ -206,6 +64,61 @@ def test_a_web_process_that_is_gone_is_an_envelope_with_retry_after(client: http
     assert {"server", "via"}.isdisjoint(answer.headers)
 
 
+PROBLEM = "application/problem+json"
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (PROBLEM, PROBLEM),
+        ("*/*", "application/json"),
+        (f"{PROBLEM}, application/json", "application/json"),
+        (f"application/json;q=0.9, {PROBLEM}", PROBLEM),
+        (f"{PROBLEM};q=0.2, */*;q=0.1", PROBLEM),
+        (f"{PROBLEM};q=0, */*", "application/json"),
+        ("application/json;q=0, application/*", PROBLEM),
+        ("{{.Nonsense}}, ,;;q=x", "application/json"),
+    ],
+)
+def test_the_edges_own_errors_have_the_form_the_client_likes_best(
+    client: httpx.Client, accept: str, content_type: str
+) -> None:
+    answer = client.post("/x", content=b"x" * (2**20 + 1), headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (413, content_type)
+    said = answer.json()
+    if content_type == PROBLEM:
+        assert (said["status"], said["code"]) == (413, "PAYLOAD_TOO_LARGE")
+        assert said["title"] == "Request Entity Too Large"
+    else:
+        assert said["error"]["code"] == "PAYLOAD_TOO_LARGE"
+    assert "Accept" in answer.headers["vary"]
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize(
+    ("path", "is_compressed"),
+    [
+        ("/api/v1/jobs", True),
+        ("/api/v1/auth/login", False),
+        ("/api/v1/auth/session", False),
+        ("/api/auth/login", False),
+        ("/api/v1/api-keys", False),
+        ("/api/v1/api-keys/", False),
+        ("/api/v1/webhook-endpoints/1/rotate-secret", False),
+    ],
+)
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_answers_are_compressed_unless_they_hold_secrets(
+    client: httpx.Client, path: str, coding: str, *, is_compressed: bool
+) -> None:
+    sent = {"Accept-Encoding": coding, "X-Filler": "x" * 2000}
+    with client.stream("GET", path, headers=sent) as answer:
+        assert ("content-encoding" in answer.headers) == is_compressed
+        if is_compressed:
+            assert answer.headers["content-encoding"] == coding
+
+
 def test_a_request_during_a_restart_waits_rather_than_fails(
     client: httpx.Client, ports: Ports
 ) -> None:
@@ -217,18 +130,6 @@ def test_a_request_during_a_restart_waits_rather_than_fails(
     with upstream("web", ports.web):
         thread.join(10)
     assert answers == [200]
-
-
-@pytest.mark.usefixtures("web", "client")
-@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
-@pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/jobs?wait=9"])
-def test_a_stalled_body_ends_its_request(ports: Ports, framing: str, path: str) -> None:
-    request = f"POST {path} HTTP/1.1\r\nHost: edge\r\n{framing}\r\n\r\n2\r\n"
-    with socket.create_connection(("127.0.0.1", ports.edge), timeout=10) as connection:
-        connection.sendall(request.encode())
-        answer = connection.recv(4096)
-    assert answer.startswith(b"HTTP/1.1 499 ")
-    assert b"\r\nConnection: close\r\n" in answer
 
 
 @pytest.mark.usefixtures("web")

@@ -107,6 +107,8 @@ def as_variables(settings: Settings) -> dict[str, str]:
 def _plain(value: Any) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value, default=str)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
 
 

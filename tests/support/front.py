@@ -52,7 +52,7 @@ def running_front(settings: Settings, folder: Path) -> Iterator[Front]:
             for name, command, more in (
                 ("web", _web(web_port), {}),
                 ("realtime", _python("-m", "stellwerk_api.realtime"), {}),
-                ("edge", _edge(), _edge_variables(edge_port, folder)),
+                ("edge", _edge(), _edge_variables(edge_port, folder, settings)),
             )
         }
         front = Front(
@@ -98,8 +98,9 @@ def _edge() -> list[str]:
     return [str(caddy), "run", "--config", str(configuration), "--adapter", "caddyfile"]
 
 
-def _edge_variables(port: int, folder: Path) -> dict[str, str]:
+def _edge_variables(port: int, folder: Path, settings: Settings) -> dict[str, str]:
     return {
+        "EDGE_TRUSTED_PROXIES": " ".join(map(str, settings.trusted_proxies)),
         "EDGE_SITE": f"http://:{port}",
         "CADDY_ADMIN": "off",
         "XDG_DATA_HOME": str(folder),

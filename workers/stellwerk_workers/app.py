@@ -45,6 +45,7 @@ from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.logs import configure_logs
 from stellwerk.settings import settings
+from stellwerk.stack.production import refuse_unfit
 from stellwerk.tracing import start_tracing
 from stellwerk_workers import presence
 from stellwerk_workers.beat import HOUR_S, SCHEDULE, SUBMIT_TASK, id_of_turn
@@ -114,6 +115,7 @@ def finisher() -> Finisher:
 
 def build_app() -> Celery:
     """The application with a task for each operation that has a handler here."""
+    refuse_unfit(settings(), serves=False)
     settings().encryption_keys()  # a worker without them is not to start
     built = Celery("stellwerk", broker=settings().broker())
     built.config_from_object(celeryconfig)

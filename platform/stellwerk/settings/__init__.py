@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from stellwerk.choices import Mode
 from stellwerk.errors import ConfigurationError
 from stellwerk.settings.connections import Connections
+from stellwerk.settings.edge import Edge
 from stellwerk.settings.engine import Engine
 from stellwerk.settings.installation import Installation
 from stellwerk.settings.mail import Mail
@@ -26,10 +27,12 @@ from stellwerk.settings.people import People
 from stellwerk.settings.studio import Studio
 
 # In the order of the documents.
-SECTIONS = (Installation, Engine, People, Outside, Mail, Studio, Connections)
+SECTIONS = (Installation, Edge, Engine, People, Outside, Mail, Studio, Connections)
 
 
-class Settings(Connections, Studio, Mail, Outside, People, Engine, Installation, BaseSettings):
+class Settings(
+    Connections, Studio, Mail, Outside, People, Engine, Edge, Installation, BaseSettings
+):
     """The typed settings; every field's comment gives its unit where the name does not."""
 
     model_config = SettingsConfigDict(

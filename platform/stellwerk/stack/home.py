@@ -37,6 +37,7 @@ SECRET_NAMES = (
     "flower_password",
     "scrape_token",
     "realtime_token",
+    "edge_token",
 )
 
 

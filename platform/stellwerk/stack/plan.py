@@ -8,13 +8,16 @@ from shutil import rmtree
 
 from pydantic import SecretStr
 
+from stellwerk.choices import Tls
 from stellwerk.errors import NotRunning
 from stellwerk.settings import Settings, environment
-from stellwerk.shipped import shipped
+from stellwerk.stack.edge import edge_variables
 from stellwerk.stack.home import Home
 from stellwerk.stack.lock import holder_of
 from stellwerk.stack.ports import choose_ports, known_ports
 from stellwerk.stack.postgres import database_url
+from stellwerk.stack.report import reachable_address
+from stellwerk.stack.transport import transport_of
 from stellwerk.stack.valkey import redis_url
 
 MADE_WHERE_MISSING = (
@@ -23,6 +26,7 @@ MADE_WHERE_MISSING = (
     "flower_password",
     "scrape_token",
     "realtime_token",
+    "edge_token",
 )
 
 
@@ -48,7 +52,7 @@ class Plan:
 
 def make_plan(given: Settings, home: Home) -> Plan:
     """Choose ports and make secrets; raises PortTaken."""
-    ports = choose_ports(home, given.host, given.port)
+    ports = choose_ports(home, given.host, transport_of(given).port)
     return Plan(home, given, fill(given, home, ports), ports)
 
 
@@ -68,10 +72,20 @@ def fill(given: Settings, home: Home, ports: dict[str, int]) -> Settings:
     places = {
         "home": home.path,
         "port": ports["edge"],
+        "tls_port": ports["edge"],
+        "public_url": _public_url(given, ports["edge"]),
         "web_address": f"127.0.0.1:{ports['web']}",
         "realtime_port": ports["realtime"],
     }
     return given.model_copy(update={**places, **missing})
+
+
+def _public_url(given: Settings, port: int) -> str:
+    """What links start with: empty, as it was given, unless TLS gives another answer."""
+    transport = transport_of(given)
+    if given.public_url or transport.kind is Tls.OFF:
+        return given.public_url
+    return f"{transport.scheme}://{reachable_address(given.host)}:{port}"
 
 
 def joined_settings(
@@ -95,6 +109,7 @@ def process_environment(filled: Settings, ports: dict[str, int]) -> dict[str, st
     return {
         **environment(),
         **_settings_variables(filled),
+        **edge_variables(filled, ports["edge"]),
         "PATH": sysconfig.get_path("scripts") + pathsep + environment().get("PATH", ""),
         "PYTHONSAFEPATH": "1",  # the folder we were started in holds none of our modules
         "PYTHONUNBUFFERED": "1",
@@ -103,10 +118,6 @@ def process_environment(filled: Settings, ports: dict[str, int]) -> dict[str, st
         "GRANIAN_BLOCKING_THREADS": str(filled.web_threads),
         "FLOWER_PORT": str(ports["flower"]),
         "FLOWER_BASIC_AUTH": f"{filled.flower_user}:{filled.flower_password.get_secret_value()}",
-        "EDGE_CONFIG": str(shipped("deploy/Caddyfile")),
-        "EDGE_BIND": filled.host,
-        "EDGE_SITE": f"http://:{ports['edge']}",
-        "CADDY_ADMIN": "off",
         "WEB_METRICS_DIR": str(_fresh_metrics_folder(filled.home)),
     }
 
@@ -122,7 +133,7 @@ def _fresh_metrics_folder(home: Path) -> Path:
 def _settings_variables(filled: Settings) -> dict[str, str]:
     names = (
         "home port host database_url redis_url jwt_secret_key encryption_key flower_password "
-        "scrape_token realtime_token web_address realtime_port "
+        "scrape_token realtime_token edge_token public_url web_address realtime_port "
         "short_slots long_slots media_slots"
     )
     values = {name: getattr(filled, name) for name in names.split()}

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import ssl
 import uuid
 from collections.abc import Callable
 from contextlib import closing
@@ -10,6 +11,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from stellwerk.choices import Tls
 from stellwerk.errors import StackError
 from stellwerk.settings import Settings
 from stellwerk.stack.backends import start_backends
@@ -24,6 +26,7 @@ from stellwerk.stack.production import refuse_unfit
 from stellwerk.stack.report import Report, StackState, reachable_address, stack_urls
 from stellwerk.stack.stopping import Stop
 from stellwerk.stack.supervisor import TICK_S, Supervisor
+from stellwerk.stack.transport import transport_of
 
 READY_PATH = "/api/v1/health/ready"
 STACK_READY_S = 120.0
@@ -106,14 +109,24 @@ def _start(plan: Plan, options: Options, supervisor: Supervisor, stop: Stop) -> 
 
 
 def _answers(plan: Plan, path: str) -> bool:
-    address = reachable_address(plan.filled.host)
-    connection = http.client.HTTPConnection(address, plan.ports["edge"], timeout=2)
+    connection = _connection(plan)
     with closing(connection):
         try:
             connection.request("GET", path)
             return connection.getresponse().status == http.HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
+
+
+def _connection(plan: Plan) -> http.client.HTTPConnection:
+    """To our own edge; whose certificate it has is what others check."""
+    place = reachable_address(plan.filled.host), plan.ports["edge"]
+    if transport_of(plan.given).kind is Tls.OFF:
+        return http.client.HTTPConnection(*place, timeout=2)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(*place, timeout=2, context=context)
 
 
 def _supervise(

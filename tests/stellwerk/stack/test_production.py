@@ -1,7 +1,11 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from stellwerk.errors import ConfigurationError
-from stellwerk.settings import Settings, load_settings
+from stellwerk.settings import Settings, environment, load_settings
 from stellwerk.stack.production import refuse_unfit
 
 KEY = "k" * 32
@@ -14,6 +18,7 @@ def production(**overrides: object) -> Settings:
             "mode": "production",
             "allow_local_providers": True,
             "jwt_secret_key": KEY,
+            "behind_proxy": True,
             **overrides,
         }
     )
@@ -29,23 +34,96 @@ def test_development_starts_with_everything_local() -> None:
     refuse_unfit(load_settings(host="0.0.0.0", jwt_secret_key="short"))  # noqa: S104  not opened
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
-def test_plain_http_on_loopback_is_fine_in_production(host: str) -> None:
-    refuse_unfit(production(host=host))
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "stellwerk.example.com"])  # noqa: S104  not opened
-def test_plain_http_on_a_public_address_is_refused_in_production(host: str) -> None:
-    said = refusal(production(host=host, public_url="http://stellwerk.example.com"))
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "192.0.2.7", "a.example.com"])  # noqa: S104  not opened
+def test_plain_http_is_refused_in_production(host: str) -> None:
+    said = refusal(production(host=host, behind_proxy=False))
     assert f"STELLWERK_HOST={host} serves plain HTTP" in said
     assert "STELLWERK_BEHIND_PROXY=true" in said
 
 
 @pytest.mark.parametrize(
-    "told", [{"behind_proxy": True}, {"public_url": "https://stellwerk.example.com"}]
+    "told",
+    [
+        {"behind_proxy": True},
+        {"behind_proxy": False, "public_url": "https://stellwerk.example.com"},
+        {"behind_proxy": True, "public_url": "https://stellwerk.example.com"},
+    ],
 )
-def test_a_proxy_with_tls_makes_a_public_address_fine(told: dict[str, object]) -> None:
+def test_a_proxy_or_a_certificate_to_be_obtained_is_fine(told: dict[str, object]) -> None:
     refuse_unfit(production(host="0.0.0.0", **told))  # noqa: S104  not opened
+
+
+def test_tls_that_is_switched_off_is_refused_without_a_proxy() -> None:
+    told = {"tls": "off", "public_url": "https://stellwerk.example.com", "behind_proxy": False}
+    assert "serves plain HTTP" in refusal(production(**told))
+
+
+def test_links_without_encryption_are_refused_in_production() -> None:
+    said = refusal(production(public_url="http://stellwerk.example.com"))
+    assert "PUBLIC_URL=http://stellwerk.example.com" in said
+
+
+def test_who_does_not_open_the_port_is_not_asked_for_tls() -> None:
+    refuse_unfit(production(behind_proxy=False), serves=False)
+
+
+def test_unverified_login_is_refused_in_production() -> None:
+    said = refusal(production(allow_unverified_login=True))
+    assert "STELLWERK_ALLOW_UNVERIFIED_LOGIN=true" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("jwt_secret_key", "JWT_SECRET_KEY"),
+        ("encryption_key", "STELLWERK_ENCRYPTION_KEY"),
+        ("flower_password", "STELLWERK_FLOWER_PASSWORD"),
+        ("scrape_token", "STELLWERK_SCRAPE_TOKEN"),
+        ("realtime_token", "STELLWERK_REALTIME_TOKEN"),
+        ("edge_token", "STELLWERK_EDGE_TOKEN"),
+    ],
+)
+def test_a_secret_out_of_an_example_is_refused_and_not_shown(name: str, variable: str) -> None:
+    known = "please-ChangeMe-before-you-start-this"
+    said = refusal(production(**{name: known}))
+    assert f"{variable} is one that others use too" in said
+    assert known not in said
+
+
+PROCESSES = {
+    "web": ("-c", "from stellwerk_api.app import create_app; create_app()"),
+    "realtime": ("-m", "stellwerk_api.realtime"),
+    "edge": ("-m", "stellwerk.stack.edge"),
+    "dispatcher": ("-m", "stellwerk_workers.dispatcher"),
+    "worker": ("-m", "celery", "-A", "stellwerk_workers.app", "worker", "-Q", "short"),
+    "beat": ("-m", "celery", "-A", "stellwerk_workers.app", "beat"),
+    "up": ("-m", "stellwerk.cli.main", "up"),
+}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_no_process_starts_by_itself_with_what_production_forbids(
+    name: str, tmp_path: Path
+) -> None:
+    told = {
+        "STELLWERK_MODE": "production",
+        "STELLWERK_HOME": str(tmp_path / "home"),
+        "STELLWERK_SCRAPE_TOKEN": "changeme",
+    }
+    ended = subprocess.run(  # noqa: S603  our own programs
+        [sys.executable, *PROCESSES[name]],
+        env=environment() | told,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode != 0
+    said = ended.stdout + ended.stderr
+    assert "Production mode does not start like this" in said
+    assert "STELLWERK_SCRAPE_TOKEN is one that others use too" in said
+    assert ("serves plain HTTP" in said) == (name in {"edge", "up"})
 
 
 def test_each_local_part_is_named_in_production() -> None:

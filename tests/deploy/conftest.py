@@ -1,0 +1,64 @@
+"""The shipped edge as a real process, before small upstreams."""
+
+import os
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from embedded import wait_until
+from stellwerk.settings import environment
+from stellwerk.stack.ports import free_port
+from stellwerk.stack.process import Child, Program
+from upstreams import Ports, upstream
+
+CADDYFILE = Path(__file__).resolve().parents[2] / "deploy" / "Caddyfile"
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+    folder = tmp_path_factory.mktemp("edge")
+    chosen = Ports(free_port(), free_port(), free_port(), free_port())
+    env = {
+        **environment(),
+        "XDG_DATA_HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder),
+        "CADDY_ADMIN": "off",
+        "EDGE_READ_BODY": "1s",
+        "EDGE_READ_HEADER": "2s",
+        "EDGE_SITE": f"http://:{chosen.edge}",
+        "STELLWERK_WEB_ADDRESS": f"127.0.0.1:{chosen.web}",
+        "STELLWERK_REALTIME_PORT": str(chosen.realtime),
+        "FLOWER_PORT": str(chosen.flower),
+    }
+    caddy = f"{sysconfig.get_path('scripts')}/caddy"
+    argv = (caddy, "run", "--config", str(CADDYFILE), "--adapter", "caddyfile")
+    program = Program(name="edge", role="edge", argv=argv, env=env)
+    child = Child(program, run=f"edge-{os.getpid()}", log=folder / "log")
+    child.start()
+    with upstream("realtime", chosen.realtime), upstream("flower", chosen.flower):
+        yield chosen
+    child.ask_to_end()
+    wait_until(lambda: child.ended() or child.pid is None)
+
+
+@pytest.fixture
+def client(ports: Ports) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://127.0.0.1:{ports.edge}", timeout=20) as made:
+        wait_until(lambda: reaches(made))
+        yield made
+
+
+def reaches(client: httpx.Client) -> bool:
+    try:
+        return client.get("/flower/").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def web(ports: Ports) -> Iterator[None]:
+    with upstream("web", ports.web):
+        yield
