@@ -14,6 +14,7 @@ from stellwerk.jobs.idempotency import Replayed
 from stellwerk.jobs.queries import API, links
 from stellwerk.jobs.states import PublicStatus
 from stellwerk.jobs.submission import Submission, submit
+from stellwerk_api.aliases import own_status_url
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.idempotency import HEADER, REPLAYED, once, replay, replayed
@@ -67,6 +68,9 @@ def accepted(
     """The 202 of a submission: where to look, when, and the noun's own `names` for the job."""
     status = present_status(job_id) if replayed() else status
     body, headers = acceptance(job_id, operation, status, names)
+    by_alias = own_status_url(job_id)
+    if by_alias:
+        body["status_url"] = headers["Location"] = by_alias
     return json_answer(body, 202, headers=headers | replay_header())
 
 

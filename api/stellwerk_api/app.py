@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flask import Flask
@@ -14,13 +14,16 @@ from stellwerk.logs import configure_logs
 from stellwerk.settings import settings
 from stellwerk.tracing import start_tracing
 from stellwerk_api import context
+from stellwerk_api.aliases import ALIASES, Alias, add_aliases, add_deprecated
 from stellwerk_api.auth import guard
 from stellwerk_api.bodies import READ_BYTES
+from stellwerk_api.cors import WebCors
 from stellwerk_api.credentials import Credentials
 from stellwerk_api.documentation import routes as documentation
 from stellwerk_api.documentation.examples import add_error_examples
 from stellwerk_api.documentation.openapi import api_of
 from stellwerk_api.errors import handle_errors
+from stellwerk_api.forwarded import Forwarded
 from stellwerk_api.jobs.quick_polls import QuickPolls
 from stellwerk_api.jobs.quick_submissions import QuickSubmissions
 from stellwerk_api.json_answers import ApiResponse, OrjsonProvider, as_json
@@ -39,7 +42,7 @@ class RowIdConverter(IntegerConverter):
         super().__init__(map, **{"max": POSTGRES_INT_MAX, **options})
 
 
-def create_app(platform: Platform | None = None) -> Flask:
+def create_app(platform: Platform | None = None, aliases: Sequence[Alias] = ALIASES) -> Flask:
     """The application; raises ConfigurationError where a setting or a declaration is missing.
 
     Without a `platform` it reads the settings and makes one, with a connection per thread.
@@ -54,14 +57,25 @@ def create_app(platform: Platform | None = None) -> Flask:
     app.extensions[context.EXTENSION] = platform
     app.extensions[operations.EXTENSION] = catalogue(platform.runtime.registry)
     add_routes(app)
+    add_aliases(app, aliases)
     observe(app)
     note_origins(app)
     guard(app, Credentials(platform))
     handle_errors(app)
+    _put_in_front(app, platform, is_traced=is_traced)
+    return app
+
+
+def _put_in_front(app: Flask, platform: Platform, *, is_traced: bool) -> None:
+    """Wrap what answers without Flask, and what holds for all answers, the last one outermost."""
+    settings = platform.settings
+    wrapped = app.wsgi_app
     if not is_traced:  # else Flask answers everything, each a span
         for quick in (QuickPolls, QuickSubmissions):
-            app.wsgi_app = quick(app, platform)  # type: ignore[assignment, method-assign]  # Flask's documented way
-    return app
+            app.wsgi_app = wrapped = quick(app, platform)  # type: ignore[assignment, method-assign]  # Flask's documented way
+    if settings.cors_origins:
+        wrapped = WebCors(wrapped, settings.cors_origins)  # type: ignore[assignment]  # the same
+    app.wsgi_app = Forwarded(wrapped, settings)  # type: ignore[assignment, method-assign]  # the same
 
 
 def _trace_requests(app: Flask) -> None:
@@ -93,6 +107,7 @@ def add_routes(app: Flask) -> None:
         api.register_blueprint(blueprint)
     document = api.spec.to_dict()
     add_error_examples(document)
+    add_deprecated(document, ALIASES)
     app.extensions[documentation.EXTENSION] = as_json(document)
 
 

@@ -17,8 +17,8 @@ from stellwerk.errors import ErrorCode, InvalidInput, StellwerkError, Unavailabl
 from stellwerk_api.json_answers import ApiResponse, as_json
 from stellwerk_api.metrics import count_error
 from stellwerk_api.observation import request_id
+from stellwerk_api.problems import PROBLEM, as_problem, prefers_problem
 
-PROBLEM = "application/problem+json"
 OUTAGE_RETRY_AFTER_S = 2
 
 STATUS: Mapping[type[StellwerkError], int] = {
@@ -156,15 +156,10 @@ def envelope(
         "timestamp": rfc3339(utc_now()),
         "request_id": request_id(),
     }
-    if PROBLEM in request.headers.get("Accept", ""):
-        return ApiResponse(as_json(_problem(status, said)), status, dict(headers), PROBLEM)
-    return ApiResponse(as_json({"error": said}), status, dict(headers))
-
-
-def _problem(status: int, said: dict[str, Any]) -> dict[str, Any]:
-    title = HTTP_STATUS_CODES.get(status, "Error")
-    detail = said.pop("message")
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail, **said}
+    vary = {"Vary": "Accept", **headers}
+    if prefers_problem(request.headers.get("Accept", "")):
+        return ApiResponse(as_json(as_problem(status, said)), status, vary, PROBLEM)
+    return ApiResponse(as_json({"error": said}), status, vary)
 
 
 def _details(error: StellwerkError) -> dict[str, Any]:

@@ -117,12 +117,13 @@ class Route:
 def routes(application: Flask, platform: Platform, ada: ApiUser) -> list[Route]:
     things = things_of(platform, ada)
     adapter = application.url_map.bind("localhost")
-    return [
+    found = [
         Route(rule.endpoint, method, adapter.build(rule.endpoint, taken(rule.arguments, things)))
         for rule in application.url_map.iter_rules()
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
         if rule.endpoint not in PUBLIC
     ]
+    return list(dict.fromkeys(found))  # an alias leads to the same
 
 
 def things_of(platform: Platform, ada: ApiUser) -> dict[str, Any]:

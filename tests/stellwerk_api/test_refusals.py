@@ -220,6 +220,35 @@ def test_an_error_is_a_problem_document_for_who_asks_for_it(ada: ApiUser) -> Non
     assert problem["detail"]
 
 
+PROBLEM = "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        (f"{PROBLEM}, application/json", "application/json"),
+        (f"application/json, {PROBLEM};q=0.9", "application/json"),
+        (f"application/json;q=0.9, {PROBLEM}", PROBLEM),
+        (f"{PROBLEM};q=0.2, */*;q=0.1", PROBLEM),
+        (f"{PROBLEM};q=0", "application/json"),
+        (f"{PROBLEM};q=0, */*", "application/json"),
+        (f"text/html, {PROBLEM.upper()}", PROBLEM),
+        ("application/json;q=0, application/*", PROBLEM),
+        (f"x-{PROBLEM}", "application/json"),
+        (f"text/html;note='{PROBLEM}'", "application/json"),
+    ],
+)
+def test_the_form_of_an_error_is_what_the_client_likes_best(
+    ada: ApiUser, accept: str, content_type: str
+) -> None:
+    answer = ada.get("/nothing", headers={"Accept": accept})
+    assert (answer.status_code, answer.content_type) == (404, content_type)
+    assert "Accept" in answer.headers["Vary"]
+
+
 @pytest.mark.parametrize("given", ["abc-123", "a" * 128])
 def test_a_well_formed_request_id_is_kept(nobody: ApiUser, given: str) -> None:
     answer = nobody.get("/health/live", headers={"X-Request-ID": given})

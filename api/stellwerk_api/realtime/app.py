@@ -20,6 +20,7 @@ from stellwerk.errors import NotAuthenticated, StellwerkError
 from stellwerk.live.feed import EventFeed
 from stellwerk.settings import Settings
 from stellwerk_api.realtime.comparison import Comparison
+from stellwerk_api.realtime.cors import RealtimeCors
 from stellwerk_api.realtime.guests import Guests
 from stellwerk_api.realtime.metrics import exposition
 from stellwerk_api.realtime.own_streams import OwnStreams
@@ -42,7 +43,8 @@ def build_app(settings: Settings, feed: EventFeed) -> ASGIApp:
 
     Raises ConfigurationError where no token for that is set.
     """
-    return _Realtime(settings, feed)
+    app = _Realtime(settings, feed)
+    return RealtimeCors(app, settings.cors_origins) if settings.cors_origins else app
 
 
 class _Realtime:

@@ -20,6 +20,7 @@ from stellwerk.errors import (
     StellwerkError,
     Unavailable,
 )
+from stellwerk_api.problems import PROBLEM, as_problem, prefers_problem
 from stellwerk_api.realtime.metrics import count_error
 
 _MADE_ANEW = frozenset(
@@ -69,8 +70,11 @@ async def error_reply(request: Request, error: Exception) -> Response:
     status = _status(error)
     if status == http.HTTPStatus.UNAUTHORIZED:  # RFC 9110, 11.6.1
         headers["WWW-Authenticate"] = "Bearer"
-    content = {"error": _envelope(error, headers["X-Request-ID"])}
-    return JSONResponse(content, status_code=status, headers=headers)
+    headers["Vary"] = "Accept"
+    said = _envelope(error, headers["X-Request-ID"])
+    if prefers_problem(request.headers.get("accept", "")):
+        return JSONResponse(as_problem(status, said), status, headers, PROBLEM)
+    return JSONResponse({"error": said}, status, headers)
 
 
 def own_headers(request: Request) -> dict[str, str]:

@@ -32,7 +32,7 @@ _NOT_SENT_ON = frozenset(
 # Who asks, and from where: what a question in the caller's name repeats.
 _CALLER = frozenset(
     b"authorization x-api-key cookie host origin user-agent x-request-id traceparent "
-    b"x-forwarded-for x-forwarded-proto x-forwarded-host".split()
+    b"x-forwarded-for x-forwarded-proto x-forwarded-host x-edge-token".split()
 )
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"cookie"})
 

@@ -1,0 +1,131 @@
+"""Other addresses of canonical routes, kept for clients that were made for them: the one table.
+
+An alias answers as its target does, with the same rights, without a redirect, with and without a
+trailing slash. What it says about where to look next stays below the alias.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Flask, Response, current_app, g, request
+from werkzeug.http import http_date
+from werkzeug.routing import Rule
+
+from stellwerk.errors import ConfigurationError
+from stellwerk.jobs.queries import API
+
+EXTENSION = "stellwerk.aliases"
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecation:
+    """Since when an alias is deprecated (RFC 9745), and when it ends (RFC 8594)."""
+
+    since: datetime
+    sunset: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """`path` leads to `target`, and unless `exact` all below it to what is below the target.
+
+    `status`: where a job that was submitted by the alias is looked at, with `{job_id}` in it;
+    empty: where every job is.
+    """
+
+    path: str
+    target: str
+    exact: bool = False
+    status: str = ""
+    deprecation: Deprecation | None = None
+
+    def leads_to(self, rule: str) -> str | None:
+        """The alias of this rule; None where it has none."""
+        rest = rule.removeprefix(self.target)
+        if not rule.startswith(self.target) or (rest.strip("/") and self.exact):
+            return None
+        return self.path + rest if not rest or rest.startswith("/") else None
+
+
+ALIASES: Sequence[Alias] = (
+    Alias("/api/health", f"{API}/health", exact=True),
+    Alias("/api/version", f"{API}/version", exact=True),
+    Alias("/api/auth", f"{API}/auth"),
+    Alias("/api/users", f"{API}/users"),
+)
+
+
+def add_aliases(app: Flask, aliases: Sequence[Alias]) -> None:
+    """Let the aliases lead to the routes there are.
+
+    Raises ConfigurationError for one that leads nowhere.
+    """
+    found: dict[str, Alias] = {}
+    for alias in aliases:
+        rules = list(_rules_of(app, alias))
+        if not rules:
+            raise ConfigurationError(f"The alias {alias.path} leads to no route.")
+        for written, rule in rules:
+            methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            app.add_url_rule(written, rule.endpoint, methods=methods)
+            found[written] = alias
+    app.extensions[EXTENSION] = found
+    app.before_request(_remember)
+    app.after_request(_warn)
+
+
+def own_status_url(job_id: object) -> str:
+    """Where the alias that the request came by lets one look at a job; empty: where all are."""
+    alias: Alias | None = g.get("alias")
+    return alias.status.format(job_id=job_id) if alias else ""
+
+
+def add_deprecated(document: dict[str, Any], aliases: Sequence[Alias]) -> None:
+    """Put the deprecated aliases into the OpenAPI document, marked as such."""
+    deprecated = [alias for alias in aliases if alias.deprecation]
+    for path, item in list(document["paths"].items()):
+        for alias in deprecated:
+            written = alias.leads_to(path)
+            if written:
+                document["paths"][written] = _deprecated(item)
+
+
+def _deprecated(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {
+            **operation,
+            "deprecated": True,
+            "operationId": f"{operation['operationId']}_deprecated",
+        }
+        if isinstance(operation, dict) and "operationId" in operation
+        else operation
+        for name, operation in item.items()
+    }
+
+
+def _rules_of(app: Flask, alias: Alias) -> Iterator[tuple[str, Rule]]:
+    for rule in list(app.url_map.iter_rules()):
+        written = alias.leads_to(rule.rule)
+        if written:
+            yield written, rule
+
+
+def _remember() -> None:
+    """Note which alias the request came by."""
+    rule = request.url_rule
+    g.alias = None
+    if rule is not None:
+        g.alias = current_app.extensions[EXTENSION].get(rule.rule)
+
+
+def _warn(response: Response) -> Response:
+    alias: Alias | None = g.get("alias")
+    if alias is None or alias.deprecation is None:
+        return response
+    successor = alias.target + request.path.removeprefix(alias.path)
+    response.headers["Deprecation"] = f"@{int(alias.deprecation.since.timestamp())}"
+    response.headers["Sunset"] = http_date(alias.deprecation.sunset)
+    response.headers.add("Link", f'<{successor}>; rel="successor-version"')
+    return response
