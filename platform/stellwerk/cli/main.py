@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "up": ("stack", "Start the platform; Ctrl-C ends it."),
         "down": ("stack", "End the platform that runs on this home."),
         "status": ("stack", "Show URLs and processes of the running platform."),
+        "restart": ("stack", "Start processes of the running platform again."),
         "doctor": ("doctor", "Check what is configured, reachable and missing."),
         "db": ("database", "Look after the database."),
         "demo": ("demo", "Bring the platform up and make a video through it."),

@@ -81,7 +81,7 @@ def status(*, as_json: bool) -> None:
 def restart(names: tuple[str, ...]) -> None:
     """Start processes again, one after the other, by the names that `status` shows.
 
-    `web` takes on new code without a pause: no request fails. Others end first.
+    `web` replaces its workers one after the other. Others end first.
     """
     from stellwerk.stack.restarting import restart as start_again  # noqa: PLC0415  as above
 
