@@ -42,6 +42,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_audit_entries_subject", "audit_entries", ["subject", "sequence"], unique=False
     )
+    op.create_index(
+        "ix_audit_entries_target",
+        "audit_entries",
+        ["target", "at"],
+        unique=False,
+        postgresql_where=sa.text("target <> ''"),
+    )
     op.create_table(
         "audit_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -1458,6 +1465,11 @@ def downgrade() -> None:
     )
     op.drop_table("job_tombstones")
     op.drop_table("audit_head")
+    op.drop_index(
+        "ix_audit_entries_target",
+        table_name="audit_entries",
+        postgresql_where=sa.text("target <> ''"),
+    )
     op.drop_index("ix_audit_entries_subject", table_name="audit_entries")
     op.drop_index("ix_audit_entries_at", table_name="audit_entries")
     op.drop_index("ix_audit_entries_actor", table_name="audit_entries")

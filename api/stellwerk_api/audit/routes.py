@@ -35,4 +35,4 @@ def browse(query: Mapping[str, Any]) -> dict[str, Any]:
     return page(found, limit, "sequence")
 
 
-_CONDITIONS = ("action", "actor", "subject", "recorded_from", "recorded_to")
+_CONDITIONS = ("action", "actor", "subject", "target", "recorded_from", "recorded_to")

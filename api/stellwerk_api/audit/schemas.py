@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from stellwerk.audit.actions import Action
+from stellwerk.audit.trail import LONGEST_TARGET
 from stellwerk.fields import POSTGRES_INT_MAX, Instant, Moment
 from stellwerk_api.pagination import PageQuery, page_schema
 
@@ -25,6 +26,11 @@ class AuditQuery(PageQuery):
         load_default=None,
         validate=_ROW_ID,
         metadata={"description": "Id of the user whom it is about."},
+    )
+    target = fields.String(
+        load_default=None,
+        validate=validate.Length(1, LONGEST_TARGET),
+        metadata={"description": "Such as `queue:media`."},
     )
     recorded_from = Instant(data_key="from", load_default=None)
     recorded_to = Instant(data_key="to", load_default=None)

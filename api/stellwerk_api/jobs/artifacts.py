@@ -12,13 +12,13 @@ from stellwerk.errors import Gone, ProviderRejected
 from stellwerk.jobs import queries
 from stellwerk.jobs.model import JobArtifact
 from stellwerk_api.context import platform
-from stellwerk_api.jobs.reading import seen
+from stellwerk_api.jobs.reading import looked_at
 from stellwerk_api.json_answers import ApiResponse
 
 
 def served(job_id: UUID, name: str) -> Response:
     """The answer to GET and HEAD: 200, 206, 304 or 416."""
-    seen(job_id)
+    looked_at(job_id)
     with platform().runtime.sessions() as session:
         found = queries.artifact(session, job_id, name)
     headers = _headers(found)

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
+from stellwerk.audit.actions import Action
+from stellwerk.audit.trail import record_look
 from stellwerk.clock import rfc3339
 from stellwerk.jobs import queries
 from stellwerk.jobs.lists import JobFilter
@@ -31,9 +35,17 @@ def listed(query: Mapping[str, Any]) -> dict[str, Any]:
         after=uuid_cursor(query["cursor"]),
         limit=query["limit"] + 1,
     )
-    with runtime.sessions() as session:
+    with runtime.sessions.begin() as session:
         found = queries.documents(session, runtime.registry, wanted)
+        if query["everybodys"]:
+            _note_look(session)
     return page(found, query["limit"], "job_id")
+
+
+def _note_look(session: Session) -> None:
+    record_look(
+        session, action=Action.JOBS_LISTED, actor=caller().user_id, target="jobs:everybodys"
+    )
 
 
 def born(job_id: UUID, query: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask import Response
 
+from stellwerk.audit.actions import Action
 from stellwerk.clock import new_id, utc_now
 from stellwerk.errors import NotPermitted
 from stellwerk.jobs import control
@@ -56,7 +57,7 @@ def cancelled(job_id: UUID) -> Response:
     """Ask for the job's end."""
     operation = _managed(job_id)
     with replayable():
-        control.cancel(platform().runtime, job_id, once=once())
+        control.cancel(platform().runtime, job_id, once=once(), by=caller().user_id)
     return _as_it_is(job_id, operation)
 
 
@@ -65,7 +66,7 @@ def retried(job_id: UUID) -> Response:
     operation = _managed(job_id)
     _require_operation(operation)
     with replayable():
-        control.retry(platform().runtime, job_id, once=once())
+        control.retry(platform().runtime, job_id, once=once(), by=caller().user_id)
     return _as_it_is(job_id, operation)
 
 
@@ -78,7 +79,9 @@ def signalled(job_id: UUID, body: Mapping[str, Any]) -> Response:
     runtime = platform().runtime
     with replayable(), unit(runtime) as work:
         reserve(work.session, once(), [job_id])
-        control.send_signal(runtime, work, control.locked(work.session, job_id), message)
+        job = control.locked(work.session, job_id)
+        control.note_intervention(work.session, Action.JOB_SIGNALLED, job, caller().user_id)
+        control.send_signal(runtime, work, job, message)
     return _as_it_is(job_id, operation)
 
 

@@ -8,6 +8,8 @@ import orjson
 from flask import Response, request
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action
+from stellwerk.audit.trail import record_look
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import age_s
 from stellwerk.errors import Gone, NotFound
@@ -34,6 +36,21 @@ def seen(job_id: UUID) -> Shown:
         shown = _from_ledger(here, job_id)
     if shown.owner_id != caller().user_id and not _is_shared_with_caller(here, shown):
         raise unknown(job_id)
+    return shown
+
+
+def looked_at(job_id: UUID) -> Shown:
+    """The same, put on record where it is not the caller's: for a job's logs and files."""
+    shown, by = seen(job_id), caller()
+    if shown.owner_id != by.user_id and by.may("jobs:read_all"):
+        with platform().runtime.sessions.begin() as session:
+            record_look(
+                session,
+                action=Action.JOB_READ,
+                actor=by.user_id,
+                subject_user_id=shown.owner_id,
+                target=f"job:{job_id}",
+            )
     return shown
 
 

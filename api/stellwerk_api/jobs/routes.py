@@ -24,7 +24,7 @@ from stellwerk_api.jobs import managing
 from stellwerk_api.jobs.artifacts import served
 from stellwerk_api.jobs.bulk import submitted_all
 from stellwerk_api.jobs.listing import born, listed, logged
-from stellwerk_api.jobs.reading import document, polled, seen
+from stellwerk_api.jobs.reading import document, looked_at, polled, seen
 from stellwerk_api.jobs.requeueing import RequeueAnswer, RequeueBody, requeued
 from stellwerk_api.jobs.schemas import (
     AcceptedJobs,
@@ -205,7 +205,7 @@ def own_events() -> Response:
 @jobs.raises(404, 410)
 def logs(query: Mapping[str, Any], job_id: UUID) -> Response:
     """Read what the job's handlers wrote down."""
-    seen(job_id)
+    looked_at(job_id)
     return json_answer(logged(job_id, query))
 
 

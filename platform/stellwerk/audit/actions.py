@@ -59,3 +59,8 @@ class Party(StrEnum):
 
 
 USER = "user"  # the kind of an actor with an account
+
+
+def actor_of(user_id: int | None) -> int | Party:
+    """The user, or whoever runs a command where the platform is installed."""
+    return Party.COMMAND_LINE if user_id is None else user_id

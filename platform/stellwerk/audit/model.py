@@ -35,6 +35,7 @@ class AuditEntry(Base):
         Index("ix_audit_entries_actor", "actor", "sequence"),
         Index("ix_audit_entries_subject", "subject", "sequence"),
         Index("ix_audit_entries_action", "action", "sequence"),
+        Index("ix_audit_entries_target", "target", "at", postgresql_where=text("target <> ''")),
         Index("ix_audit_entries_at", "at"),
         {
             "info": {

@@ -24,6 +24,7 @@ class EntryFilter:
     action: str | None = None
     actor: int | None = None
     subject: int | None = None
+    target: str | None = None
     recorded_from: datetime | None = None
     recorded_to: datetime | None = None
     before: int | None = None
@@ -53,6 +54,8 @@ def _query(wanted: EntryFilter) -> Select[AuditEntry]:
         query = query.where(AuditEntry.actor == _pseudonym(wanted.actor))
     if wanted.subject is not None:
         query = query.where(AuditEntry.subject == _pseudonym(wanted.subject))
+    if wanted.target is not None:
+        query = query.where(AuditEntry.target == wanted.target, AuditEntry.target != "")
     if wanted.recorded_from is not None:
         query = query.where(AuditEntry.at >= wanted.recorded_from)
     if wanted.recorded_to is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session, SessionTransaction
 
 from stellwerk.audit import chain
@@ -15,6 +15,11 @@ from stellwerk.db.engine import vault_of
 
 LONGEST_TARGET = 200
 
+_LOOKED = text("""
+    SELECT 1 FROM audit_entries e JOIN audit_subject_keys k ON k.id = e.actor
+    WHERE e.target = :target AND e.target <> '' AND e.at > now() - interval '1 hour'
+        AND e.action = :action AND k.user_id = :actor LIMIT 1
+""")
 _NOTED = "audit"  # in a session's `info`
 
 
@@ -88,6 +93,15 @@ def record(
             within=session.get_nested_transaction(),
         )
     )
+
+
+def record_look(
+    session: Session, *, action: Action, actor: int, target: str, subject_user_id: int | None = None
+) -> None:
+    """Put on record that somebody looked at what is not theirs, once an hour for each target."""
+    if session.execute(_LOOKED, {"actor": actor, "action": action.value, "target": target}).first():
+        return
+    record(session, action=action, actor=actor, subject_user_id=subject_user_id, target=target)
 
 
 def _append(session: Session) -> None:

@@ -31,6 +31,7 @@ def audit() -> None:
 @click.option("--action", type=click.Choice([action.value for action in Action]))
 @click.option("--actor", type=int, help="Id of the user who acted.")
 @click.option("--subject", type=int, help="Id of the user whom it is about.")
+@click.option("--target", help="Such as queue:media.")
 @click.option("--from", "since", help="A point in time, such as 2026-01-31T12:00:00Z.")
 @click.option("--to", "until", help="A point in time.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)

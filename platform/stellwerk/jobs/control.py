@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import TextClause, func, select, text
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action
+from stellwerk.audit.trail import record
 from stellwerk.errors import Conflict, ErrorCode, FieldError, Gone, InvalidInput, NotFound
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.endings import abandon_children
@@ -69,13 +71,18 @@ _RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
 
 def cancel(
-    runtime: Runtime, job_id: UUID, *, once: Once | None = None, only_abandoned: bool = False
+    runtime: Runtime,
+    job_id: UUID,
+    *,
+    once: Once | None = None,
+    only_abandoned: bool = False,
+    by: int | None = None,
 ) -> None:
     """Cancel a job: at once where no worker holds it, else its worker is told within a second.
 
     Its children that have not ended follow. `only_abandoned`: nothing is done where no parent's end
-    asks for it any more. Raises NotFound, Gone, Conflict (JOB_NOT_CANCELLABLE) for a job that
-    already ended.
+    asks for it any more. `by`: the user who asks. Raises NotFound, Gone, Conflict
+    (JOB_NOT_CANCELLABLE) for a job that already ended.
     """
     with unit(runtime) as work:
         reserve(work.session, once, [job_id])
@@ -85,6 +92,7 @@ def cancel(
         if JobStatus(job.status) in TERMINAL:
             message = f"The job is already {job.status}."
             raise Conflict(message, code=ErrorCode.JOB_NOT_CANCELLABLE)
+        note_intervention(work.session, Action.JOB_CANCELLED, job, by)
         work.session.execute(_REQUEST_CANCEL, {"id": job_id})
         abandon_children(work, job_id)
         if job.status != JobStatus.RUNNING and job.ending is None:
@@ -93,7 +101,9 @@ def cancel(
         work.changed.add(job_id)
 
 
-def retry(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
+def retry(
+    runtime: Runtime, job_id: UUID, *, once: Once | None = None, by: int | None = None
+) -> None:
     """Queue a failed or cancelled job again; steps that were done are not run again.
 
     Waits that had run out wait again. Its cancelled children are queued again with it, and where it
@@ -109,6 +119,7 @@ def retry(runtime: Runtime, job_id: UUID, *, once: Once | None = None) -> None:
         if job.status not in _RETRYABLE:
             message = f"Only failed and cancelled jobs can be retried; this one is {job.status}."
             raise Conflict(message, code=ErrorCode.JOB_NOT_RETRYABLE)
+        note_intervention(work.session, Action.JOB_RETRIED, job, by)
         requeue(runtime, work, job)
 
 
@@ -225,6 +236,21 @@ def locked(session: Session, job_id: UUID) -> Job:
     if session.get(JobTombstone, job_id):
         raise Gone(f"Job {job_id} was removed at the end of its retention.")
     raise NotFound(f"There is no job {job_id}.")
+
+
+def note_intervention(session: Session, action: Action, job: Job, by: int | None) -> None:
+    """Put on record what a user does to a job that is not theirs."""
+    if by is None or by == job.owner_id:
+        return
+    target, told = f"job:{job.id}", {"operation": job.operation}
+    record(
+        session,
+        action=action,
+        actor=by,
+        subject_user_id=job.owner_id,
+        target=target,
+        details=told,
+    )
 
 
 def _is(session: Session, question: TextClause, job_id: UUID) -> bool:

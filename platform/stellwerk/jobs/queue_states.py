@@ -6,7 +6,10 @@ from datetime import datetime
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action, actor_of
+from stellwerk.audit.trail import record
 from stellwerk.jobs.runtime import Runtime, unpublish
 
 log = structlog.get_logger()
@@ -77,8 +80,7 @@ def pause(runtime: Runtime, name: str, by: int | None) -> None:
         changed = session.execute(_PAUSE, {"name": name, "by": by}).first()
         if changed:
             session.execute(_UNPUBLISH, {"name": name})
-    if changed:
-        log.info("queue paused", audit=True, queue=name, user_id=by)
+            _note(session, Action.QUEUE_PAUSED, name, by)
 
 
 def resume(runtime: Runtime, name: str, by: int | None) -> None:
@@ -87,8 +89,12 @@ def resume(runtime: Runtime, name: str, by: int | None) -> None:
         changed = session.execute(_RESUME, {"name": name}).first()
         if changed:
             session.execute(_UNPUBLISH, {"name": name})
-    if changed:
-        log.info("queue resumed", audit=True, queue=name, user_id=by)
+            _note(session, Action.QUEUE_RESUMED, name, by)
+
+
+def _note(session: Session, action: Action, name: str, by: int | None) -> None:
+    record(session, action=action, actor=actor_of(by), target=f"queue:{name}")
+    log.info(action.value, queue=name, user_id=by)
 
 
 def _seconds(value: object) -> float | None:

@@ -11,6 +11,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action, actor_of
+from stellwerk.audit.trail import record
 from stellwerk.errors import Conflict, ErrorCode, StellwerkError
 from stellwerk.jobs import control
 from stellwerk.jobs.indices import ACTIVE
@@ -101,12 +103,26 @@ def requeue(runtime: Runtime, wanted: EndedJobs, *, by: int | None) -> Requeued:
             rows = work.session.execute(_LOOK, wanted.values()).all()
             chosen = _newest_of_each_key(_held(work.session, rows, wanted))
             refused = _queue_again(runtime, work, chosen)
+            job_ids = [row.id for row in chosen if row.id not in refused]
+            _note(work.session, wanted, by, job_ids)
     except IntegrityError as exc:
         message = "A job with the unique key of one of these was submitted meanwhile. Try again."
         raise Conflict(message, code=ErrorCode.DUPLICATE_JOB) from exc
-    job_ids = [row.id for row in chosen if row.id not in refused]
-    log.info("jobs requeued", audit=True, user_id=by, count=len(job_ids), refused=len(refused))
+    log.info("jobs requeued", user_id=by, count=len(job_ids), refused=len(refused))
     return Requeued(job_ids, refused, _last(rows, wanted))
+
+
+def _note(session: Session, wanted: EndedJobs, by: int | None, job_ids: Sequence[UUID]) -> None:
+    if not job_ids:
+        return
+    asked = {name: value for name, value in wanted.values().items() if value}
+    record(
+        session,
+        action=Action.JOBS_REQUEUED,
+        actor=actor_of(by),
+        subject_user_id=wanted.owner_id,
+        details={**asked, "job_ids": [str(job_id) for job_id in job_ids]},
+    )
 
 
 def _held(session: Session, rows: Sequence[Row[Any]], wanted: EndedJobs) -> list[Row[Any]]:

@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action, actor_of
+from stellwerk.audit.trail import record
 from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput
 from stellwerk.jobs.control import locked, requeue, requeue_children
 from stellwerk.jobs.idempotency import Once, reserve
@@ -49,8 +51,25 @@ def resolve(
         opened.output = resolution.output if resolution.happened else None
         opened.finished_at = func.clock_timestamp()
         work.session.add(_log_line(job, opened, resolution))
+        _note(work.session, job, opened, resolution)
         work.session.flush()
         requeue(runtime, work, job)
+
+
+def _note(session: Session, job: Job, opened: JobStep, resolution: Resolution) -> None:
+    record(
+        session,
+        action=Action.EFFECT_RESOLVED,
+        actor=actor_of(resolution.resolver_id),
+        subject_user_id=job.owner_id,
+        target=f"job:{job.id}",
+        details={
+            "effect": opened.step,
+            "key": opened.key,
+            "happened": resolution.happened,
+            "note": resolution.note,
+        },
+    )
 
 
 def _open_effects(session: Session, job: Job) -> list[JobStep]:

@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action
+from stellwerk.audit.trail import record
 from stellwerk.identity.model import User
 from stellwerk.vault import Vault
 from stellwerk.webhooks.model import WebhookSecret
@@ -50,6 +52,13 @@ def replace(session: Session, vault: Vault, ring: Ring, *, overlap_h: float) -> 
         WebhookSecret(
             owner_id=ring.owner_id, endpoint_id=ring.endpoint_id, sealed=vault.seal(secret)
         )
+    )
+    record(
+        session,
+        action=Action.WEBHOOK_SECRET_MADE,
+        actor=ring.owner_id,
+        subject_user_id=ring.owner_id,
+        target=f"webhook_endpoint:{ring.endpoint_id}" if ring.endpoint_id else "callbacks",
     )
     session.flush()
     return secret

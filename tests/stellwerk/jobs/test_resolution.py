@@ -5,6 +5,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
+from people import add_user
+from stellwerk.audit.queries import EntryFilter, entries
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict, ErrorCode, InvalidInput
 from stellwerk.jobs import control
@@ -64,6 +66,24 @@ def test_who_resolved_what_and_when_stands_in_the_jobs_log(platform: Platform) -
         "key": "first",
         "happened": True,
         "resolved_by": 7,
+        "note": "asked",
+    }
+
+
+def test_who_resolved_what_is_on_record(platform: Platform) -> None:
+    operator = add_user(platform)
+    with trial(platform, dial_twice) as run:
+        job_id = uncertain_job(run)
+        found = Resolution("dial", happened=True, note="asked", resolver_id=operator)
+        resolve(run.runtime, job_id, found)
+    with platform.runtime.sessions() as session:
+        wanted = EntryFilter(target=f"job:{job_id}")
+        (entry,) = entries(session, platform.runtime.vault, wanted)
+    assert (entry["action"], entry["actor_user_id"]) == ("effect.resolved", operator)
+    assert entry["details"] == {
+        "effect": "dial",
+        "key": "first",
+        "happened": True,
         "note": "asked",
     }
 
