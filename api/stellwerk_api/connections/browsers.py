@@ -11,9 +11,8 @@ from stellwerk.connections.flow import LIFETIME_S, Answer, Begun, Wish
 from stellwerk.connections.model import ConnectionStatus, OauthConnection
 from stellwerk.connections.queries import Place
 from stellwerk.connections.schemas import ConnectionSchema
-from stellwerk.connections.servers import server
+from stellwerk.connections.servers import server, start_url
 from stellwerk.errors import StellwerkError
-from stellwerk.jobs.queries import API
 from stellwerk.jobs.submission import cached
 from stellwerk.providers.oauth.protocol import access_of
 from stellwerk_api.auth import caller, credentials
@@ -37,11 +36,10 @@ def begun(provider: str, body: Mapping[str, Any], channel_id: int | None = None)
     place = Place(caller().user_id, provider, channel_id)
     wish = Wish(place, tuple(body.get("access", ())), body["return_url"])
     made = flow.begin(runtime, wish)
-    start = f"{runtime.settings.base_url()}{API}/auth/{provider}"
     answer = json_answer(
         {
             "authorization_url": made.authorization_url,
-            "start_url": f"{start}?{urlencode({'ticket': made.ticket})}",
+            "start_url": start_url(runtime, provider, made.ticket),
             "expires_in": LIFETIME_S,
         },
         201,

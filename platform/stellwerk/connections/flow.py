@@ -11,15 +11,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import delete, func, update
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action
+from stellwerk.audit.trail import record
 from stellwerk.clock import new_id
 from stellwerk.connections import queries
-from stellwerk.connections.model import OauthState
+from stellwerk.connections.model import OauthConnection, OauthState
 from stellwerk.connections.queries import Place
-from stellwerk.connections.servers import callback_url, refuse_access, server
+from stellwerk.connections.records import noting_refusal, target_of
+from stellwerk.connections.servers import callback_url, refuse_access, server, start_url
 from stellwerk.errors import (
     ErrorCode,
     FieldError,
@@ -33,6 +37,7 @@ from stellwerk.jobs.runtime import Runtime
 from stellwerk.providers.oauth.protocol import Asked, AuthorizationServer, scopes_for
 
 LIFETIME_S = 600
+INVITATION_S = 7 * 86_400
 COOKIE_PREFIX = "__Host-stellwerk-oauth-"
 
 _AGAIN = "Begin again: POST /api/v1/connections/{provider}."
@@ -102,12 +107,32 @@ def begin(runtime: Runtime, wish: Wish) -> Begun:
                 ticket_hash=digest(ticket),
                 scopes=list(scopes),
                 return_url=wish.return_url,
-                expires_at=func.now() + timedelta(seconds=LIFETIME_S),
+                expires_at=_in(LIFETIME_S),
                 **_stored(runtime, made),
             )
         )
+        target = target_of(place.provider)
+        record(session, action=Action.CONNECTION_REQUESTED, actor=place.user_id, target=target)
     url = _url(runtime, place.provider, scopes, made)
     return Begun(url, made.cookie_name, made.nonce, ticket)
+
+
+def invitation(runtime: Runtime, session: Session, row: OauthConnection) -> str:
+    """A link by which a connection can be made anew, for those who read their mail later."""
+    ticket = secrets.token_urlsafe(32)
+    session.add(
+        OauthState(
+            id=new_id(),
+            user_id=row.user_id,
+            provider=row.provider,
+            channel_id=row.channel_id,
+            ticket_hash=digest(ticket),
+            scopes=row.scopes,
+            expires_at=_in(INVITATION_S),
+            **_stored(runtime, _new_secrets()),  # nobody knows them until the link is opened
+        )
+    )
+    return start_url(runtime, row.provider, ticket)
 
 
 def begin_elsewhere(runtime: Runtime, provider: str, ticket: str) -> Begun:
@@ -126,7 +151,7 @@ def begin_elsewhere(runtime: Runtime, provider: str, ticket: str) -> Begun:
                 OauthState.provider == provider,
                 OauthState.expires_at > func.now(),
             )
-            .values(ticket_hash=None, **_stored(runtime, made))
+            .values(ticket_hash=None, expires_at=_in(LIFETIME_S), **_stored(runtime, made))
             .returning(OauthState)
         )
         if found is None:
@@ -144,11 +169,12 @@ def taken(runtime: Runtime, answer: Answer) -> OauthState:
     """
     with runtime.sessions.begin() as session:
         found, is_late = _removed(session, answer)
-    if is_late:
-        message = f"It took more than 10 minutes. {_AGAIN}"
-        raise MalformedRequest(message, code=ErrorCode.OAUTH_STATE_EXPIRED)
-    _refuse_others(found, answer)
-    _refuse_other_server(server(runtime, found.provider), answer)
+    with noting_refusal(runtime, found):
+        if is_late:
+            message = f"It took more than 10 minutes. {_AGAIN}"
+            raise MalformedRequest(message, code=ErrorCode.OAUTH_STATE_EXPIRED)
+        _refuse_others(found, answer)
+        _refuse_other_server(server(runtime, found.provider), answer)
     return found
 
 
@@ -160,6 +186,10 @@ def digest(secret: str) -> str:
 def cookie_name(state_hash: str) -> str:
     """The cookie of one record, so that two tabs do not take each other's."""
     return f"{COOKIE_PREFIX}{state_hash[:16]}"
+
+
+def _in(seconds: float) -> Any:
+    return func.now() + timedelta(seconds=seconds)
 
 
 def _new_secrets() -> _Secrets:

@@ -41,6 +41,7 @@ class TellLostResult(Schema):
     provider = fields.String(required=True, allow_none=True)
     channel_id = fields.Integer(required=True, allow_none=True)
     reason = fields.String(required=True, allow_none=True)
+    mailed = fields.Boolean(required=True)
 
 
 def forget_tokens(session: Session, job: Job, runtime: Any) -> None:

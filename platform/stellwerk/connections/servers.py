@@ -1,17 +1,14 @@
 """Which authorization servers there are, and where they send browsers back to."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from stellwerk.errors import FieldError, InvalidInput, NotFound, Unavailable
 from stellwerk.jobs.queries import API
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.providers.oauth.protocol import AuthorizationServer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 AT_ONCE = 2  # requests of one web process that wait for a provider
 PATIENCE_S = 2.0
@@ -33,6 +30,12 @@ def callback_url(runtime: Runtime, provider: str) -> str:
     return f"{runtime.settings.base_url()}{API}/auth/{provider}/callback"
 
 
+def start_url(runtime: Runtime, provider: str, ticket: str) -> str:
+    """Where any browser begins that is shown a ticket."""
+    query = urlencode({"ticket": ticket})
+    return f"{runtime.settings.base_url()}{API}/auth/{provider}?{query}"
+
+
 def refuse_access(found: AuthorizationServer, access: Collection[str]) -> None:
     """Raise InvalidInput for a name that the provider has no scopes for."""
     unknown = [name for name in access if name not in found.access]
@@ -44,7 +47,7 @@ def refuse_access(found: AuthorizationServer, access: Collection[str]) -> None:
 
 
 @contextmanager
-def turn() -> "Iterator[None]":
+def turn() -> Iterator[None]:
     """One of the few calls in progress; raises Unavailable when none ends soon.
 
     Requests wait for these calls, and the process's other threads have other requests to answer.

@@ -3,11 +3,12 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, func
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action
+from stellwerk.audit.trail import record
 from stellwerk.clock import new_id
 from stellwerk.connections import identities, queries
 from stellwerk.connections.model import (
@@ -17,6 +18,7 @@ from stellwerk.connections.model import (
     OauthState,
 )
 from stellwerk.connections.queries import Place
+from stellwerk.connections.records import noting_refusal, target_of
 from stellwerk.connections.sealing import opened, sealed
 from stellwerk.connections.servers import callback_url, server, turn
 from stellwerk.errors import NotPermitted, ProviderError, StellwerkError
@@ -44,22 +46,18 @@ def connect(runtime: Runtime, began: OauthState, code: str) -> OauthConnection:
     disabled), Conflict (ACCOUNT_TAKEN).
     """
     place = Place(began.user_id, began.provider, began.channel_id)
-    granted = exchanged(
-        runtime,
-        place.provider,
-        code,
-        verifier=runtime.vault.open(began.sealed),
-        redirect_url=callback_url(runtime, place.provider),
-    )
-    if not granted.grant.scopes:  # RFC 6749, 5.1: then they are those that were asked for
-        grant = replace(granted.grant, scopes=tuple(began.scopes))
-        granted = Granted(grant, granted.account)
-    try:
-        with unit(runtime) as work:
-            return keep(runtime, work, place, granted)
-    except StellwerkError:
-        discard(server(runtime, place.provider), granted.grant)
-        raise
+    with noting_refusal(runtime, began):
+        granted = exchanged(
+            runtime,
+            place.provider,
+            code,
+            verifier=runtime.vault.open(began.sealed),
+            redirect_url=callback_url(runtime, place.provider),
+        )
+        if not granted.grant.scopes:  # RFC 6749, 5.1: then they are those that were asked for
+            grant = replace(granted.grant, scopes=tuple(began.scopes))
+            granted = Granted(grant, granted.account)
+        return _kept_or_discarded(runtime, place, granted)
 
 
 def exchanged(
@@ -94,8 +92,18 @@ def keep(runtime: Runtime, work: Unit, place: Place, granted: Granted) -> OauthC
     _fill(runtime, row, granted.account, grant)
     session.flush()
     session.refresh(row)
+    _note(session, Action.CONNECTION_OPENED, place)
     runtime.copies.drop(COPIES, place.name)  # before others may read the row, see tokens.py
     return row
+
+
+def _kept_or_discarded(runtime: Runtime, place: Place, granted: Granted) -> OauthConnection:
+    try:
+        with unit(runtime) as work:
+            return keep(runtime, work, place, granted)
+    except StellwerkError:
+        discard(server(runtime, place.provider), granted.grant)
+        raise
 
 
 def forget(runtime: Runtime, work: Unit, place: Place) -> None:
@@ -110,6 +118,7 @@ def forget(runtime: Runtime, work: Unit, place: Place) -> None:
         identities.unlink(session, place)
     session.delete(row)
     session.flush()
+    _note(session, Action.CONNECTION_REMOVED, place)
     runtime.copies.drop(COPIES, place.name)
 
 
@@ -142,10 +151,15 @@ def expiry(grant: Grant) -> ColumnElement[datetime] | None:
     return func.now() + timedelta(seconds=grant.expires_in_s)
 
 
-def place_of(session: Session, connection_id: UUID) -> Place | None:
-    """Where a connection belongs; None where it is gone."""
-    row = session.get(OauthConnection, connection_id)
-    return Place(row.user_id, row.provider, row.channel_id) if row else None
+def _note(session: Session, action: Action, place: Place) -> None:
+    record(
+        session,
+        action=action,
+        actor=place.user_id,
+        subject_user_id=place.user_id,
+        target=target_of(place.provider),
+        details={"channel_id": place.channel_id} if place.channel_id else {},
+    )
 
 
 def _whole(runtime: Runtime, row: OauthConnection | None, granted: Granted) -> Grant:

@@ -23,8 +23,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action, Party
+from stellwerk.audit.trail import record
 from stellwerk.connections.model import ConnectionStatus, OauthConnection
 from stellwerk.connections.queries import Place
+from stellwerk.connections.records import target_of
 from stellwerk.connections.sealing import opened, sealed
 from stellwerk.connections.servers import server
 from stellwerk.connections.service import COPIES, discard, expiry
@@ -230,6 +233,13 @@ def _lose(runtime: Runtime, held: Held) -> None:
         row.status = ConnectionStatus.NEEDS_RECONNECT.value
         row.sealed = row.expires_at = row.renewal_began_at = None
         runtime.copies.drop(COPIES, held.place.name)
+        record(
+            work.session,
+            action=Action.CONNECTION_LOST,
+            actor=Party.SYSTEM,
+            subject_user_id=row.user_id,
+            target=target_of(row.provider),
+        )
         payload = {"connection_id": str(row.id), "was_cut_short": held.was_cut_short}
         accept(runtime, work, Submission(TELL_LOST, payload, row.user_id), payload)
 

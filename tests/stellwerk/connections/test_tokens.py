@@ -1,9 +1,11 @@
 """Access tokens: one renewal for all who ask, and what becomes of a grant that is over."""
 
+import mailbox
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +16,12 @@ from connecting import callback, connect, knowing_nextcloud
 from nextcloud import Nextcloud, running_nextcloud
 from people import add_user
 from stellwerk.bootstrap import Platform
-from stellwerk.connections import service
+from stellwerk.connections import flow, service
 from stellwerk.connections.model import OauthConnection
 from stellwerk.connections.queries import Place
 from stellwerk.connections.tokens import TELL_LOST, access_token
 from stellwerk.errors import Conflict, ErrorCode, GrantRevoked, ProviderUnavailable
+from stellwerk.identity.model import User
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime, unit
 from stellwerk_workers.reports import Came
@@ -33,8 +36,8 @@ def cloud(platform: Platform) -> Iterator[Nextcloud]:
 
 
 @pytest.fixture
-def runtime(platform: Platform, cloud: Nextcloud) -> Runtime:
-    return knowing_nextcloud(platform, cloud).runtime
+def runtime(platform: Platform, cloud: Nextcloud, tmp_path: Path) -> Runtime:
+    return knowing_nextcloud(platform, cloud, mail_dir=tmp_path / "mail").runtime
 
 
 @pytest.fixture
@@ -166,7 +169,29 @@ def test_a_withdrawn_grant_needs_a_new_connection_and_its_user_is_told_once(
     assert job.owner_id == place.user_id
     assert attempt(runtime, job.id) is Came.COMPLETED
     (job,) = told(runtime)
-    assert job.result == {"provider": "nextcloud", "channel_id": None, "reason": "withdrawn"}
+    said = {"provider": "nextcloud", "channel_id": None, "reason": "withdrawn", "mailed": False}
+    assert job.result == said
+
+
+def test_a_verified_address_gets_a_mail_with_a_link_that_connects_again(
+    platform: Platform, runtime: Runtime, cloud: Nextcloud, place: Place, tmp_path: Path
+) -> None:
+    with runtime.sessions.begin() as session:
+        session.execute(update(User).values(email_verified_at=func.now()))
+    ends_in(platform, -1)
+    cloud.withdraw()
+    with pytest.raises(GrantRevoked):
+        access_token(runtime, place)
+    (job,) = told(runtime)
+    attempt(runtime, job.id)
+    with runtime.sessions() as session:
+        mail = session.scalars(select(Job).where(Job.operation == "email.send")).one()
+    assert attempt(runtime, mail.id) is Came.COMPLETED
+    (written,) = mailbox.Maildir(tmp_path / "mail")
+    body = written.get_payload(0).get_payload(decode=True).decode()  # type: ignore[union-attr]  # multipart
+    link = next(word for word in body.split() if "/auth/nextcloud?ticket=" in word)
+    begun = flow.begin_elsewhere(runtime, "nextcloud", link.partition("ticket=")[2])
+    assert begun.authorization_url.startswith(cloud.url)
 
 
 def test_connecting_again_makes_it_work_again(
@@ -181,7 +206,8 @@ def test_connecting_again_makes_it_work_again(
     (job,) = told(runtime)
     attempt(runtime, job.id)
     (job,) = told(runtime)
-    assert job.result == {"provider": None, "channel_id": None, "reason": None}
+    said = {"provider": None, "channel_id": None, "reason": None, "mailed": False}
+    assert job.result == said
 
 
 def test_a_renewal_that_was_cut_short_is_told_as_the_reason(

@@ -11,6 +11,7 @@ from api import API, ApiUser, error_of
 from attempts import attempt
 from connecting import begin, connected, knowing, opened
 from nextcloud import Nextcloud, NextcloudUser
+from stellwerk.audit.model import AuditEntry
 from stellwerk.bootstrap import Platform
 from stellwerk.connections.model import OauthConnection, OauthRevocation
 from stellwerk.jobs.model import Job
@@ -177,6 +178,25 @@ def test_a_key_connects_nothing(ann: ApiUser) -> None:
     key = ann.with_key()
     error_of(key.post("/connections/nextcloud", {}), 403)
     assert key.get("/connections").status_code == 200
+
+
+def test_all_that_happens_to_a_connection_is_on_record(
+    here: Platform, app: Flask, cloud: Nextcloud, ann: ApiUser
+) -> None:
+    back = cloud.allow(begin(ann).authorization_url)
+    assert opened(app.test_client(), back).status_code == 403
+    connected(ann, cloud)
+    ann.send("DELETE", "/connections/nextcloud")
+    with here.runtime.sessions() as session:
+        query = select(AuditEntry.action).where(AuditEntry.target == "connection:nextcloud")
+        noted = session.scalars(query.order_by(AuditEntry.sequence)).all()
+    assert noted == [
+        "connection.requested",
+        "connection.refused",
+        "connection.requested",
+        "connection.opened",
+        "connection.removed",
+    ]
 
 
 def revocations(platform: Platform) -> list[UUID]:
