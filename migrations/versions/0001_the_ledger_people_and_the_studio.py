@@ -601,6 +601,31 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "mailed_links",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("purpose", sa.String(length=14), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "purpose IN ('verify_email', 'reset_password')", name=op.f("ck_mailed_links_purpose")
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_mailed_links_user_id_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_mailed_links")),
+    )
+    op.create_index("ix_mailed_links_user", "mailed_links", ["user_id"], unique=False)
+    op.create_table(
         "oauth_identities",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
@@ -1306,6 +1331,8 @@ def downgrade() -> None:
     op.drop_index("uq_oauth_identities_subject", table_name="oauth_identities")
     op.drop_index("ix_oauth_identities_user", table_name="oauth_identities")
     op.drop_table("oauth_identities")
+    op.drop_index("ix_mailed_links_user", table_name="mailed_links")
+    op.drop_table("mailed_links")
     op.drop_index(
         "uq_jobs_unique_key",
         table_name="jobs",

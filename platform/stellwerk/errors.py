@@ -48,6 +48,7 @@ class ErrorCode(StrEnum):
     NOT_AUTHENTICATED = "NOT_AUTHENTICATED"  # 401: nobody is signed in, or nobody any more
     INVALID_CREDENTIALS = "INVALID_CREDENTIALS"  # 401: wrong e-mail address or password
     TOKEN_EXPIRED = "TOKEN_EXPIRED"  # 401: the access token is too old  # noqa: S105  a code, not a secret
+    LINK_NOT_VALID = "LINK_NOT_VALID"  # 422: the link of a mail was used, has ended or never was
     BUDGET_EXCEEDED = "BUDGET_EXCEEDED"  # 402: the owner's budget does not cover the estimate
     NOT_PERMITTED = "NOT_PERMITTED"  # 403: the caller lacks the permission
     CHANNEL_LIMIT_REACHED = "CHANNEL_LIMIT_REACHED"  # 403: the tier allows no further channel

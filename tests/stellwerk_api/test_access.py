@@ -69,6 +69,7 @@ OWN: dict[str, tuple[int, Any]] = {
     "accounts.show": (200, None),
     "accounts.change": (200, {"full_name": "Bob"}),
     "accounts.show_usage": (200, None),
+    "accounts.change_password": (422, {}),
     "users.browse": (403, None),
     "users.show": (403, None),
     "users.change": (403, {"is_active": False}),

@@ -18,6 +18,7 @@ _EXPIRED = {
     "idempotency_keys": text("DELETE FROM idempotency_keys WHERE expires_at < now()"),
     "sessions": text("DELETE FROM user_sessions WHERE expires_at < now() - interval '7 days'"),
     "refresh_tokens": text("DELETE FROM refresh_tokens WHERE expires_at < now()"),
+    "mailed_links": text("DELETE FROM mailed_links WHERE expires_at < now()"),
     "schedule_fires": text("""
         DELETE FROM schedule_fires
         WHERE created_at < now() - interval '90 days' AND outcome <> 'waiting'

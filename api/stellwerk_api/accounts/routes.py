@@ -6,39 +6,96 @@ from typing import Any
 from flask import Response
 
 from stellwerk.errors import NotPermitted
-from stellwerk.identity import service
+from stellwerk.identity.notices import Occasion
 from stellwerk.jobs.queries import API
+from stellwerk_api.accounts import proofs
 from stellwerk_api.accounts.profiles import own_profile, renewed, signed_in
 from stellwerk_api.accounts.schemas import (
+    AddressBody,
+    ChangePasswordBody,
+    LinkQuery,
     LoginAnswer,
     LoginBody,
+    NewPasswordBody,
     ProfileBody,
     RefreshBody,
-    RegisterAnswer,
     RegisterBody,
+    SaidAnswer,
     UsageSchema,
     UserSchema,
 )
 from stellwerk_api.accounts.usage import own_usage
 from stellwerk_api.auth import caller, credentials, requires
 from stellwerk_api.blueprint import Blueprint
-from stellwerk_api.context import platform
-from stellwerk_api.json_answers import ApiResponse, json_answer
+from stellwerk_api.json_answers import ApiResponse
 
 accounts = Blueprint("accounts", url_prefix=API, description="Registering, signing in, profile.")
 BLUEPRINTS = (accounts,)
 
-REGISTERED = {"message": "If the address is new, its account is ready. Sign in."}
-SOMEBODY = {"email": "ada@example.com", "password": "correct horse battery"}
+PASSWORD = "correct horse battery"  # noqa: S105  an example
+SOMEBODY = {"email": "ada@example.com", "password": PASSWORD}
 
 
 @accounts.post("/auth/register")
 @accounts.body(RegisterBody, example=SOMEBODY)
-@accounts.answers(202, RegisterAnswer)
+@accounts.answers(202, SaidAnswer)
 def register(body: Mapping[str, Any]) -> Response:
-    """Make an account; the answer never tells whether the address has one."""
-    service.register(platform().runtime.sessions, **body)
-    return json_answer(REGISTERED, 202)
+    """Make an account; the answer never tells whether the address has one. A mail follows."""
+    return proofs.registered(body)
+
+
+@accounts.get("/auth/verify-email")
+@accounts.query(LinkQuery)
+@accounts.answers(200, SaidAnswer)
+@accounts.raises(409, 422)
+def verify(query: Mapping[str, Any]) -> Response:
+    """Follow the link of a mail, which is good once: the address is verified."""
+    return proofs.verified(query["token"])
+
+
+@accounts.post("/auth/verify-email")
+@accounts.body(AddressBody, example={"email": "ada@example.com"})
+@accounts.answers(202, SaidAnswer)
+def verify_again(body: Mapping[str, Any]) -> Response:
+    """Ask for another mail to verify one's address."""
+    return proofs.written(Occasion.UNVERIFIED, body["email"])
+
+
+@accounts.post("/auth/password-reset")
+@accounts.body(AddressBody, example={"email": "ada@example.com"})
+@accounts.answers(202, SaidAnswer)
+def forgot(body: Mapping[str, Any]) -> Response:
+    """Ask for a mail with a link that sets a new password."""
+    return proofs.written(Occasion.FORGOTTEN, body["email"])
+
+
+@accounts.get("/auth/password-reset")
+@accounts.query(LinkQuery)
+@accounts.answers(200, SaidAnswer)
+@accounts.raises(422)
+def tell_how(query: Mapping[str, Any]) -> Response:
+    """Follow the link of such a mail: it tells what to send where. That uses nothing up."""
+    del query
+    return proofs.told_how()
+
+
+@accounts.post("/auth/password-reset/confirm")
+@accounts.body(NewPasswordBody, example={"token": "from-the-mail", "password": PASSWORD})
+@accounts.answers(204)
+def reset(body: Mapping[str, Any]) -> Response:
+    """Set a new password by the link of a mail; every session ends."""
+    return proofs.reset(body)
+
+
+@accounts.post("/auth/password")
+@requires("account:write")
+@accounts.body(
+    ChangePasswordBody, example={"current_password": "the present one", "new_password": PASSWORD}
+)
+@accounts.answers(204)
+def change_password(body: Mapping[str, Any]) -> Response:
+    """Set a new password; every session ends, this one too."""
+    return proofs.changed_password(body)
 
 
 @accounts.post("/auth/login")
@@ -97,9 +154,8 @@ def show() -> Response:
 @accounts.answers(200, UserSchema)
 @accounts.raises(409)
 def change(body: Mapping[str, Any]) -> Response:
-    """Change one's own account."""
-    service.change_profile(platform().runtime.sessions, caller().user_id, body)
-    return own_profile()
+    """Change one's own account; another address is asked for, and verified by a mail."""
+    return proofs.changed_profile(body)
 
 
 @accounts.get("/users/me/usage")

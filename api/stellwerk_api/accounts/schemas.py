@@ -1,6 +1,8 @@
 """What clients send and get about accounts."""
 
-from marshmallow import Schema, fields, validate
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from stellwerk.fields import Moment, Pattern
 from stellwerk.identity.permissions import Audience, Role
@@ -9,29 +11,61 @@ from stellwerk.identity.service import PASSWORD_MAX, PASSWORD_MIN
 _EMAIL = validate.Length(3, 254)
 
 
+def _new_password() -> fields.String:
+    length = validate.Length(PASSWORD_MIN, PASSWORD_MAX)
+    return fields.String(required=True, load_only=True, validate=length)
+
+
+def _password(*, required: bool = True) -> fields.String:
+    length = validate.Length(1, PASSWORD_MAX)
+    return fields.String(required=required, load_only=True, validate=length)
+
+
 class RegisterBody(Schema):
     """A new account."""
 
     email = fields.String(required=True, validate=_EMAIL)
-    password = fields.String(
-        required=True, load_only=True, validate=validate.Length(PASSWORD_MIN, PASSWORD_MAX)
-    )
+    password = _new_password()
     full_name = fields.String(load_default="", validate=validate.Length(max=200))
 
 
-class RegisterAnswer(Schema):
-    """The same for every address."""
+class SaidAnswer(Schema):
+    """What comes next; the same for every address."""
 
     message = fields.String(required=True)
+
+
+class AddressBody(Schema):
+    """Who is to be written to."""
+
+    email = fields.String(required=True, validate=_EMAIL)
+
+
+class LinkQuery(Schema):
+    """What the link of a mail carries."""
+
+    token = fields.String(required=True, validate=validate.Length(1, 200))
+
+
+class NewPasswordBody(Schema):
+    """A password, by the link of a mail."""
+
+    token = fields.String(required=True, load_only=True, validate=validate.Length(1, 200))
+    password = _new_password()
+
+
+class ChangePasswordBody(Schema):
+    """A password, by the present one."""
+
+    current_password = _password()
+    new_password = _new_password()
 
 
 class LoginBody(Schema):
     """Who signs in."""
 
     email = fields.String(required=True, validate=_EMAIL)
-    password = fields.String(
-        required=True, load_only=True, validate=validate.Length(1, PASSWORD_MAX)
-    )
+    password = _password()
     audience = fields.Enum(
         Audience,
         by_value=True,
@@ -47,8 +81,14 @@ class RefreshBody(Schema):
 
 
 class ProfileBody(Schema):
-    """What a user may change of their own account."""
+    """What a user may change of their own account.
 
+    Another `email` needs the `password`, and is the account's once the link of the mail that goes
+    there was followed.
+    """
+
+    email = fields.String(validate=_EMAIL)
+    password = _password(required=False)
     full_name = fields.String(validate=validate.Length(max=200))
     username = fields.String(
         validate=Pattern(
@@ -56,6 +96,13 @@ class ProfileBody(Schema):
             error="3 to 64 of a-z, 0-9, dot, hyphen and underscore, a letter or digit first.",
         )
     )
+
+    @validates_schema
+    def _knows_the_password(self, data: dict[str, Any], **_: Any) -> None:
+        if "email" in data and "password" not in data:
+            raise ValidationError("Needed to change the address.", "password")
+        if "password" in data and "email" not in data:
+            raise ValidationError("POST /auth/password changes it.", "password")
 
 
 class UserSchema(Schema):

@@ -88,6 +88,23 @@ class StoredSigningKey(Base):
     created_at: Mapped[CreatedAt]
 
 
+class MailedLink(Base):
+    """A link that proves, once, who reads the mails of an address; only its hash is kept."""
+
+    __tablename__ = "mailed_links"
+    __table_args__ = (
+        CheckConstraint("purpose IN ('verify_email', 'reset_password')", name="purpose"),
+        Index("ix_mailed_links_user", "user_id"),
+    )
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    purpose: Mapped[str] = mapped_column(String(14))
+    email: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Timestamp]
+
+
 class ApiKey(Base):
     """A key for programs: only its SHA-256 is kept (it is random), its prefix stays visible.
 

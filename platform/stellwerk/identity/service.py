@@ -1,4 +1,4 @@
-"""The rules of accounts: profiles, registering, admins."""
+"""The rules of accounts: profiles, admins."""
 
 import re
 import secrets
@@ -7,7 +7,6 @@ from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -29,16 +28,6 @@ PASSWORD_MIN = 10  # characters
 PASSWORD_MAX = 200
 
 _USERNAME_LETTERS = 40  # kept of the address; the rest of 64 is for the suffix
-
-
-def register(sessions: Sessions, email: str, password: str, full_name: str = "") -> None:
-    """Create an account, unless the address has one: the caller cannot tell which, nor by time.
-
-    Raises InvalidInput for what is no address.
-    """
-    values = _new_user(normalised(email), password) | {"full_name": full_name}
-    with sessions.begin() as session:
-        session.execute(insert(User).values(**values).on_conflict_do_nothing())
 
 
 def by_email(session: Session, email: str) -> User | None:
@@ -75,7 +64,7 @@ def create_admin(sessions: Sessions, email: str, password: str, *, promote: bool
     an admin with this password, and its sessions end. Raises InvalidInput.
     """
     check_password(password)
-    values = _new_user(normalised(email), password)
+    values = new_user(normalised(email), password)
     values |= {"role": Role.ADMIN.value, "email_verified_at": utc_now(), "is_active": True}
     with sessions.begin() as session:
         user = by_email(session, values["email"])
@@ -105,7 +94,8 @@ def check_password(password: str) -> None:
         raise _wrong("password", f"Needs {PASSWORD_MIN} to {PASSWORD_MAX} characters.")
 
 
-def _new_user(email: str, password: str) -> dict[str, Any]:
+def new_user(email: str, password: str) -> dict[str, Any]:
+    """The columns of an account that has a normalised address and a first username."""
     stem = re.sub(r"[^a-z0-9_.-]", "", email.partition("@")[0].lower())[:_USERNAME_LETTERS]
     return {
         "email": email,

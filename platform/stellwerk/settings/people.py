@@ -18,6 +18,9 @@ class People(BaseModel):
     refresh_grace_s: float = Field(default=30.0, ge=0)  # a lost answer may be asked for again
     session_cache_s: int = Field(default=900, ge=1)  # how long Redis keeps who a token belongs to
     allow_unverified_login: bool | None = None  # empty: in development only
+    verify_link_valid_h: int = Field(default=24, ge=1)  # in mails that ask to verify an address
+    reset_link_valid_h: int = Field(default=1, ge=1)  # in mails for forgotten passwords
+    password_reset_page: str = ""  # where those lead to, with ?token=; empty: the API
     scrape_token: SecretStr = SecretStr("")  # lets Prometheus read /metrics
     channels_limits: dict[str, int] = {"free": 1, "pro": 10, "enterprise": 100}  # by tier
     daily_video_limits: dict[str, int] = {"free": 2, "pro": 20, "enterprise": 200}  # a day in UTC

@@ -4,7 +4,8 @@ from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict, InvalidInput
 from stellwerk.identity import passwords
 from stellwerk.identity.model import User
-from stellwerk.identity.service import by_email, create_admin, register
+from stellwerk.identity.registering import register
+from stellwerk.identity.service import by_email, create_admin
 
 EMAIL = "root@example.com"
 PASSWORD = "correct horse battery staple"  # noqa: S105  of a throw-away user
@@ -26,14 +27,14 @@ def test_an_admin_is_made_verified_and_active(platform: Platform) -> None:
 
 
 def test_an_address_that_has_an_account_is_refused(platform: Platform) -> None:
-    register(platform.runtime.sessions, EMAIL, PASSWORD)
+    register(platform.runtime, email=EMAIL, password=PASSWORD)
     with pytest.raises(Conflict, match="--promote"):
         create_admin(platform.runtime.sessions, EMAIL.upper(), "another password")
     assert account(platform).role == "user"
 
 
 def test_promoting_makes_the_account_an_admin_with_the_new_password(platform: Platform) -> None:
-    register(platform.runtime.sessions, EMAIL, PASSWORD)
+    register(platform.runtime, email=EMAIL, password=PASSWORD)
     create_admin(platform.runtime.sessions, EMAIL, "another password", promote=True)
     made = account(platform)
     assert made.role == "admin"

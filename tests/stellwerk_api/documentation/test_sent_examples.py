@@ -10,10 +10,12 @@ from uuid import UUID
 import pytest
 from flask.testing import FlaskClient
 
-from api import API, ApiUser
+from api import API, PASSWORD, ApiUser, signed_up
 from attempts import attempt
 from receiver import receiving
 from stellwerk.bootstrap import Platform
+from stellwerk.identity import links
+from stellwerk.identity.links import Followed, Purpose
 from stellwerk.jobs import control, lifecycle
 from stellwerk.jobs.lifecycle import Outcome
 from stellwerk.jobs.model import JobArtifact, JobStep
@@ -88,6 +90,7 @@ def send(stage: Stage, name: str, operation: Mapping[str, Any]) -> str:
         "/jobs/requeue": stage.admin,
         "/listeners/compare": stage.realtime,
         "/users/{user_id}": stage.admin,
+        "/auth/password": signed_up(stage.ada.client),
     }
     path = template.format_map(place(stage))
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -216,6 +219,13 @@ def a_key(stage: Stage) -> Mapping[str, Any]:
     return stage.ada.with_key().user
 
 
+def a_link(stage: Stage) -> str:
+    bob = signed_up(stage.ada.client)
+    to = Followed(int(bob.user["id"]), str(bob.user["email"]))
+    with stage.platform.runtime.sessions.begin() as session:
+        return links.make(session, stage.platform.settings, Purpose.RESET_PASSWORD, to)
+
+
 PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
     "POST /api-keys/{key_id}/rotate": a_key,
     "PATCH /channels/{channel_id}": a_channel,
@@ -238,5 +248,7 @@ PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
 }
 # What no document can show, in place of what it shows instead.
 SECRETS: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
+    "POST /auth/password": lambda _: {"current_password": PASSWORD},
+    "POST /auth/password-reset/confirm": lambda stage: {"token": a_link(stage)},
     "POST /auth/refresh": lambda stage: {"refresh_token": stage.ada.refresh_token},
 }

@@ -1,0 +1,78 @@
+"""Links in mails: each is good once, for a while, for the address it was sent to."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from secrets import token_urlsafe
+
+from sqlalchemy import delete, func
+from sqlalchemy.orm import Session
+
+from stellwerk.clock import utc_now
+from stellwerk.errors import ErrorCode, InvalidInput
+from stellwerk.identity.model import MailedLink
+from stellwerk.identity.tokens import key_hash
+from stellwerk.settings import Settings
+
+BYTES = 32
+
+
+class Purpose(StrEnum):
+    """What whoever follows a link may do; also the name of the mail's template."""
+
+    VERIFY_EMAIL = "verify_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105  a name, not a password
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Whose link it was, and which address is proved."""
+
+    user_id: int
+    email: str
+
+
+def valid_h(settings: Settings, purpose: Purpose) -> int:
+    """For how many hours a link is good."""
+    is_reset = purpose is Purpose.RESET_PASSWORD
+    return settings.reset_link_valid_h if is_reset else settings.verify_link_valid_h
+
+
+def make(session: Session, settings: Settings, purpose: Purpose, to: Followed) -> str:
+    """A new link's secret, which is nowhere kept."""
+    token = token_urlsafe(BYTES)
+    session.add(
+        MailedLink(
+            token_hash=key_hash(token),
+            user_id=to.user_id,
+            purpose=purpose.value,
+            email=to.email,
+            expires_at=utc_now() + timedelta(hours=valid_h(settings, purpose)),
+        )
+    )
+    return token
+
+
+def follow(session: Session, purpose: Purpose, token: str) -> Followed:
+    """Use a link up; raises InvalidInput (LINK_NOT_VALID)."""
+    used = (
+        delete(MailedLink)
+        .where(
+            MailedLink.token_hash == key_hash(token),
+            MailedLink.purpose == purpose.value,
+            MailedLink.expires_at > func.now(),
+        )
+        .returning(MailedLink.user_id, MailedLink.email)
+    )
+    found = session.execute(used).one_or_none()
+    if found is None:
+        message = "The link was used already, has ended, or never was. Ask for another mail."
+        raise InvalidInput(message, code=ErrorCode.LINK_NOT_VALID)
+    return Followed(*found)
+
+
+def void(session: Session, user_id: int, purpose: Purpose) -> None:
+    """What was sent so far is good for nothing any more."""
+    session.execute(
+        delete(MailedLink).where(MailedLink.user_id == user_id, MailedLink.purpose == purpose.value)
+    )

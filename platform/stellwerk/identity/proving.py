@@ -1,0 +1,120 @@
+"""Proving who one is: by the links of mails, and by the password."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from stellwerk.errors import Conflict
+from stellwerk.identity import links, notices, passwords
+from stellwerk.identity import sessions as ledger
+from stellwerk.identity.links import Purpose
+from stellwerk.identity.model import ApiKey, User
+from stellwerk.identity.notices import Occasion
+from stellwerk.identity.service import get_user, normalised
+from stellwerk.identity.signing_in import wrong_credentials
+from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.submission import submit
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Whose sessions and keys every process has to forget."""
+
+    sessions: Sequence[UUID]
+    key_hashes: Sequence[str] = ()
+
+
+def ask(runtime: Runtime, occasion: Occasion, email: str, language: str) -> None:
+    """Have somebody written to; takes as long, and says as little, for every address."""
+    submit(runtime, notices.notice(occasion, email.strip(), language=language))
+
+
+def ask_for_address(
+    runtime: Runtime, user_id: int, email: str, password: str, language: str
+) -> None:
+    """Write to an address that a user wants to have; it is theirs once they follow the link.
+
+    Raises InvalidInput, NotAuthenticated (INVALID_CREDENTIALS).
+    """
+    wanted = normalised(email)
+    require_password(runtime, user_id, password)
+    submit(
+        runtime,
+        notices.notice(Occasion.NEW_ADDRESS, wanted, user_id=user_id, language=language),
+    )
+
+
+def require_password(runtime: Runtime, user_id: int, password: str) -> str:
+    """The hash that the password is right for; raises NotAuthenticated (INVALID_CREDENTIALS)."""
+    with runtime.sessions() as session:
+        known = get_user(session, user_id).password_hash
+    if not passwords.is_right(password, known):
+        raise wrong_credentials()
+    return known
+
+
+def verify(runtime: Runtime, token: str) -> None:
+    """The address of a link is its user's; raises InvalidInput (LINK_NOT_VALID), Conflict."""
+    try:
+        with runtime.sessions.begin() as session:
+            followed = links.follow(session, Purpose.VERIFY_EMAIL, token)
+            user = get_user(session, followed.user_id)
+            if user.email != followed.email:
+                for purpose in Purpose:  # whatever was sent to the former one
+                    links.void(session, user.id, purpose)
+            user.email, user.email_verified_at = followed.email, func.now()
+    except IntegrityError as exc:
+        raise Conflict("The address has another account by now.") from exc
+
+
+def reset(runtime: Runtime, token: str, password: str, language: str) -> Ended:
+    """Set a password by a link of a mail; raises InvalidInput (LINK_NOT_VALID).
+
+    Where nobody had verified the address, whoever made its API keys may have been somebody else:
+    they end as well.
+    """
+    hashed = passwords.hashed(password)
+    with unit(runtime) as work:
+        followed = links.follow(work.session, Purpose.RESET_PASSWORD, token)
+        user = _locked(work.session, followed.user_id)
+        key_hashes = () if user.email_verified_at else _revoked_keys(work.session, user.id)
+        if user.email == followed.email:
+            user.email_verified_at = user.email_verified_at or func.now()
+        user.password_hash = hashed
+        return Ended(_signed_out(runtime, work, user, language), key_hashes)
+
+
+def change_password(
+    runtime: Runtime, user_id: int, *, current: str, new: str, language: str
+) -> Ended:
+    """Set a password, knowing the present one; raises NotAuthenticated (INVALID_CREDENTIALS)."""
+    known = require_password(runtime, user_id, current)
+    hashed = passwords.hashed(new)
+    with unit(runtime) as work:
+        user = _locked(work.session, user_id)
+        if user.password_hash != known:
+            raise wrong_credentials()  # it was changed while it was compared
+        user.password_hash = hashed
+        return Ended(_signed_out(runtime, work, user, language))
+
+
+def _signed_out(runtime: Runtime, work: Unit, user: User, language: str) -> Sequence[UUID]:
+    """The sessions that a new password ends; its owner is told of it."""
+    links.void(work.session, user.id, Purpose.RESET_PASSWORD)
+    told = notices.notice(Occasion.PASSWORD_CHANGED, user.email, user_id=user.id, language=language)
+    notices.note(runtime, work, told)
+    return ledger.end_all_of(work.session, user.id)
+
+
+def _revoked_keys(session: Session, user_id: int) -> Sequence[str]:
+    query = update(ApiKey).where(ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
+    revoked = query.values(revoked_at=func.now()).returning(ApiKey.key_hash)
+    return session.scalars(revoked).all()
+
+
+def _locked(session: Session, user_id: int) -> User:
+    return session.get_one(User, user_id, with_for_update={"key_share": True})
