@@ -24,6 +24,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
+from stellwerk.db.engine import forget_values
+
 Table = tuple[list[str], list[tuple[Any, ...]]]  # columns' names, and rows
 _NAME = re.compile(r"(?<!:):(\w+)")
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
@@ -118,6 +120,7 @@ class Direct:
         self, exc: psycopg2.Error, lent: PoolProxiedConnection | None, statement: Prepared
     ) -> BaseException:
         """The same in SQLAlchemy's words; a broken connection leaves the pool."""
+        forget_values(exc)
         dialect = self._engine.dialect
         is_gone = dialect.is_disconnect(exc, lent, None)  # type: ignore[arg-type]  # psycopg2.Error is DBAPI's
         if lent and is_gone:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import orjson
-from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy import Dialect, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import (
     DBAPIError,
     InterfaceError,
@@ -38,6 +38,7 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,  # in errors, which logs of processes and of jobs may show
         pool_timeout=5,
         json_serializer=to_json,
         json_deserializer=orjson.loads,
@@ -54,6 +55,7 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
         },
     )
     event.listen(engine, "checkout", partial(_refuse_dead, engine.dialect))
+    event.listen(engine, "handle_error", _tell_without_values)
     return engine
 
 
@@ -83,6 +85,25 @@ def may_pass(exc: SQLAlchemyError) -> bool:
     if not isinstance(exc, DBAPIError):
         return False
     return is_outage(exc) or getattr(exc.orig, "pgcode", None) in _PASSING
+
+
+def forget_values(error: BaseException) -> str:
+    """Leave of a driver's error what Postgres says, which is returned; empty where it is silent.
+
+    libpq adds the line of the statement that is wrong, and the key that is there already: values.
+    """
+    said: str | None = getattr(getattr(error, "diag", None), "message_primary", None)
+    if said is None:
+        return ""
+    error.args = (said,)
+    return said
+
+
+def _tell_without_values(context: ExceptionContext) -> None:
+    error = context.original_exception
+    said = forget_values(error)
+    if said and context.sqlalchemy_exception:
+        context.sqlalchemy_exception.args = (f"({type(error).__name__}) {said}",)
 
 
 def _refuse_dead(dialect: Dialect, connection: Any, *_: Any) -> None:
