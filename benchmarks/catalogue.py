@@ -14,6 +14,7 @@ from benchmarks.sections import (
     growth,
     memory,
     poll,
+    sign_in,
     sockets,
     submit,
 )
@@ -44,5 +45,6 @@ SECTIONS: Mapping[str, Section] = {
     "websockets": Section("WebSockets", sockets.measure, sockets.lines),
     "edge": Section("Everybody at once, through the edge", edge.measure, edge.lines),
     "generations": Section("A hundred videos in progress", generations.measure, generations.lines),
+    "sign_in": Section("Signing in", sign_in.measure, sign_in.lines),
     "memory": Section("Memory", memory.measure, memory.lines, has_rivals=True),
 }

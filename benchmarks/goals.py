@@ -95,6 +95,10 @@ def _seen(percentile: str) -> Callable[[Figures], float]:
     return lambda found: float(found["seen"]["Stellwerk"]["0"][percentile])
 
 
+def _signs(what: str) -> Callable[[Figures], float]:
+    return lambda found: float(found[what]["p50_ms"])
+
+
 MS = "{:.1f} ms"
 COUNT = "{:,.0f}"
 KILLS = 40
@@ -204,6 +208,8 @@ GOALS = (
         goal=0,
         shown=COUNT,
     ),
+    Goal("signing in with a password, p50", "sign_in", _signs("login"), 100, None, MS),
+    Goal("renewing a session, p50", "sign_in", _signs("refresh"), 100, None, MS),
 )
 
 

@@ -28,6 +28,7 @@ class Sizes:
     edge_per_s: int = 1_000
     generations: int = 100
     generations_s: float = 15.0
+    sign_ins: int = 100
 
 
 FULL = Sizes()
@@ -53,4 +54,5 @@ QUICK = Sizes(
     edge_per_s=50,
     generations=5,
     generations_s=2.0,
+    sign_ins=5,
 )
