@@ -31,6 +31,7 @@ PUBLIC = frozenset(
         "accounts.forgot",
         "accounts.tell_how",
         "accounts.reset",
+        "privacy.receipt",
         "system.index",
         "system.status",
         "system.health",

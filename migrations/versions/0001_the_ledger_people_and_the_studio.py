@@ -677,6 +677,63 @@ def upgrade() -> None:
     )
     op.create_index("ix_oauth_revocations_user", "oauth_revocations", ["user_id"], unique=False)
     op.create_table(
+        "privacy_requests",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("status", sa.String(length=10), server_default="pending", nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=True),
+        sa.Column("is_available", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("receipt_hash", sa.String(length=64), nullable=True),
+        sa.Column(
+            "counts", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column(
+            "receipt", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('export', 'erase')", name=op.f("ck_privacy_requests_kind")),
+        sa.CheckConstraint(
+            "status IN ('pending', 'running', 'completed', 'failed', 'cancelled')",
+            name=op.f("ck_privacy_requests_status"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_privacy_requests_user_id_users"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_privacy_requests")),
+        sa.UniqueConstraint("receipt_hash", name=op.f("uq_privacy_requests_receipt_hash")),
+    )
+    op.create_index(
+        "ix_privacy_requests_exports",
+        "privacy_requests",
+        ["finished_at"],
+        unique=False,
+        postgresql_where=sa.text("kind = 'export' AND is_available"),
+    )
+    op.create_index(
+        "ix_privacy_requests_user",
+        "privacy_requests",
+        ["user_id", sa.literal_column("id DESC")],
+        unique=False,
+    )
+    op.create_index(
+        "uq_privacy_requests_open",
+        "privacy_requests",
+        ["user_id", "kind"],
+        unique=True,
+        postgresql_where=sa.text("finished_at IS NULL"),
+    )
+    op.create_table(
         "schedules",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=False),
@@ -1326,6 +1383,18 @@ def downgrade() -> None:
         postgresql_where=sa.text("next_fire_at IS NOT NULL"),
     )
     op.drop_table("schedules")
+    op.drop_index(
+        "uq_privacy_requests_open",
+        table_name="privacy_requests",
+        postgresql_where=sa.text("finished_at IS NULL"),
+    )
+    op.drop_index("ix_privacy_requests_user", table_name="privacy_requests")
+    op.drop_index(
+        "ix_privacy_requests_exports",
+        table_name="privacy_requests",
+        postgresql_where=sa.text("kind = 'export' AND is_available"),
+    )
+    op.drop_table("privacy_requests")
     op.drop_index("ix_oauth_revocations_user", table_name="oauth_revocations")
     op.drop_table("oauth_revocations")
     op.drop_index("uq_oauth_identities_subject", table_name="oauth_identities")

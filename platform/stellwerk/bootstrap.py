@@ -22,7 +22,9 @@ from stellwerk.jobs.ports import Publisher
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.live.client import LiveClient
 from stellwerk.live.copies import LiveCopies
+from stellwerk.live.sessions import LiveSessions
 from stellwerk.live.status import LiveStatus
+from stellwerk.privacy.domains import Domain, domain_of, in_order
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.choice import choose_providers
 from stellwerk.settings import Settings
@@ -83,6 +85,7 @@ def bootstrap(
         publisher=publisher or _publisher(settings, client, live, grouping),
         board=live,
         copies=LiveCopies(client),
+        standings=LiveSessions(client, ttl_s=settings.session_cache_s),
         providers=choose_providers(settings),
         vault=vault,
         role=role,
@@ -111,6 +114,12 @@ def metadata() -> MetaData:
     for _ in _modules("model"):
         pass
     return Base.metadata
+
+
+def privacy_domains() -> tuple[Domain, ...]:
+    """What each domain holds of a person, in the order in which it is erased; accounts last."""
+    metadata()
+    return in_order(domain_of(module) for module in _modules("privacy"))
 
 
 def _publisher(

@@ -101,6 +101,23 @@ def test_deleting_is_repeatable(store: ArtifactStorage, file: Path, tmp_path: Pa
         store.get(KEY, tmp_path / "copy")
 
 
+def test_a_folder_goes_with_everything_in_it_and_nothing_beside_it(
+    store: ArtifactStorage, tmp_path: Path
+) -> None:
+    path = tmp_path / "note.txt"
+    path.write_text("hello")
+    keys = ["job/1/note.txt", "job/2/note.txt", "job-2/1/note.txt"]
+    for key in keys:
+        store.put(key, path, "text/plain")
+
+    assert store.delete_folder("job") == 2
+    assert store.delete_folder("job") == 0
+    for key in keys[:2]:
+        with pytest.raises(ProviderRejected):
+            b"".join(store.read(key, start=0, length=5))
+    assert b"".join(store.read(keys[2], start=0, length=5)) == b"hello"
+
+
 def test_a_working_store_passes_its_check(store: ArtifactStorage) -> None:
     store.check()
 

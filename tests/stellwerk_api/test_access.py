@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from api import ApiUser, error_of
+from api import PASSWORD, ApiUser, error_of
 from people import add_channel
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import ConfigurationError
@@ -56,6 +56,8 @@ ANOTHERS: dict[str, tuple[int, Any]] = {
     "videos.delete_video": (404, None),
     "videos.retry_video": (404, None),
     "videos.get_video_cost": (404, None),
+    "privacy.show": (404, None),
+    "privacy.withdraw": (404, None),
 }
 # Routes that point at nobody's things: what an ordinary user gets.
 OWN: dict[str, tuple[int, Any]] = {
@@ -94,6 +96,9 @@ OWN: dict[str, tuple[int, Any]] = {
     "channels.create_channel": (201, {"name": "mine"}),
     "videos.list_videos": (200, None),
     "videos.generate_video": (422, {}),
+    "privacy.browse": (200, None),
+    "privacy.export": (422, {}),
+    "privacy.delete": (401, {"password": "not Bob's"}),
     "listeners.me": (200, None),
     "listeners.compare": (403, {}),
     "audit.browse": (403, None),
@@ -136,7 +141,9 @@ def things_of(platform: Platform, ada: ApiUser) -> dict[str, Any]:
     schedule = ada.post("/schedules", hourly)
     endpoint = ada.post("/webhook-endpoints", {"url": "https://hooks.example.com"}).get_json()
     delivery = ada.post(f"/webhook-endpoints/{endpoint['id']}/test").get_json()
+    asked = ada.post("/privacy/export", {"password": PASSWORD})
     return {
+        "request_id": asked.get_json()["id"],
         "endpoint_id": endpoint["id"],
         "delivery_id": delivery["delivery_id"],
         "job_id": ada.submit(),

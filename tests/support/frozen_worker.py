@@ -41,6 +41,11 @@ class FreezingBoard:
     def keep(self, job_ids: Sequence[UUID]) -> None:
         """Keep nothing."""
 
+    def forget(self, job_ids: Sequence[UUID]) -> bool:
+        """Know nothing."""
+        del job_ids
+        return True
+
 
 def effect_of(ctx: JobContext, payload: dict[str, Any]) -> None:
     """Do the effect of the kind that the payload's value names."""

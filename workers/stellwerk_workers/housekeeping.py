@@ -11,6 +11,7 @@ from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.purging import Retention
 from stellwerk.webhooks import retention
 from stellwerk_workers.handlers import handles
+from stellwerk_workers.privacy import erase_unused_accounts, expire_exports
 
 PURGES_FOR_S = 120.0  # then the next run goes on
 
@@ -43,6 +44,8 @@ def purge(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: 
         _purge_jobs(ctx, kept, until) for kept in purging.retentions(ctx.runtime.settings)
     )
     removed["files"] = _remove_files(ctx, until)
+    removed["exports"] = expire_exports(ctx)
+    removed["unused_accounts"] = erase_unused_accounts(ctx)
     return {"removed": removed}
 
 

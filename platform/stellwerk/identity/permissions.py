@@ -29,6 +29,7 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "account:read": Role.USER,
         "account:write": Role.USER,
         "api_keys:manage": Role.USER,
+        "privacy:manage": Role.USER,
         "operations:read": Role.USER,
         "jobs:submit": Role.USER,
         "jobs:read": Role.USER,
@@ -57,6 +58,7 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "mail:send": Role.OPERATOR,  # to anybody, in the platform's name
         "users:admin": Role.ADMIN,
         "audit:read": Role.ADMIN,
+        "privacy:erase": Role.ADMIN,
         "listeners:compare": Role.ADMIN,  # and the realtime process
     }
 )
@@ -67,6 +69,8 @@ NOT_FOR_API_KEYS = frozenset(
         "account:write",
         "api_keys:manage",
         "connections:manage",  # a connected account may be one that signs in
+        "privacy:manage",
+        "privacy:erase",
         "users:admin",
         "listeners:compare",
     }

@@ -89,6 +89,9 @@ class Board(Protocol):
     def keep(self, job_ids: Sequence[UUID]) -> None:
         """Keep what is shown of running jobs from expiring."""
 
+    def forget(self, job_ids: Sequence[UUID]) -> bool:
+        """Remove what is shown of jobs, and their events; False where that could not be done."""
+
 
 class Copies(Protocol):
     """Where sealed copies of what the ledger keeps stand for a while. It never raises."""
@@ -104,3 +107,13 @@ class Copies(Protocol):
 
     def drop(self, kind: str, name: str) -> None:
         """Remove a copy; those who read what it was of before do not put it back."""
+
+
+class Standings(Protocol):
+    """Copies of who is signed in, beside the ledger."""
+
+    def end(self, session_ids: Sequence[UUID]) -> bool:
+        """These sessions have ended; False where that could not be told."""
+
+    def end_keys(self, key_hashes: Sequence[str]) -> bool:
+        """The same of API keys."""

@@ -100,13 +100,13 @@ class LiveSessions:
         value = [found.user_id, found.role, found.key_id, found.scopes, found.expires_at]
         self._fill(keys.api_key(key_hash), value, KEY_COPY_S)
 
-    def end(self, session_ids: Sequence[UUID]) -> None:
-        """Put the mark of an ended session in place of each copy."""
-        self._mark(session_ids, (), swept=False)
+    def end(self, session_ids: Sequence[UUID]) -> bool:
+        """Put the mark of an ended session in place of each copy; False without Redis."""
+        return self._mark(session_ids, (), swept=False)
 
-    def end_keys(self, key_hashes: Sequence[str]) -> None:
-        """Put the mark in place of each key's copy."""
-        self._mark((), key_hashes, swept=False)
+    def end_keys(self, key_hashes: Sequence[str]) -> bool:
+        """Put the mark in place of each key's copy; False without Redis."""
+        return self._mark((), key_hashes, swept=False)
 
     def sweep(self, ended: Sequence[UUID], changed_keys: Sequence[str]) -> None:
         """The same for all that Postgres knows to be ended; copies are believed again."""
@@ -123,8 +123,8 @@ class LiveSessions:
         text = orjson.dumps(value)
         self._client.ask(lambda redis: redis.set(key, text, ex=ttl_s, nx=True), otherwise=None)
 
-    def _mark(self, session_ids: Sequence[UUID], hashes: Sequence[str], *, swept: bool) -> None:
-        def mark(redis: Redis) -> None:
+    def _mark(self, session_ids: Sequence[UUID], hashes: Sequence[str], *, swept: bool) -> bool:
+        def mark(redis: Redis) -> bool:
             with redis.pipeline(transaction=False) as pipe:
                 for session_id in session_ids:
                     pipe.set(keys.session(session_id), ENDED, ex=self._ttl_s)
@@ -133,5 +133,6 @@ class LiveSessions:
                 if swept:
                     pipe.set(keys.SESSIONS_SWEPT, "1", ex=SWEPT_FOR_S)
                 pipe.execute()
+            return True
 
-        self._client.ask(mark, otherwise=None)
+        return self._client.ask(mark, otherwise=False)

@@ -139,6 +139,18 @@ class LiveStatus:
 
         self._client.ask(expire, otherwise=None)
 
+    def forget(self, job_ids: Sequence[UUID]) -> bool:
+        """Remove what is shown of jobs, and their events; False where Redis did not answer."""
+
+        def remove(redis: Redis) -> bool:
+            with redis.pipeline(transaction=False) as pipe:
+                for job_id in job_ids:
+                    pipe.unlink(keys.job_status(job_id), keys.job_events(job_id))
+                pipe.execute()
+            return True
+
+        return self._client.ask(remove, otherwise=False)
+
     def read(self, job_id: UUID | str) -> Shown | None:
         """What is shown; None where Redis does not know or does not answer."""
         wanted = ["v", "o", "d"]

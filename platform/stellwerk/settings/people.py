@@ -21,6 +21,9 @@ class People(BaseModel):
     verify_link_valid_h: int = Field(default=24, ge=1)  # in mails that ask to verify an address
     reset_link_valid_h: int = Field(default=1, ge=1)  # in mails for forgotten passwords
     password_reset_page: str = ""  # where those lead to, with ?token=; empty: the API
+    erasure_grace_h: float = Field(default=0, ge=0)  # so long an erasure can be taken back
+    export_kept_days: int = Field(default=7, ge=1)  # how long an export can be downloaded
+    unverified_account_days: int = Field(default=0, ge=0)  # then one nobody used goes; 0: never
     scrape_token: SecretStr = SecretStr("")  # lets Prometheus read /metrics
     channels_limits: dict[str, int] = {"free": 1, "pro": 10, "enterprise": 100}  # by tier
     daily_video_limits: dict[str, int] = {"free": 2, "pro": 20, "enterprise": 200}  # a day in UTC

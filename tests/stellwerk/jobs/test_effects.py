@@ -171,6 +171,10 @@ class StoppingBoard:
     def keep(self, job_ids: Sequence[UUID]) -> None:
         pass
 
+    def forget(self, job_ids: Sequence[UUID]) -> bool:
+        del job_ids
+        return True
+
 
 def test_a_refused_effect_leaves_no_doubt_behind(platform: Platform) -> None:
     def handler(ctx: JobContext, _: dict[str, Any]) -> None:

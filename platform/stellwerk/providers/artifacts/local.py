@@ -49,6 +49,15 @@ class LocalArtifacts:
         with _mapped():
             self._path(key).unlink(missing_ok=True)
 
+    def delete_folder(self, folder: str) -> int:
+        """Remove the folder with all that is in it, parts of uploads too."""
+        path = self._path(folder)
+        with _mapped():
+            number = sum(1 for found in path.rglob("*") if found.is_file())
+            if path.is_dir():
+                shutil.rmtree(path)
+        return number
+
     def check(self) -> None:
         """Write and remove a probe."""
         probe = self._root / f".probe-{uuid4().hex}"

@@ -33,5 +33,8 @@ class ArtifactStorage(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; a missing one is no error."""
 
+    def delete_folder(self, folder: str) -> int:
+        """Remove every object whose key begins with `folder/`; how many."""
+
     def check(self) -> None:
         """Write, read and remove a small object."""

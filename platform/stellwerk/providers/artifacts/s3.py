@@ -57,6 +57,19 @@ class S3Artifacts:
         with _mapped():
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
+    def delete_folder(self, folder: str) -> int:
+        """List and remove, a thousand at a time."""
+        number = 0
+        with _mapped():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{folder}/"
+            )
+            for listed in pages:
+                for found in listed.get("Contents", ()):
+                    self._client.delete_object(Bucket=self._bucket, Key=found["Key"])
+                    number += 1
+        return number
+
     def check(self) -> None:
         """Write and remove a probe."""
         key = f".probe-{uuid4().hex}"

@@ -1,0 +1,231 @@
+"""The rules of requests: who may ask, what is refused, what a job's life does to its request."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from stellwerk.clock import new_id
+from stellwerk.db.engine import Sessions
+from stellwerk.errors import Conflict, ErrorCode, JobFailed, NotAuthenticated, NotFound
+from stellwerk.identity import passwords
+from stellwerk.identity.model import User
+from stellwerk.identity.permissions import Role
+from stellwerk.jobs import control
+from stellwerk.jobs.model import Job
+from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.states import TERMINAL, JobStatus
+from stellwerk.jobs.submission import Submission, accept
+from stellwerk.privacy.model import PrivacyRequest, RequestKind, RequestStatus
+
+EXPORT = "privacy.export"
+ERASE = "privacy.erase"
+FILE = "personal-data.zip"  # of an export
+
+_UNUSED = text("""
+    SELECT u.id FROM users u
+    WHERE u.email_verified_at IS NULL AND u.role = 'user' AND u.created_at < now() - :kept
+        AND NOT EXISTS (SELECT 1 FROM user_sessions s WHERE s.user_id = u.id)
+        AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.user_id = u.id)
+        AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.owner_id = u.id)
+        AND NOT EXISTS (SELECT 1 FROM privacy_requests p WHERE p.user_id = u.id)
+    ORDER BY u.id LIMIT :limit
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A request to erase, and the token of its receipt, which is nowhere kept."""
+
+    request: PrivacyRequest
+    receipt_token: str
+
+
+def confirm(sessions: Sessions, user_id: int, password: str) -> None:
+    """Raise NotAuthenticated (INVALID_CREDENTIALS) unless it is the user's password.
+
+    No connection is held while the password is compared.
+    """
+    with sessions() as session:
+        user = session.get(User, user_id)
+    if not passwords.is_right(password, user.password_hash if user else None):
+        message = "The password is wrong."
+        raise NotAuthenticated(message, code=ErrorCode.INVALID_CREDENTIALS)
+
+
+def request_export(
+    runtime: Runtime, user_id: int, *, request_id: str | None = None
+) -> PrivacyRequest:
+    """Ask for everything that is held of a user; raises Conflict while one is under way."""
+    with unit(runtime) as work:
+        made = _made(work, user_id, RequestKind.EXPORT, timedelta(0))
+        payload = {"request_id": str(made.id)}
+        accept(runtime, work, Submission(EXPORT, payload, user_id, request_id=request_id), payload)
+    return made
+
+
+def request_erasure(runtime: Runtime, user_id: int, *, request_id: str | None = None) -> Erasure:
+    """Ask for the erasure of an account, which begins once `erasure_grace_h` are over.
+
+    Its job is the system's: nothing that belongs to the user outlasts it. Raises NotFound,
+    Conflict while one is under way, and for the last administrator.
+    """
+    token = secrets.token_urlsafe(32)
+    grace = timedelta(hours=runtime.settings.erasure_grace_h)
+    with unit(runtime) as work:
+        _refuse_last_admin(work.session, user_id)
+        made = _made(work, user_id, RequestKind.ERASE, grace)
+        made.receipt_hash = token_hash(token)
+        payload = {"request_id": str(made.id)}
+        run_at = made.due_at if grace else None
+        submission = Submission(ERASE, payload, None, run_at=run_at, request_id=request_id)
+        accept(runtime, work, submission, payload)
+    return Erasure(made, token)
+
+
+def unused_accounts(session: Session, days: int, *, limit: int) -> Sequence[int]:
+    """Accounts whose address nobody verified in so many days, and that nobody ever used."""
+    return session.scalars(_UNUSED, {"kept": timedelta(days=days), "limit": limit}).all()
+
+
+def withdraw(runtime: Runtime, user_id: int, request_id: UUID) -> PrivacyRequest:
+    """Take a request back that has not begun; raises NotFound, Conflict."""
+    with unit(runtime) as work:
+        found = locked(work.session, request_id)
+        if found.user_id != user_id:
+            raise unknown(request_id)
+        if found.status != RequestStatus.PENDING:
+            raise Conflict(f"The request is {found.status}; it cannot be taken back.")
+        found.status = RequestStatus.CANCELLED
+        found.finished_at = _now(work.session)
+    if found.job_id:
+        _cancel(runtime, found.job_id)
+    return found
+
+
+def begin(session: Session, request_id: UUID) -> PrivacyRequest:
+    """The request that a job carries out, locked and running from now on; raises JobFailed."""
+    found = locked(session, request_id)
+    if found.status == RequestStatus.CANCELLED:
+        raise JobFailed("The request was taken back.", code=ErrorCode.JOB_CANCELLED)
+    found.status = RequestStatus.RUNNING
+    return found
+
+
+def locked(session: Session, request_id: UUID) -> PrivacyRequest:
+    """A request's row, locked until the transaction ends; raises NotFound."""
+    found = session.get(PrivacyRequest, request_id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise unknown(request_id)
+    return found
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a receipt's token: SHA-256 is enough for what nobody can guess."""
+    return sha256(token.encode()).hexdigest()
+
+
+def unknown(request_id: UUID | str) -> NotFound:
+    """The refusal of a request that does not exist or is somebody else's."""
+    return NotFound(f"There is no request {request_id}.")
+
+
+def accept_export(session: Session, job: Job, runtime: Runtime) -> None:
+    """Only for a request of the job's owner that has no job yet."""
+    del runtime
+    found = _to_carry_out(session, job, RequestKind.EXPORT)
+    if found.user_id != job.owner_id:
+        raise unknown(found.id)
+
+
+def accept_erasure(session: Session, job: Job, runtime: Runtime) -> None:
+    """Only for a request that has no job yet."""
+    del runtime
+    _to_carry_out(session, job, RequestKind.ERASE)
+
+
+def end_request(session: Session, job: Job, runtime: Runtime) -> None:
+    """Whoever ended the job: so did its request, unless that was erased or taken back."""
+    del runtime
+    found = _of(session, job)
+    if found is not None and found.finished_at is None:
+        found.status = RequestStatus(job.status)
+        found.finished_at = _now(session)
+        found.is_available = found.kind == RequestKind.EXPORT and job.status == "completed"
+
+
+def requeue_request(session: Session, job: Job, runtime: Runtime) -> None:
+    """Somebody retries the job: its request is open again; raises Conflict where another is."""
+    del runtime
+    found = _of(session, job)
+    if found is None:
+        raise Conflict("What was asked for is gone.")
+    if found.user_id is not None:
+        _refuse_second(session, found.user_id, RequestKind(found.kind))
+    found.status, found.finished_at = RequestStatus.PENDING, None
+
+
+def _made(work: Unit, user_id: int, kind: RequestKind, grace: timedelta) -> PrivacyRequest:
+    session = work.session
+    held = {"key_share": True}
+    if session.get(User, user_id, with_for_update=held, populate_existing=True) is None:
+        raise NotFound(f"There is no user {user_id}.")
+    _refuse_second(session, user_id, kind)
+    due_at = _now(session) + grace
+    made = PrivacyRequest(id=new_id(), kind=kind.value, user_id=user_id, due_at=due_at)
+    session.add(made)
+    session.flush()
+    session.refresh(made)
+    return made
+
+
+def _refuse_second(session: Session, user_id: int, kind: RequestKind) -> None:
+    query = select(PrivacyRequest.id).where(
+        PrivacyRequest.user_id == user_id,
+        PrivacyRequest.kind == kind,
+        PrivacyRequest.finished_at.is_(None),
+    )
+    found = session.scalar(query)
+    if found is not None:
+        details = {"request_id": str(found)}
+        raise Conflict(f"Such a request is under way: {found}.", details=details)
+
+
+def _refuse_last_admin(session: Session, user_id: int) -> None:
+    """Admins are locked in the order of ids, so that the last two cannot both go at once."""
+    user = session.get(User, user_id)
+    if user is None or user.role != Role.ADMIN:
+        return
+    query = select(User.id).where(User.role == Role.ADMIN, User.is_active).order_by(User.id)
+    admins = session.scalars(query.with_for_update(key_share=True)).all()
+    if list(admins) == [user_id]:
+        raise Conflict("The last administrator cannot be erased. Make another one first.")
+
+
+def _to_carry_out(session: Session, job: Job, kind: RequestKind) -> PrivacyRequest:
+    found = _of(session, job)
+    if found is None or found.kind != kind or found.job_id or found.finished_at:
+        raise unknown(job.payload["request_id"])
+    found.job_id = job.id
+    return found
+
+
+def _of(session: Session, job: Job) -> PrivacyRequest | None:
+    return session.get(PrivacyRequest, UUID(job.payload["request_id"]))
+
+
+def _cancel(runtime: Runtime, job_id: UUID) -> None:
+    with runtime.sessions() as session:
+        job = session.get(Job, job_id)
+    if job is not None and JobStatus(job.status) not in TERMINAL:
+        control.cancel(runtime, job_id)
+
+
+def _now(session: Session) -> datetime:
+    now: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return now

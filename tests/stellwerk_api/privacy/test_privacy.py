@@ -1,0 +1,146 @@
+"""Asking over HTTP for one's data, and for its erasure."""
+
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+from zipfile import ZipFile
+
+from sqlalchemy import select, update
+
+from api import PASSWORD, UNKNOWN_ID, ApiUser, error_of, signed_in
+from attempts import attempt
+from stellwerk.bootstrap import Platform
+from stellwerk.clock import utc_now
+from stellwerk.errors import ErrorCode
+from stellwerk.jobs.model import Job, JobArtifact
+from stellwerk.jobs.submission import Submission, submit
+from stellwerk.privacy.model import PrivacyRequest
+from stellwerk_workers.reports import Came
+
+CONFIRMED = {"password": PASSWORD}
+
+
+def carried_out(platform: Platform, request_id: str) -> Came:
+    """Let a worker of the test's own process take the request's job."""
+    with platform.runtime.sessions() as session:
+        job_id = session.get_one(PrivacyRequest, UUID(request_id)).job_id
+    assert job_id
+    return attempt(platform.runtime, job_id)
+
+
+def asked(user: ApiUser, what: str) -> dict[str, Any]:
+    answer = user.post(f"/privacy/{what}", CONFIRMED)
+    assert answer.status_code == 202, answer.text
+    return dict(answer.get_json())
+
+
+def test_an_export_is_downloaded_by_its_owner_alone(
+    platform: Platform, ada: ApiUser, bob: ApiUser
+) -> None:
+    made = asked(ada, "export")
+    assert (made["kind"], made["status"], made["download"]) == ("export", "pending", None)
+
+    assert carried_out(platform, made["id"]) is Came.COMPLETED
+
+    done = ada.get(f"/privacy/requests/{made['id']}").get_json()
+    assert done["status"] == "completed"
+    file = done["download"].removeprefix("/api/v1")
+    answer = ada.get(file)
+    assert answer.status_code == 200
+    with ZipFile(BytesIO(answer.data)) as archive:
+        assert ada.user["email"] in archive.read("identity/profile.json").decode()
+        assert bob.user["email"] not in archive.read("identity/profile.json").decode()
+    error_of(bob.get(file), 404)
+    assert [one["id"] for one in ada.get("/privacy/requests").get_json()["items"]] == [made["id"]]
+
+
+def test_an_export_cannot_be_downloaded_for_ever(platform: Platform, ada: ApiUser) -> None:
+    made = asked(ada, "export")
+    carried_out(platform, made["id"])
+    shown = ada.get(f"/privacy/requests/{made['id']}").get_json()
+    folder = platform.settings.artifacts_path / shown["download"].split("/")[4]
+    assert [path.name for path in folder.rglob("*.zip")] == ["personal-data.zip"]
+    with platform.runtime.sessions.begin() as session:
+        long_ago = utc_now().replace(year=2020)
+        session.execute(update(PrivacyRequest).values(finished_at=long_ago))
+
+    assert purged(platform)["exports"] == 1
+
+    assert ada.get(f"/privacy/requests/{made['id']}").get_json()["download"] is None
+    with platform.runtime.sessions() as session:
+        assert session.scalars(select(JobArtifact)).all() == []
+    assert not folder.exists()
+    assert purged(platform)["exports"] == 0
+
+
+def test_an_erased_account_is_gone_and_its_receipt_is_not(
+    platform: Platform, ada: ApiUser, nobody: ApiUser
+) -> None:
+    key = ada.with_key()
+    made = asked(ada, "delete")
+    receipt = made["receipt_url"].partition("/api/v1")[2]
+    assert nobody.get(receipt).get_json()["status"] == "pending"
+
+    assert carried_out(platform, made["id"]) is Came.COMPLETED
+
+    for user in (ada, key):
+        error_of(user.get("/users/me"), 401)
+    again = nobody.post("/auth/login", {"email": ada.user["email"], "password": PASSWORD})
+    error_of(again, 401)
+    shown = nobody.get(receipt).get_json()
+    assert (shown["status"], shown["genuine"]) == ("completed", True)
+    assert shown["receipt"]["erased"]["identity"]["profile"] == 1
+    assert ada.user["email"] not in nobody.get(receipt).text
+    error_of(nobody.get("/privacy/receipts/nonsense"), 404)
+
+
+def test_an_administrator_sees_every_request_and_others_their_own(
+    platform: Platform, ada: ApiUser, bob: ApiUser, admin: ApiUser
+) -> None:
+    made = asked(ada, "delete")
+    carried_out(platform, made["id"])
+    assert admin.get(f"/privacy/requests/{made['id']}").get_json()["genuine"] is True
+    error_of(bob.get(f"/privacy/requests/{made['id']}"), 404)
+    error_of(bob.get(f"/privacy/requests/{UNKNOWN_ID}"), 404)
+
+
+def test_a_token_alone_is_not_enough(ada: ApiUser) -> None:
+    for what in ("delete", "export"):
+        error = error_of(ada.post(f"/privacy/{what}", {"password": "not Ada's"}), 401)
+        assert error["code"] == ErrorCode.INVALID_CREDENTIALS
+        error_of(ada.with_key().post(f"/privacy/{what}", CONFIRMED), 403)
+
+
+def test_a_second_request_names_the_first(ada: ApiUser) -> None:
+    made = asked(ada, "export")
+    error = error_of(ada.post("/privacy/export", CONFIRMED), 409)
+    assert error["details"] == {"request_id": made["id"]}
+
+
+def test_a_request_is_taken_back_before_it_begins(
+    platform: Platform, ada: ApiUser, bob: ApiUser
+) -> None:
+    made = asked(ada, "delete")
+    path = f"/privacy/requests/{made['id']}/withdraw"
+    error_of(bob.post(path), 404)
+    assert ada.post(path).get_json()["status"] == "cancelled"
+    error_of(ada.post(path), 409)
+    assert signed_in(ada.client, ada.user["email"]).get("/users/me").status_code == 200
+    with platform.runtime.sessions() as session:
+        assert session.scalars(select(Job.status)).all() == ["cancelled"]
+
+
+def test_jobs_about_privacy_are_made_by_requests_only(ada: ApiUser, admin: ApiUser) -> None:
+    made = asked(ada, "export")
+    for request_id in (made["id"], UNKNOWN_ID):
+        body = {"operation": "privacy.export", "payload": {"request_id": request_id}}
+        error_of(ada.post("/jobs", body), 409 if request_id == made["id"] else 404)
+        error_of(ada.post("/jobs", body | {"operation": "privacy.erase"}), 403)
+        error_of(admin.post("/jobs", body | {"operation": "privacy.erase"}), 404)
+
+
+def purged(platform: Platform) -> dict[str, int]:
+    job_id = submit(platform.runtime, Submission("housekeeping.purge", {}, None))
+    assert attempt(platform.runtime, job_id) is Came.COMPLETED
+    with platform.runtime.sessions() as session:
+        return dict((session.get_one(Job, job_id).result or {})["removed"])
