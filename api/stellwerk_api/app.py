@@ -17,6 +17,7 @@ from stellwerk_api import context
 from stellwerk_api.aliases import ALIASES, Alias, add_aliases, add_deprecated
 from stellwerk_api.auth import guard
 from stellwerk_api.bodies import READ_BYTES
+from stellwerk_api.browser_sessions.cookies import add_cookies
 from stellwerk_api.cors import WebCors
 from stellwerk_api.credentials import Credentials
 from stellwerk_api.documentation import routes as documentation
@@ -58,6 +59,7 @@ def create_app(platform: Platform | None = None, aliases: Sequence[Alias] = ALIA
     app.extensions[operations.EXTENSION] = catalogue(platform.runtime.registry)
     add_routes(app)
     add_aliases(app, aliases)
+    add_cookies(app, platform.settings, platform.runtime.vault)
     observe(app)
     note_origins(app)
     guard(app, Credentials(platform))

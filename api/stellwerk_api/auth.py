@@ -15,6 +15,7 @@ from stellwerk.identity.caller import Caller
 from stellwerk.identity.permissions import PERMISSIONS
 from stellwerk.jobs.operation import Scope
 from stellwerk_api.bodies import MAX_BODY_BYTES
+from stellwerk_api.browser_sessions.cookies import cookies
 from stellwerk_api.credentials import Credentials
 from stellwerk_api.origins import note_origin
 
@@ -23,6 +24,7 @@ PUBLIC = frozenset(
     {
         "accounts.register",
         "accounts.login",
+        "browser_sessions.begin",
         "connections.start",
         "connections.callback",
         "accounts.refresh",
@@ -102,6 +104,7 @@ def guard(app: Flask, checked_by: Credentials) -> None:
         _refuse_unreadable()
         access = declared.get(request.endpoint)
         if access is not None:
+            cookies().take(request)
             g.caller = known = checked_by.caller(request)
             note_origin(known)
             known.require(access.permission)

@@ -156,7 +156,7 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
 def _document_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
     access: Access | None = doc_info.get("access")
     statuses = {*ANY_TIME, *doc_info.get("raises", ())}
-    doc["security"] = [{"bearer": []}, {"api_key": []}] if access else []
+    doc["security"] = [{"bearer": []}, {"api_key": []}, {"browser": []}] if access else []
     if access:
         statuses |= set(WITH_LOGIN)
         doc["x-permission"] = access.permission

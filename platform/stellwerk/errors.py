@@ -51,6 +51,7 @@ class ErrorCode(StrEnum):
     LINK_NOT_VALID = "LINK_NOT_VALID"  # 422: the link of a mail was used, has ended or never was
     BUDGET_EXCEEDED = "BUDGET_EXCEEDED"  # 402: the owner's budget does not cover the estimate
     NOT_PERMITTED = "NOT_PERMITTED"  # 403: the caller lacks the permission
+    CSRF_REFUSED = "CSRF_REFUSED"  # 403: a change by cookie without proof that our page asks
     CHANNEL_LIMIT_REACHED = "CHANNEL_LIMIT_REACHED"  # 403: the tier allows no further channel
     SCHEDULE_LIMIT_REACHED = "SCHEDULE_LIMIT_REACHED"  # 403: no further schedule; delete one
     NOT_FOUND = "NOT_FOUND"  # 404: does not exist, or is somebody else's

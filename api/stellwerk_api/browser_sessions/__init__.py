@@ -1,0 +1,1 @@
+"""Sessions of browsers: a cookie in place of a bearer token."""
