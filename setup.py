@@ -13,7 +13,7 @@ PACKAGES = [
 ]
 SHIPPED = {
     "": ["Procfile"],
-    "deploy": ["deploy/Caddyfile"],
+    "deploy": ["deploy/Caddyfile", "deploy/nginx.conf"],
     "deploy/systemd": ["deploy/systemd/stellwerk-worker@.service"],
     "migrations": ["migrations/env.py", "migrations/script.py.mako"],
     "migrations/versions": sorted(map(str, Path("migrations/versions").glob("*.py"))),

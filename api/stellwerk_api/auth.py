@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from flask import Flask, current_app, g, request
-from werkzeug.exceptions import NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    NotFound,
+    RequestEntityTooLarge,
+    RequestHeaderFieldsTooLarge,
+)
 
 from stellwerk.errors import ConfigurationError, InvalidInput
 from stellwerk.identity.caller import Caller
 from stellwerk.identity.permissions import PERMISSIONS
 from stellwerk.jobs.operation import Scope
-from stellwerk_api.bodies import MAX_BODY_BYTES
+from stellwerk_api.bodies import MAX_BODY_BYTES, MAX_HEADER_BYTES
 from stellwerk_api.browser_sessions.cookies import cookies
 from stellwerk_api.credentials import Credentials
 from stellwerk_api.origins import note_origin
@@ -138,6 +142,8 @@ def _refuse_gaps(app: Flask, declared: Mapping[str, Access]) -> None:
 
 
 def _refuse_unreadable() -> None:
+    if sum(len(name) + len(value) for name, value in request.headers) > MAX_HEADER_BYTES:
+        raise RequestHeaderFieldsTooLarge
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     if "\x00" in request.path:

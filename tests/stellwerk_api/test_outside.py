@@ -148,6 +148,13 @@ def test_a_preflight_from_elsewhere_is_granted_nothing(ada: Client) -> None:
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
 
+@pytest.mark.parametrize("size_bytes", [33_000, 300_000])
+def test_headers_that_are_too_large_are_431_in_the_envelope(ada: Client, size_bytes: int) -> None:
+    answer = ada.request("GET", "/jobs", headers={"X-Large": "x" * size_bytes})
+    assert answer.status_code == 431
+    assert answer.json()["error"]["code"] == "HEADERS_TOO_LARGE"
+
+
 def test_realtimes_own_refusals_have_both_forms(ada: Client) -> None:
     path = "/jobs/01890000-0000-7000-8000-000000000000?wait=never"
     said = ada.request("GET", path).json()

