@@ -12,6 +12,9 @@ from structlog.types import Processor
 from stellwerk.masking import mask_personal
 from stellwerk.settings import Settings
 
+# They write down what they send: URLs, headers and messages, with the secrets in them.
+TALKATIVE = ("authlib", "botocore", "httpcore", "httpx", "openai", "urllib3", "websockets")
+
 
 def configure_logs(settings: Settings, *, forks: bool = True) -> None:
     """Send our own and every library's log lines to stderr in one form.
@@ -42,6 +45,8 @@ def configure_logs(settings: Settings, *, forks: bool = True) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
 
 
 def _through_logging(shared: list[Processor]) -> None:

@@ -23,7 +23,7 @@ QUICK = {"fsync": "off", "full_page_writes": "off"}
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[str]:
+def running_postgres(folder: Path, **settings: str) -> Iterator[str]:
     """A server with its data in or beside `folder`, removed at the end; gives its URL."""
     home = Home(folder.absolute())
     home.prepare()
@@ -32,7 +32,8 @@ def running_postgres(folder: Path) -> Iterator[str]:
     make_cluster(place, password)
     url = database_url(port, password)
     try:
-        with _running(postgres_program(place, port, QUICK), home, lambda: make_database(url)):
+        program = postgres_program(place, port, QUICK | settings)
+        with _running(program, home, lambda: make_database(url)):
             yield url
     finally:
         remove_data(home)

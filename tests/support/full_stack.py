@@ -106,13 +106,13 @@ def client_of(run: StackRun) -> Client:
     return Client(run.document()["urls"]["api"].removesuffix("/api/v1").rstrip("/")).sign_up()
 
 
-def new_operator(run: StackRun) -> str:
+def new_operator(run: StackRun, **variables: str) -> str:
     """Make an administrator with the command line; returns the address."""
     email = f"{token_hex(6)}@example.com"
     command = [sys.executable, "-m", "stellwerk.cli.main", "admin", "create", "--email", email]
     subprocess.run(  # noqa: S603  our own command
         [*command, "--password-stdin"],
-        env=environment() | {"STELLWERK_HOME": str(run.home.path)},
+        env=environment() | {"STELLWERK_HOME": str(run.home.path)} | variables,
         input=PASSWORD,
         text=True,
         check=True,
