@@ -12,9 +12,10 @@ from uuid import UUID
 from flask import Request
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import NotAuthenticated
-from stellwerk.identity import api_keys, signing_keys
+from stellwerk.identity import acts, api_keys, signing_keys
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.caller import Caller, by_key, realtime, scraper, signed_in
 from stellwerk.identity.sessions import KeyStanding, Standing
@@ -104,10 +105,11 @@ class Credentials:
         self.live.end(session_ids)
         self.live.end_keys(key_hashes)
 
-    def end_session(self, session_id: UUID) -> None:
+    def end_session(self, user_id: int, session_id: UUID) -> None:
         """Sign out: in Postgres first, then its copy in Redis."""
         with self._sessions.begin() as session:
             ledger.end(session, session_id)
+            acts.of_session(session, Action.SESSION_ENDED, user_id, session_id)
         self.live.end([session_id])
 
     def end_key(self, user_id: int, key_id: UUID) -> None:

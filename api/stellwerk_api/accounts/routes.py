@@ -128,7 +128,7 @@ def logout() -> Response:
     session_id = caller().session_id
     if session_id is None:
         raise NotPermitted("An API key has no session; revoke the key instead.")
-    credentials().end_session(session_id)
+    credentials().end_session(caller().user_id, session_id)
     return ApiResponse(status=204)
 
 

@@ -7,7 +7,7 @@ from stellwerk.identity import administration, queries, service
 from stellwerk.identity.model import User
 from stellwerk.identity.queries import UserFilter
 from stellwerk_api.accounts.profiles import plain
-from stellwerk_api.auth import credentials
+from stellwerk_api.auth import caller, credentials
 from stellwerk_api.context import platform
 from stellwerk_api.pagination import int_cursor, page
 
@@ -38,7 +38,8 @@ def shown(user_id: int) -> dict[str, Any]:
 
 def changed(user_id: int, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The account after a change that every process knows of; raises NotFound, Conflict."""
-    done = administration.change_user(platform().runtime.sessions, user_id, fields)
+    sessions = platform().runtime.sessions
+    done = administration.change_user(sessions, user_id, fields, by=caller().user_id)
     credentials().forget(done.ended_sessions, done.key_hashes)
     return _shown([done.user])[0]
 

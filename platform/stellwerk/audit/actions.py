@@ -7,11 +7,13 @@ class Action(StrEnum):
     """Something somebody did, or tried, that has to be found again later."""
 
     ACCOUNT_REGISTERED = "account.registered"
+    ACCOUNT_REGISTERED_AGAIN = "account.registered_again"  # the address has an account
     ACCOUNT_VERIFIED = "account.verified"  # the e-mail address is theirs
     ACCOUNT_EMAIL_CHANGED = "account.email_changed"
     ACCOUNT_CHANGED = "account.changed"  # role, tier, limits: `details` has each before and after
     ACCOUNT_DISABLED = "account.disabled"
     ACCOUNT_ENABLED = "account.enabled"
+    ACCOUNT_INSTALLED = "account.installed"  # an admin, made at the command line
     ACCOUNT_PROMOTED = "account.promoted"  # made an admin at the command line
     ACCOUNT_ERASURE_REQUESTED = "account.erasure_requested"
     ACCOUNT_ERASED = "account.erased"
@@ -22,7 +24,6 @@ class Action(StrEnum):
     SESSION_ENDED = "session.ended"
     SESSION_REFRESH_REUSED = "session.refresh_reused"  # a spent token: the session has ended
     PASSWORD_CHANGED = "password.changed"  # noqa: S105  an action, not a secret
-    PASSWORD_RESET_REQUESTED = "password.reset_requested"  # noqa: S105  an action, not a secret
     PASSWORD_RESET = "password.reset"  # noqa: S105  an action, not a secret
     API_KEY_CREATED = "api_key.created"
     API_KEY_ROTATED = "api_key.rotated"

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.db.engine import Sessions
 from stellwerk.errors import Conflict, ErrorCode, NotFound
+from stellwerk.identity import acts
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.model import ApiKey, User
 from stellwerk.identity.permissions import Role
@@ -24,8 +25,8 @@ class Changed:
     key_hashes: Sequence[str] = ()
 
 
-def change_user(sessions: Sessions, user_id: int, fields: Mapping[str, Any]) -> Changed:
-    """Set what an administrator may set.
+def change_user(sessions: Sessions, user_id: int, fields: Mapping[str, Any], *, by: int) -> Changed:
+    """Set what an administrator may set; `by`: that administrator.
 
     Another role, or a disabled account, ends its sessions; its keys follow at once, since they may
     what their owner may. Raises NotFound, Conflict (LAST_ADMIN).
@@ -34,8 +35,10 @@ def change_user(sessions: Sessions, user_id: int, fields: Mapping[str, Any]) -> 
         admins = _locked_admins(session)
         user = _locked(session, user_id)
         stood = (user.role, user.is_active)
+        before = {name: getattr(user, name) for name in fields}
         for name, value in fields.items():
             setattr(user, name, value)
+        acts.administered(session, user, before, fields, by)
         if admins == [user_id] and (user.role, user.is_active) != stood:
             raise Conflict(
                 f"{user.email} is the last administrator. Make another one first.",

@@ -8,8 +8,9 @@ from sqlalchemy import func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action
 from stellwerk.errors import Conflict
-from stellwerk.identity import links, notices, passwords
+from stellwerk.identity import acts, links, notices, passwords
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.links import Purpose
 from stellwerk.identity.model import ApiKey, User
@@ -66,6 +67,10 @@ def verify(runtime: Runtime, token: str) -> None:
             if user.email != followed.email:
                 for purpose in Purpose:  # whatever was sent to the former one
                     links.void(session, user.id, purpose)
+                changed = {"from": user.email, "to": followed.email}
+                acts.own(session, Action.ACCOUNT_EMAIL_CHANGED, user.id, **changed)
+            else:
+                acts.own(session, Action.ACCOUNT_VERIFIED, user.id)
             user.email, user.email_verified_at = followed.email, func.now()
     except IntegrityError as exc:
         raise Conflict("The address has another account by now.") from exc
@@ -85,6 +90,7 @@ def reset(runtime: Runtime, token: str, password: str, language: str) -> Ended:
         if user.email == followed.email:
             user.email_verified_at = user.email_verified_at or func.now()
         user.password_hash = hashed
+        acts.own(work.session, Action.PASSWORD_RESET, user.id, keys_revoked=len(key_hashes))
         return Ended(_signed_out(runtime, work, user, language), key_hashes)
 
 
@@ -99,6 +105,7 @@ def change_password(
         if user.password_hash != known:
             raise wrong_credentials()  # it was changed while it was compared
         user.password_hash = hashed
+        acts.own(work.session, Action.PASSWORD_CHANGED, user.id)
         return Ended(_signed_out(runtime, work, user, language))
 
 

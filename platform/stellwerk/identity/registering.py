@@ -1,10 +1,12 @@
 """Making an account by oneself."""
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from stellwerk.identity import notices
+from stellwerk.identity import acts, notices
 from stellwerk.identity.model import User
 from stellwerk.identity.notices import Occasion
+from stellwerk.identity.queries import has_email
 from stellwerk.identity.service import new_user, normalised
 from stellwerk.jobs.runtime import Runtime, unit
 
@@ -20,6 +22,8 @@ def register(
     made = insert(User).values(**values).on_conflict_do_nothing().returning(User.id)
     with unit(runtime) as work:
         is_new = work.session.scalar(made) is not None
+        whose = work.session.scalar(select(User.id).where(has_email(values["email"])))
+        acts.registered(work.session, whose, is_new=is_new)
         occasion = Occasion.REGISTERED if is_new else Occasion.REGISTERED_AGAIN
         told = notices.notice(occasion, values["email"], language=language)
         notices.note(runtime, work, told)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action
 from stellwerk.clock import utc_now
 from stellwerk.db.engine import Sessions
 from stellwerk.errors import (
@@ -18,7 +19,7 @@ from stellwerk.errors import (
     InvalidInput,
     NotFound,
 )
-from stellwerk.identity import passwords
+from stellwerk.identity import acts, passwords
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.model import User
 from stellwerk.identity.permissions import Role
@@ -72,8 +73,10 @@ def create_admin(sessions: Sessions, email: str, password: str, *, promote: bool
             user = User(**values)
             session.add(user)
             session.flush()
+            acts.installed(session, Action.ACCOUNT_INSTALLED, user.id)
         elif promote:
             _make_admin(session, user, values)
+            acts.installed(session, Action.ACCOUNT_PROMOTED, user.id)
         else:
             raise Conflict(f"{user.email} has an account already; --promote makes it an admin.")
         return user.id

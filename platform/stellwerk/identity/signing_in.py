@@ -6,10 +6,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action
 from stellwerk.choices import Mode
 from stellwerk.clock import utc_now
 from stellwerk.errors import ErrorCode, NotAuthenticated, NotPermitted
-from stellwerk.identity import passwords, refresh_tokens
+from stellwerk.identity import acts, passwords, refresh_tokens
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.model import User
 from stellwerk.identity.permissions import Audience
@@ -49,8 +50,11 @@ def login(
         known = by_email(session, email)
     right = passwords.is_right(password, known.password_hash if known else None)
     if not right or known is None or not known.is_active:
+        why = "wrong password" if known and not right else "disabled" if known else "unknown"
+        _note_refusal(runtime, email, known, why)
         raise wrong_credentials()
     if known.email_verified_at is None and not unverified_may_sign_in(runtime.settings):
+        _note_refusal(runtime, email, known, "unverified")
         raise NotPermitted("The e-mail address was not verified yet.")
     with runtime.sessions.begin() as session:
         user = session.get_one(User, known.id, with_for_update={"read": True})
@@ -70,6 +74,7 @@ def start(
     expires_at = utc_now() + timedelta(seconds=settings.refresh_token_ttl_s)
     session_id = ledger.start(session, user.id, expires_at, audience)
     refresh_token = refresh_tokens.first(session, session_id, expires_at)
+    acts.of_session(session, Action.SESSION_STARTED, user.id, session_id)
     return _signed(settings, tokens, user, session_id, audience, refresh_token)
 
 
@@ -81,11 +86,18 @@ def renew(runtime: Runtime, tokens: Tokens, refresh_token: str) -> Renewal:
             return Renewal()
         family = found.family
         if found.successor is None:
+            reused = Action.SESSION_REFRESH_REUSED
+            acts.of_session(session, reused, family.user_id, family.id, by_owner=False)
             return Renewal(ended=family.id)
         user = session.get_one(User, family.user_id)
         audience = Audience(family.audience)
     signed = _signed(runtime.settings, tokens, user, family.id, audience, found.successor)
     return Renewal(signed)
+
+
+def _note_refusal(runtime: Runtime, email: str, known: User | None, why: str) -> None:
+    with runtime.sessions.begin() as session:
+        acts.refused(session, email, known, why)
 
 
 def wrong_credentials() -> NotAuthenticated:

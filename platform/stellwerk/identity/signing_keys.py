@@ -7,6 +7,8 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action, Party
+from stellwerk.audit.trail import record
 from stellwerk.clock import new_id, utc_now
 from stellwerk.identity.model import StoredSigningKey
 from stellwerk.identity.tokens import SigningKey
@@ -44,6 +46,12 @@ def rotate(session: Session, settings: Settings, vault: Vault) -> Sequence[Signi
         StoredSigningKey(
             id=new_id(), kid=made.kid, sealed=vault.seal(made.secret), created_at=utc_now()
         )
+    )
+    record(
+        session,
+        action=Action.SIGNING_KEY_ROTATED,
+        actor=Party.COMMAND_LINE,
+        target=f"signing_key:{made.kid}",
     )
     session.flush()
     return keys(session, settings, vault)
