@@ -1,0 +1,142 @@
+"""What Ada, her keys, operators and admins get from every guarded route: tests/support/rights."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from adas_things import Things, person
+from api import ApiUser
+from rights import NEVER, READ, RIGHTS, SUBMIT, WRITE, Rights
+from stellwerk.bootstrap import Platform
+from stellwerk_api.auth import PUBLIC
+
+ENOUGH = {READ: ["read"], WRITE: ["write"], SUBMIT: ["videos.*", "diagnostics.*"]}
+NOT_ENOUGH = {READ: ["write", "videos.*"], WRITE: ["read", "videos.*"], SUBMIT: ["read"]}
+SAFE = {"GET"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A request of Ada's world: who she is, and where it goes."""
+
+    ada: ApiUser
+    endpoint: str
+    method: str
+    path: str
+    body: Any
+
+
+@pytest.fixture
+def stages(application: Flask, platform: Platform, client: FlaskClient) -> Iterator[Stage]:
+    """Every guarded route; those that change something each find a world of their own."""
+    return _stages(application, platform, client)
+
+
+def _stages(application: Flask, platform: Platform, client: FlaskClient) -> Iterator[Stage]:
+    adapter = application.url_map.bind("localhost")
+    shared = person(platform, client)
+    things = Things(platform, shared)
+    for rule in application.url_map.iter_rules():
+        if rule.endpoint in PUBLIC:
+            continue
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            ada, hers = shared, things
+            if method not in SAFE:
+                ada = person(platform, client)
+                hers = Things(platform, ada)
+            path = adapter.build(rule.endpoint, hers.of(rule.endpoint, rule.arguments), method)
+            yield Stage(ada, rule.endpoint, method, path, BODIES.get(rule.endpoint))
+
+
+def answered(stage: Stage, who: ApiUser) -> int:
+    answer = who.client.open(
+        stage.path, method=stage.method, headers=dict(who.credentials), json=stage.body
+    )
+    return answer.status_code
+
+
+def wrong(
+    stages: Iterator[Stage],
+    who: Callable[[Stage, Rights], ApiUser | None],
+    expected: Callable[[Rights], int],
+) -> dict[str, tuple[int, int]]:
+    """Routes whose answers are others than the table says: what came, and what was expected."""
+    found = {}
+    for stage in stages:
+        rights = RIGHTS.get(stage.endpoint)
+        sender = rights and who(stage, rights)
+        if rights and sender:
+            found[stage.endpoint] = answered(stage, sender), expected(rights)
+    return {name: statuses for name, statuses in found.items() if statuses[0] != statuses[1]}
+
+
+def test_the_table_names_every_guarded_route(stages: Iterator[Stage]) -> None:
+    assert {stage.endpoint for stage in stages} == set(RIGHTS)
+
+
+def test_the_owner_gets_what_the_table_says(stages: Iterator[Stage]) -> None:
+    assert wrong(stages, lambda stage, _: stage.ada, lambda rights: rights.owner) == {}
+
+
+@pytest.mark.parametrize("role", ["operator", "admin"])
+def test_operators_and_admins_get_what_the_table_says(
+    stages: Iterator[Stage], platform: Platform, client: FlaskClient, role: str
+) -> None:
+    def staff(_: Stage, __: Rights) -> ApiUser:
+        return person(platform, client, role)
+
+    assert wrong(stages, staff, lambda rights: int(getattr(rights, role))) == {}
+
+
+def test_a_key_without_the_scope_is_refused_everywhere(stages: Iterator[Stage]) -> None:
+    def narrow(stage: Stage, rights: Rights) -> ApiUser:
+        scopes = [] if rights.scope == NEVER else NOT_ENOUGH[rights.scope]
+        return stage.ada.with_key(scopes=scopes)
+
+    assert wrong(stages, narrow, lambda _: 403) == {}
+
+
+def test_a_key_with_the_scope_may_do_what_its_owner_may(
+    stages: Iterator[Stage], platform: Platform, client: FlaskClient
+) -> None:
+    def wide(stage: Stage, rights: Rights) -> ApiUser | None:
+        if rights.scope == NEVER:
+            return None
+        owner = stage.ada if rights.owner != 403 else person(platform, client, "admin")
+        return owner.with_key(scopes=ENOUGH[rights.scope])
+
+    def expected(rights: Rights) -> int:
+        return rights.admin if rights.owner == 403 else rights.owner
+
+    assert wrong(stages, wide, expected) == {}
+
+
+BODIES: dict[str, Any] = {
+    "jobs.signal": {"name": "go"},
+    "jobs.resolve": {"effect": "mail", "happened": True},
+    "jobs.submit": {"operation": "diagnostics.echo"},
+    "jobs.submit_many": {"jobs": [{"operation": "diagnostics.echo"}]},
+    "jobs.requeue": {},
+    "accounts.change_password": {},
+    "api_keys.create": {"name": "mine"},
+    "api_keys.rotate": {},
+    "accounts.change": {"full_name": "Bob"},
+    "users.change": {"is_active": False},
+    "privacy.export": {},
+    "privacy.delete": {},
+    "connections.begin": {},
+    "connections.begin_channel": {},
+    "webhook_endpoints.create": {"url": "https://hooks.example.com"},
+    "webhook_endpoints.change": {"active": False},
+    "schedules.create": {"name": "mine", "operation": "diagnostics.echo", "interval_s": 3600},
+    "schedules.change": {"name": "theirs"},
+    "channels.create_channel": {"name": "mine"},
+    "channels.change_channel": {"niche": "theirs"},
+    "videos.generate_video": {},
+    "videos.change_video": {"title": "theirs"},
+    "listeners.compare": {},
+}
