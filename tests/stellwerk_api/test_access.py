@@ -75,6 +75,8 @@ OWN: dict[str, tuple[int, Any]] = {
     "users.browse": (403, None),
     "users.show": (403, None),
     "users.change": (403, {"is_active": False}),
+    "users.delete": (403, None),
+    "accounts.delete": (401, {"password": "not Bob's"}),
     "accounts.logout": (204, None),
     "operations.browse": (200, None),
     "operations.show": (200, None),

@@ -28,6 +28,8 @@ from stellwerk_api.accounts.usage import own_usage
 from stellwerk_api.auth import caller, credentials, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.json_answers import ApiResponse
+from stellwerk_api.privacy import requests
+from stellwerk_api.privacy.schemas import ConfirmBody, ErasureSchema
 
 accounts = Blueprint("accounts", url_prefix=API, description="Registering, signing in, profile.")
 BLUEPRINTS = (accounts,)
@@ -164,3 +166,13 @@ def change(body: Mapping[str, Any]) -> Response:
 def show_usage() -> dict[str, Any]:
     """See what was used of what the account may."""
     return own_usage()
+
+
+@accounts.delete("/users/me")
+@requires("privacy:manage")
+@accounts.body(ConfirmBody, example={"password": PASSWORD})
+@accounts.answers(202, ErasureSchema)
+@accounts.raises(409)
+def delete(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Have one's account erased, with everything that is held of one; needs the password."""
+    return requests.erased(body["password"])

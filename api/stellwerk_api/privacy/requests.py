@@ -26,8 +26,12 @@ def exported(password: str) -> dict[str, Any]:
 def erased(password: str) -> dict[str, Any]:
     """The same, and where its receipt will be."""
     _confirm(password)
-    runtime, user_id = platform().runtime, caller().user_id
-    made = service.request_erasure(runtime, user_id, request_id=request_id())
+    return erasure_of(caller().user_id)
+
+
+def erasure_of(user_id: int) -> dict[str, Any]:
+    """A new request to erase an account; raises NotFound, Conflict."""
+    made = service.request_erasure(platform().runtime, user_id, request_id=request_id())
     url = f"{platform().settings.base_url()}{API}/privacy/receipts/{made.receipt_token}"
     return shown(made.request) | {"receipt_url": url}
 

@@ -9,6 +9,8 @@ from stellwerk.jobs.queries import API
 from stellwerk_api.auth import requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.json_answers import json_answer
+from stellwerk_api.privacy import requests
+from stellwerk_api.privacy.schemas import ErasureSchema
 from stellwerk_api.users import administering
 from stellwerk_api.users.schemas import AccountPage, AccountPatch, AccountSchema, UserQuery
 
@@ -43,3 +45,12 @@ def show(user_id: int) -> Response:
 def change(fields: dict[str, Any], user_id: int) -> Response:
     """Change an account; another role, or `is_active: false`, signs it out everywhere."""
     return json_answer(administering.changed(user_id, fields))
+
+
+@users.delete("/<int:user_id>")
+@requires("privacy:erase", scope=Scope.OPERATOR)
+@users.answers(202, ErasureSchema)
+@users.raises(404, 409)
+def delete(user_id: int) -> dict[str, Any]:
+    """Have an account erased, with everything that is held of its owner."""
+    return requests.erasure_of(user_id)

@@ -91,6 +91,7 @@ def send(stage: Stage, name: str, operation: Mapping[str, Any]) -> str:
         "/listeners/compare": stage.realtime,
         "/users/{user_id}": stage.admin,
         "/auth/password": signed_up(stage.ada.client),
+        "/users/me": signed_up(stage.ada.client),
     }
     path = template.format_map(place(stage))
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -248,6 +249,7 @@ PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
 }
 # What no document can show, in place of what it shows instead.
 SECRETS: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
+    "DELETE /users/me": lambda _: {"password": PASSWORD},
     "POST /auth/password": lambda _: {"current_password": PASSWORD},
     "POST /auth/password-reset/confirm": lambda stage: {"token": a_link(stage)},
     "POST /auth/refresh": lambda stage: {"refresh_token": stage.ada.refresh_token},
