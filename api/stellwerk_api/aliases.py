@@ -53,6 +53,7 @@ ALIASES: Sequence[Alias] = (
     Alias("/api/health", f"{API}/health", exact=True),
     Alias("/api/version", f"{API}/version", exact=True),
     Alias("/api/auth", f"{API}/auth"),
+    Alias("/auth", f"{API}/auth/nextcloud", exact=True),
     Alias("/api/users", f"{API}/users"),
 )
 

@@ -31,6 +31,7 @@ PUBLIC = frozenset(
         "browser_sessions.begin",
         "connections.start",
         "connections.callback",
+        "connections.sign_in",
         "accounts.refresh",
         "accounts.verify",
         "accounts.verify_again",

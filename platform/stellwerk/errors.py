@@ -84,6 +84,7 @@ class ErrorCode(StrEnum):
     GRANT_REVOKED = "GRANT_REVOKED"  # 422: a connected account was withdrawn; connect it again
     NOT_CONNECTED = "NOT_CONNECTED"  # 409: connect the account first: POST /connections/{provider}
     RETURN_URL_NOT_ALLOWED = "RETURN_URL_NOT_ALLOWED"  # 422: is not, letter by letter, in the list
+    PKCE_REQUIRED = "PKCE_REQUIRED"  # 400: the code comes without the verifier of RFC 7636
     OAUTH_STATE_UNKNOWN = "OAUTH_STATE_UNKNOWN"  # 400: no such request, or it was answered before
     OAUTH_STATE_EXPIRED = "OAUTH_STATE_EXPIRED"  # 400: the request is older than 10 minutes
     OAUTH_OTHER_BROWSER = "OAUTH_OTHER_BROWSER"  # 403: the request was begun in another browser

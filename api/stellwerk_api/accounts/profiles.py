@@ -40,7 +40,7 @@ def own_profile() -> Response:
 
 def signed_in(body: Mapping[str, Any]) -> Response:
     """A new session."""
-    return _tokens(signing_in.login(platform().runtime, credentials().tokens, **body))
+    return tokens_of(signing_in.login(platform().runtime, credentials().tokens, **body))
 
 
 def renewed(refresh_token: str) -> Response:
@@ -50,10 +50,11 @@ def renewed(refresh_token: str) -> Response:
         credentials().forget([found.ended])
     if found.renewed is None:
         raise NotAuthenticated("The refresh token is not valid, or not any more. Sign in again.")
-    return _tokens(found.renewed)
+    return tokens_of(found.renewed)
 
 
-def _tokens(started: SignIn) -> Response:
+def tokens_of(started: SignIn) -> Response:
+    """A session's tokens, and whose it is."""
     return json_answer(
         {
             "access_token": started.access_token,

@@ -5,20 +5,24 @@ from typing import Any
 from flask import Response
 from marshmallow import EXCLUDE
 
-from stellwerk.connections import queries, service
+from stellwerk.connections import queries, service, signing_in
 from stellwerk.connections.queries import Place
 from stellwerk.connections.schemas import (
     BegunSchema,
     CallbackQuery,
     ChannelWishBody,
     ConnectionSchema,
+    NextcloudBody,
     TicketQuery,
     WishBody,
 )
+from stellwerk.connections.signing_in import Shown
 from stellwerk.jobs.queries import API
 from stellwerk.jobs.runtime import unit
 from stellwerk.studio.queries import own_channel
-from stellwerk_api.auth import caller, requires
+from stellwerk_api.accounts.profiles import tokens_of
+from stellwerk_api.accounts.schemas import LoginAnswer
+from stellwerk_api.auth import caller, credentials, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.connections import browsers
 from stellwerk_api.context import platform
@@ -32,6 +36,11 @@ BLUEPRINTS = (blueprint,)
 COOKIE = ("Set-Cookie",)
 CHANNEL_ACCESS = "youtube"
 PAGE = {"type": "string"}
+FROM_NEXTCLOUD = {
+    "code": "a code of Nextcloud's",
+    "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    "redirect_url": "https://phone.example.com/signed-in",
+}
 ConnectionPage = page_schema(ConnectionSchema)
 
 
@@ -99,6 +108,16 @@ def forget_channel(channel_id: int) -> Response:
         place = Place(caller().user_id, "google", channel_id)
         service.forget(platform().runtime, work, place)
     return Response(status=204)
+
+
+@blueprint.post("/auth/nextcloud")
+@blueprint.body(NextcloudBody, example=FROM_NEXTCLOUD)
+@blueprint.answers(200, LoginAnswer)
+@blueprint.raises(403, 404, 409)
+def sign_in(body: dict[str, Any]) -> Response:
+    """Sign in by a Nextcloud account: a code of its OAuth 2.0 for tokens that may place calls."""
+    started = signing_in.sign_in(platform().runtime, credentials().tokens, Shown(**body))
+    return tokens_of(started)
 
 
 @blueprint.get("/auth/<provider>")

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from stellwerk.connections.model import ConnectionStatus
-from stellwerk.fields import Moment, PlainString
+from stellwerk.fields import Moment, Pattern, PlainString
 
 _WORD = validate.Length(1, 40)
 
@@ -69,3 +69,23 @@ class CallbackQuery(Schema):
     code = PlainString(load_default="", validate=validate.Length(max=2048))
     error = PlainString(load_default="", validate=validate.Length(max=200))
     iss = PlainString(load_default="", validate=validate.Length(max=2048))
+
+
+class NextcloudBody(Schema):
+    """A code of the Nextcloud that is set up here, and what it was asked for with."""
+
+    code = PlainString(required=True, load_only=True, validate=validate.Length(1, 2048))
+    code_verifier = PlainString(
+        load_default=None,
+        load_only=True,
+        allow_none=True,
+        validate=Pattern(
+            r"^[A-Za-z0-9._~-]{43,128}$", error="43 to 128 letters, digits and . _ ~ - (RFC 7636)."
+        ),
+    )
+    redirect_url = PlainString(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, 2048),
+        metadata={"description": "Where the code was sent; the operator lists such URLs."},
+    )

@@ -23,6 +23,7 @@ class Providers:
     mail: Mailer
     outbound: OutboundClient
     oauth: Mapping[str, AuthorizationServer]  # by the name in routes; those that are set up
+    nextcloud_sign_in: AuthorizationServer | None = None
 
     def refuse_script(self, request: ScriptRequest) -> None:
         """Raise InvalidInput for a script that cannot be written, or that nobody here speaks."""

@@ -58,6 +58,7 @@ def choose_providers(settings: Settings) -> Providers:
         mail=_mailer(settings),
         outbound=_outbound(settings),
         oauth=_authorization_servers(settings),
+        nextcloud_sign_in=_nextcloud_sign_in(settings),
     )
 
 
@@ -181,12 +182,26 @@ def _google(settings: Settings) -> AuthorizationServer:
 
 
 def _nextcloud(settings: Settings) -> AuthorizationServer:
+    secret = _key(settings.nextcloud_client_secret, "NEXTCLOUD_CLIENT_SECRET")
+    return _nextcloud_client(settings, settings.nextcloud_client_id, secret)
+
+
+def _nextcloud_sign_in(settings: Settings) -> AuthorizationServer | None:
+    """A client of a Nextcloud has one redirect URL, so apps may need one of their own."""
+    if not (settings.nextcloud_url and settings.nextcloud_redirect_urls):
+        return None
+    if not settings.nextcloud_app_client_id:
+        return _nextcloud(settings)
+    name = "STELLWERK_NEXTCLOUD_APP_CLIENT_SECRET"
+    secret = _key(settings.nextcloud_app_client_secret, name)
+    return _nextcloud_client(settings, settings.nextcloud_app_client_id, secret)
+
+
+def _nextcloud_client(settings: Settings, client_id: str, secret: str) -> AuthorizationServer:
     from stellwerk.providers.oauth.client import Registration
     from stellwerk.providers.oauth.nextcloud import Nextcloud
 
-    secret = _key(settings.nextcloud_client_secret, "NEXTCLOUD_CLIENT_SECRET")
-    client_id, timeout_s = settings.nextcloud_client_id, settings.oauth_timeout_s
-    registration = Registration("Nextcloud", client_id, secret, timeout_s)
+    registration = Registration("Nextcloud", client_id, secret, settings.oauth_timeout_s)
     return Nextcloud(registration, settings.nextcloud_url)
 
 

@@ -19,6 +19,9 @@ class Connections(BaseModel):
     nextcloud_client_secret: SecretStr = named(
         "nextcloud_client_secret", SecretStr(""), "NEXTCLOUD_CLIENT_SECRET"
     )
+    nextcloud_redirect_urls: list[str] = []  # of apps that sign in by Nextcloud; empty: none does
+    nextcloud_app_client_id: str = ""  # of those apps, at Nextcloud; empty: the client above
+    nextcloud_app_client_secret: SecretStr = SecretStr("")
     oauth_return_urls: list[str] = []  # where a browser may be sent once an account is connected
     oauth_timeout_s: float = Field(default=8.0, gt=0)  # for one call of a provider
     oauth_renew_before_s: int = Field(default=300, ge=10)  # before an access token ends

@@ -24,7 +24,9 @@ def cloud(platform: Platform) -> Iterator[Nextcloud]:
 
 @pytest.fixture
 def here(platform: Platform, cloud: Nextcloud) -> Platform:
-    return knowing_nextcloud(platform, cloud, oauth_return_urls=[RETURN_URL])
+    return knowing_nextcloud(
+        platform, cloud, oauth_return_urls=[RETURN_URL], nextcloud_redirect_urls=[APP_URL]
+    )
 
 
 @pytest.fixture

@@ -26,8 +26,12 @@ CHANNEL = {"name": "Signals"}
 SCHEDULE = {"operation": "diagnostics.echo", "interval_s": 3600}
 # Flask itself refuses streams; test_streams.py sends this example through the edge.
 STREAMED = {"GET /jobs/{job_id}/events"}
-# No provider is set up here; test_google.py sends these.
-TO_PROVIDERS = {"POST /connections/{provider}", "POST /channels/{channel_id}/connect"}
+# No provider is set up here; test_google.py and test_signing_in.py send these.
+TO_PROVIDERS = {
+    "POST /connections/{provider}",
+    "POST /channels/{channel_id}/connect",
+    "POST /auth/nextcloud",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,129 @@
+"""Signing in with an outside account: a code becomes a session of the platform.
+
+Only who it is matters here. The provider's own tokens are given back at once; an account that jobs
+work with is connected by itself.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from stellwerk.connections import identities
+from stellwerk.connections.queries import Place
+from stellwerk.connections.servers import turn
+from stellwerk.connections.service import discard
+from stellwerk.errors import (
+    Conflict,
+    ErrorCode,
+    FieldError,
+    InvalidInput,
+    MalformedRequest,
+    NotFound,
+    NotPermitted,
+)
+from stellwerk.identity import passwords
+from stellwerk.identity.model import User
+from stellwerk.identity.permissions import Audience
+from stellwerk.identity.service import normalised
+from stellwerk.identity.signing_in import SignIn, start
+from stellwerk.identity.tokens import Tokens
+from stellwerk.jobs.runtime import Runtime
+from stellwerk.providers.oauth.protocol import Account, AuthorizationServer
+
+NEXTCLOUD = "nextcloud"
+NOBODYS_DOMAIN = "nextcloud.invalid"  # RFC 2606: no mail ever gets there
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an app brings from Nextcloud; `redirect_url`: where it had the code sent."""
+
+    code: str = field(repr=False)
+    code_verifier: str | None = field(repr=False)
+    redirect_url: str | None
+
+
+def sign_in(runtime: Runtime, tokens: Tokens, shown: Shown) -> SignIn:
+    """A session, for the telephony audience, of the user of a code's account.
+
+    The user is made where there is none. Raises NotFound (not set up), MalformedRequest
+    (PKCE_REQUIRED), InvalidInput (RETURN_URL_NOT_ALLOWED), Conflict (ACCOUNT_TAKEN: the address
+    belongs to a user who did not connect the account), NotPermitted (disabled),
+    ProviderRejected, ProviderUnavailable.
+    """
+    asked = runtime.providers.nextcloud_sign_in
+    if asked is None:
+        raise NotFound("Nobody signs in by Nextcloud here.")
+    account = _account(runtime, asked, shown)
+    with runtime.sessions.begin() as session:
+        user_id = _found_or_made(session, asked.issuer, account)
+        user = session.get_one(User, user_id, with_for_update={"read": True})
+        if not user.is_active:
+            raise NotPermitted("The account is disabled.")
+        return start(session, runtime.settings, tokens, user, Audience.TELEPHONY)
+
+
+def _account(runtime: Runtime, asked: AuthorizationServer, shown: Shown) -> Account:
+    if not shown.code_verifier:
+        message = "Send the `code_verifier` of RFC 7636 that the code was asked for with."
+        raise MalformedRequest(message, code=ErrorCode.PKCE_REQUIRED)
+    redirect_url = _redirect_url(runtime, shown.redirect_url)
+    with turn():
+        grant = asked.exchange(shown.code, verifier=shown.code_verifier, redirect_url=redirect_url)
+        try:
+            return asked.account(grant.access_token)
+        finally:
+            discard(asked, grant)
+
+
+def _redirect_url(runtime: Runtime, given: str | None) -> str:
+    known = runtime.settings.nextcloud_redirect_urls
+    if given is None:
+        return known[0]
+    if given not in known:
+        reason = "Not, letter by letter, one of STELLWERK_NEXTCLOUD_REDIRECT_URLS."
+        raise InvalidInput(
+            "No code that was sent there is taken.",
+            code=ErrorCode.RETURN_URL_NOT_ALLOWED,
+            errors=[FieldError("redirect_url", reason)],
+        )
+    return given
+
+
+def _found_or_made(session: Session, issuer: str, account: Account) -> int:
+    known = identities.user_of(session, NEXTCLOUD, issuer, account.id)
+    if known is not None:
+        return known
+    user_id = _made(session, account)
+    place = Place(user_id, NEXTCLOUD)
+    identities.link(session, place, issuer, account.id, made_account=True)
+    return user_id
+
+
+def _made(session: Session, account: Account) -> int:
+    """A new user. Their address counts as not verified; whoever has it is not signed in by it."""
+    values = {
+        "email": _address(account),
+        "username": f"user-{secrets.token_hex(6)}",
+        "full_name": account.name[:200],
+        "password_hash": passwords.hashed(secrets.token_urlsafe(32)),  # which nobody knows
+    }
+    made = insert(User).values(**values).on_conflict_do_nothing().returning(User.id)
+    user_id = session.scalar(made)
+    if user_id is None:
+        message = (
+            "Somebody here has the account's e-mail address. If that is you, sign in with your "
+            "password and connect the account: POST /api/v1/connections/nextcloud."
+        )
+        raise Conflict(message, code=ErrorCode.ACCOUNT_TAKEN)
+    return user_id
+
+
+def _address(account: Account) -> str:
+    """The account's address, or one that nobody has where it has none that is one."""
+    try:
+        return normalised(account.email or "")
+    except InvalidInput:
+        return f"{secrets.token_hex(12)}@{NOBODYS_DOMAIN}"

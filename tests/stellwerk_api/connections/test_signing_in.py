@@ -1,0 +1,230 @@
+"""Signing in with a Nextcloud account: known by its id there, never by an e-mail address."""
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from flask import Flask
+from pydantic import SecretStr
+from sqlalchemy import func, select, update
+from werkzeug.test import TestResponse
+
+from api import ApiUser, error_of
+from connecting import connected, knowing_nextcloud
+from nextcloud import AUTHORIZE, CLIENT_ID, Nextcloud, NextcloudUser
+from stellwerk.bootstrap import Platform
+from stellwerk.connections.model import OauthConnection, OauthIdentity
+from stellwerk.connections.queries import Place
+from stellwerk.connections.tokens import access_token
+from stellwerk.identity.model import User
+from stellwerk_api.app import create_app
+
+APP_URL = "https://phone.example.com/signed-in"
+
+
+@dataclass(slots=True)
+class App:
+    """An app on somebody's phone: it asks Nextcloud for a code and brings it to us."""
+
+    nobody: ApiUser
+    cloud: Nextcloud
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
+    redirect_url: str = APP_URL
+
+    def code(self) -> str:
+        asked = {
+            "response_type": "code",
+            "client_id": CLIENT_ID,
+            "redirect_uri": self.redirect_url,
+            "state": "the app's own",
+            "code_challenge": create_s256_code_challenge(self.verifier),
+            "code_challenge_method": "S256",
+        }
+        back = self.cloud.allow(f"{self.cloud.url}{AUTHORIZE}?{urlencode(asked)}")
+        return parse_qs(urlsplit(back).query)["code"][0]
+
+    def body(self, **fields: Any) -> dict[str, Any]:
+        given = {"code_verifier": self.verifier, "redirect_url": self.redirect_url}
+        return {"code": self.code(), **given, **fields}
+
+    def sign_in(self, **fields: Any) -> TestResponse:
+        return self.nobody.post("/auth/nextcloud", self.body(**fields))
+
+
+@pytest.fixture
+def phone(app: Flask, cloud: Nextcloud) -> App:
+    return App(ApiUser(app.test_client()), cloud)
+
+
+def users(platform: Platform) -> int:
+    with platform.runtime.sessions() as session:
+        return session.scalar(select(func.count()).select_from(User)) or 0
+
+
+def signed_in(answer: TestResponse) -> dict[str, Any]:
+    assert answer.status_code == 200, answer.text
+    said: dict[str, Any] = answer.get_json()
+    return said
+
+
+def test_the_first_time_makes_a_user_and_the_second_finds_them(
+    here: Platform, phone: App, cloud: Nextcloud
+) -> None:
+    cloud.who = NextcloudUser("ada", "ada@cloud.example", "Ada Lovelace")
+    first = signed_in(phone.sign_in())
+    cloud.who = NextcloudUser("ada", "another@cloud.example")
+    second = signed_in(phone.sign_in())
+    assert first["user"]["id"] == second["user"]["id"]
+    assert first["user"]["full_name"] == "Ada Lovelace"
+    assert first["user"]["email"] == "ada@cloud.example"
+    assert first["user"]["email_verified_at"] is None
+    assert users(here) == 1
+
+
+def test_the_tokens_are_those_that_may_place_calls(phone: App) -> None:
+    said = signed_in(phone.sign_in())
+    assert (said["token_type"], said["expires_in"]) == ("bearer", 900)
+    bearer = {"Authorization": f"Bearer {said['access_token']}"}
+    assert ApiUser(phone.nobody.client, bearer).get("/auth/me").status_code == 200
+    renewed = phone.nobody.post("/auth/refresh", {"refresh_token": said["refresh_token"]})
+    assert renewed.get_json()["expires_in"] == 900
+
+
+def test_nothing_of_nextclouds_own_tokens_is_kept(
+    here: Platform, phone: App, cloud: Nextcloud
+) -> None:
+    signed_in(phone.sign_in())
+    assert cloud.tokens == []
+    with here.runtime.sessions() as session:
+        assert session.scalars(select(OauthConnection)).all() == []
+        assert session.scalars(select(OauthIdentity)).one().made_account
+
+
+def test_a_sign_in_leaves_the_connected_account_alone(
+    here: Platform, phone: App, cloud: Nextcloud, ann: ApiUser
+) -> None:
+    connection = connected(ann, cloud)
+    signed_in(phone.sign_in())
+    assert ann.get("/connections/nextcloud").get_json() == connection
+    assert cloud.knows(access_token(here.runtime, Place(int(ann.user["id"]), "nextcloud")))
+
+
+def test_somebody_elses_address_signs_nobody_in(
+    here: Platform, phone: App, cloud: Nextcloud, ann: ApiUser
+) -> None:
+    cloud.who = NextcloudUser("mallory", ann.user["email"].upper())
+    error = error_of(phone.sign_in(), 409)
+    assert error["code"] == "ACCOUNT_TAKEN"
+    assert users(here) == 1
+    assert cloud.tokens == []
+
+
+def test_who_connected_the_account_is_signed_in_by_it(
+    phone: App, cloud: Nextcloud, ann: ApiUser
+) -> None:
+    connected(ann, cloud)
+    assert signed_in(phone.sign_in())["user"]["id"] == ann.user["id"]
+    ann.send("DELETE", "/connections/nextcloud")
+    cloud.who = NextcloudUser("ada", None)
+    assert signed_in(phone.sign_in())["user"]["id"] != ann.user["id"]
+
+
+def test_whoever_came_by_the_account_keeps_it_to_sign_in(phone: App) -> None:
+    said = signed_in(phone.sign_in())
+    bearer = {"Authorization": f"Bearer {said['access_token']}"}
+    user = ApiUser(phone.nobody.client, bearer)
+    connected(user, phone.cloud)
+    assert user.send("DELETE", "/connections/nextcloud").status_code == 204
+    assert signed_in(phone.sign_in())["user"]["id"] == said["user"]["id"]
+
+
+@pytest.mark.parametrize("email", [None, "", "no address", "a@b"])
+def test_an_account_without_an_address_gets_one_that_nobody_has(
+    phone: App, cloud: Nextcloud, email: str | None
+) -> None:
+    cloud.who = NextcloudUser("grace", email)
+    assert signed_in(phone.sign_in())["user"]["email"].endswith("@nextcloud.invalid")
+
+
+def test_without_the_verifier_no_code_is_taken(phone: App, cloud: Nextcloud) -> None:
+    error = error_of(phone.sign_in(code_verifier=None), 400)
+    assert error["code"] == "PKCE_REQUIRED"
+    body = phone.body()
+    del body["code_verifier"]
+    assert error_of(phone.nobody.post("/auth/nextcloud", body), 400)["code"] == "PKCE_REQUIRED"
+    assert cloud.tokens == []
+
+
+def test_another_verifier_is_refused_by_nextcloud(phone: App) -> None:
+    error = error_of(phone.sign_in(code_verifier="x" * 43), 422)
+    assert error["code"] == "PROVIDER_REJECTED"
+
+
+@pytest.mark.parametrize("suffix", ["/", "/..", "?x=1", ".evil.example", "#x"])
+def test_a_code_that_was_sent_elsewhere_is_refused(phone: App, suffix: str) -> None:
+    error = error_of(phone.sign_in(redirect_url=APP_URL + suffix), 422)
+    assert error["code"] == "RETURN_URL_NOT_ALLOWED"
+    assert error["details"]["field"] == "redirect_url"
+
+
+def test_a_code_is_good_once(phone: App) -> None:
+    body = phone.body()
+    signed_in(phone.nobody.post("/auth/nextcloud", body))
+    error_of(phone.nobody.post("/auth/nextcloud", body), 422)
+
+
+def test_a_disabled_user_is_not_signed_in(here: Platform, phone: App, cloud: Nextcloud) -> None:
+    signed_in(phone.sign_in())
+    with here.runtime.sessions.begin() as session:
+        session.execute(update(User).values(is_active=False))
+    error_of(phone.sign_in(), 403)
+    assert cloud.tokens == []
+
+
+def test_two_first_sign_ins_at_once_make_one_user(here: Platform, app: Flask, phone: App) -> None:
+    bodies = [phone.body() for _ in range(4)]
+
+    def send(body: dict[str, Any]) -> int:
+        return int(
+            signed_in(ApiUser(app.test_client()).post("/auth/nextcloud", body))["user"]["id"]
+        )
+
+    with ThreadPoolExecutor(2) as threads:
+        assert len(set(threads.map(send, bodies))) == 1
+    assert users(here) == 1
+
+
+def test_apps_may_have_a_client_of_their_own(platform: Platform, cloud: Nextcloud) -> None:
+    other = knowing_nextcloud(
+        platform,
+        cloud,
+        nextcloud_redirect_urls=[APP_URL],
+        nextcloud_app_client_id="unknown-there",
+        nextcloud_app_client_secret=SecretStr("x"),
+    )
+    phone = App(ApiUser(create_app(other).test_client()), cloud)
+    assert error_of(phone.sign_in(), 422)["code"] == "PROVIDER_REJECTED"
+
+
+def test_the_short_address_of_older_apps_does_the_same(app: Flask, phone: App) -> None:
+    answer = app.test_client().post("/auth", json=phone.body())
+    assert signed_in(answer)["user"]["id"] == signed_in(phone.sign_in())["user"]["id"]
+
+
+def test_where_no_app_is_listed_nobody_signs_in_so(platform: Platform, cloud: Nextcloud) -> None:
+    app = create_app(knowing_nextcloud(platform, cloud))
+    phone = App(ApiUser(app.test_client()), cloud)
+    error_of(phone.sign_in(), 404)
+
+
+def test_the_example_of_the_document_is_well_formed(phone: App) -> None:
+    document = phone.nobody.client.get("/api/openapi.json").get_json()
+    described = document["paths"]["/api/v1/auth/nextcloud"]["post"]
+    example = described["requestBody"]["content"]["application/json"]["example"]
+    phone.verifier = example["code_verifier"]
+    answer = phone.nobody.post("/auth/nextcloud", {**example, "code": phone.code()})
+    assert answer.status_code == 200
