@@ -46,6 +46,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "restart": ("stack", "Start processes of the running platform again."),
         "doctor": ("doctor", "Check what is configured, reachable and missing."),
         "db": ("database", "Look after the database."),
+        "backup": ("backup", "Write database and artifacts into one file."),
+        "restore": ("backup", "Put a backup back."),
         "demo": ("demo", "Bring the platform up and make a video through it."),
         "login": ("client", "Sign in, and keep the token for the commands below."),
         "logout": ("client", "Forget the token."),

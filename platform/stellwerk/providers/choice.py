@@ -51,7 +51,7 @@ def choose_providers(settings: Settings) -> Providers:
     Raises ConfigurationError naming the setting a chosen provider lacks.
     """
     return Providers(
-        artifacts=_artifact_storage(settings),
+        artifacts=artifact_storage(settings),
         script=_script_writer(settings),
         voice=_voice(settings),
         images=_illustrator(settings),
@@ -62,7 +62,8 @@ def choose_providers(settings: Settings) -> Providers:
     )
 
 
-def _artifact_storage(settings: Settings) -> ArtifactStorage:
+def artifact_storage(settings: Settings) -> ArtifactStorage:
+    """Where artifacts are kept; raises ConfigurationError for S3 without a bucket."""
     if settings.artifact_store is ArtifactStore.LOCAL:
         return LocalArtifacts(settings.artifacts_path)
     from stellwerk.providers.artifacts.s3 import S3Artifacts, s3_client
