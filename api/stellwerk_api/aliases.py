@@ -55,6 +55,8 @@ ALIASES: Sequence[Alias] = (
     Alias("/api/auth", f"{API}/auth"),
     Alias("/auth", f"{API}/auth/nextcloud", exact=True),
     Alias("/api/users", f"{API}/users"),
+    Alias("/auth/<provider>", f"{API}/auth/<provider>"),
+    Alias("/privacy", f"{API}/privacy"),
 )
 
 

@@ -59,8 +59,13 @@ def test_an_exact_alias_takes_nothing_below_it(nobody: ApiUser) -> None:
     error_of(nobody.client.get("/api/health/live"), 404)
 
 
-def test_an_alias_asks_for_the_same_rights(nobody: ApiUser) -> None:
-    error_of(nobody.client.get("/api/users/me"), 401)
+@pytest.mark.parametrize("path", ["/api/users/me", "/auth/google", "/privacy/requests"])
+def test_an_alias_asks_for_the_same_rights(nobody: ApiUser, path: str) -> None:
+    by_alias = nobody.client.get(path)
+    canonical = nobody.client.get("/api/v1" + path.removeprefix("/api"))
+    assert by_alias.status_code == canonical.status_code >= 400
+    codes = {answer.get_json()["error"]["code"] for answer in (by_alias, canonical)}
+    assert len(codes) == 1
 
 
 @pytest.fixture
