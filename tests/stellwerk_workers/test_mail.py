@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from attempts import attempt
+from engine import Engine
 from mail_server import DROP, OK, MailServer, mail_server, mailer_for
 from outcomes import ended
 from results import assert_result_fits
@@ -158,11 +157,20 @@ def test_a_server_that_vanishes_before_it_got_the_mail_leaves_no_doubt(platform:
     assert len(server.inbox) == 1
 
 
-@pytest.mark.usefixtures("engine")
-def test_without_a_mail_server_mails_are_kept_in_the_home(platform: Platform) -> None:
+def test_without_a_mail_server_mails_are_kept_and_the_log_says_how_to_read_them(
+    platform: Platform, engine: Engine
+) -> None:
     job_id = submit(platform.runtime, Submission("email.send", LETTER, owner_id=None))
     assert ended(platform, job_id)["status"] == "completed"
 
-    (file,) = (path for path in (platform.settings.mails_path / "new").iterdir())
-    assert f"<{job_id}@stellwerk.example>" in file.read_text()
-    file.unlink()
+    mails = (platform.settings.mails_path / "new").iterdir()
+    (file,) = (path for path in mails if f"<{job_id}@stellwerk.example>" in path.read_text())
+    lines = [line for line in worker_log(engine) if str(job_id) in line and "mail kept" in line]
+    assert [f"stellwerk mail show {file.name[:8]}" in line for line in lines] == [True]
+    assert "token=abc" not in lines[0]
+
+
+def worker_log(engine: Engine) -> list[str]:
+    """What the workers of the short queue wrote."""
+    texts = [path.read_text() for path in engine.folder.glob("short-*.log")]
+    return [line for text in texts for line in text.splitlines()]

@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import structlog
+
 from stellwerk.clock import utc_now
 from stellwerk.errors import ProviderRejected, ProviderUnavailable
 from stellwerk.jobs.context import JobContext
@@ -17,6 +19,8 @@ from stellwerk.jobs.effects import Effect, Repeat
 from stellwerk.mail.composition import compose
 from stellwerk.providers.mail.protocol import Handover, Mailer, Parcel, Refusal
 from stellwerk_workers.handlers import handles
+
+log = structlog.get_logger()
 
 
 @handles("email.send")
@@ -62,7 +66,10 @@ def _round(ctx: JobContext, mailer: Mailer, parcel: Parcel, repeat: Repeat) -> d
 
 
 def _hand_over(mailer: Mailer, parcel: Parcel, _idempotency_key: str) -> dict[str, Any]:
-    return _output(mailer.send(parcel))
+    handover = mailer.send(parcel)
+    if handover.kept:
+        log.info("mail kept, since no mail server is set", hint=handover.kept)
+    return _output(handover)
 
 
 def _output(handover: Handover) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class LocalMailer:
             self._prepare()
             if not self._holds(name):
                 self._write(name, parcel)
-        return Handover(parcel.recipients)
+        return Handover(parcel.recipients, kept=f"read it with `stellwerk mail show {name[:8]}`")
 
     def check(self) -> None:
         """Make the folders, write and remove a probe."""

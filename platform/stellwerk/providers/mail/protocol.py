@@ -30,10 +30,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What became of a mail's recipients."""
+    """What became of a mail's recipients, and where the mail stayed if it was not sent on."""
 
     accepted: tuple[str, ...]
     refused: tuple[Refusal, ...] = ()
+    kept: str = ""
 
 
 class Mailer(Protocol):
