@@ -360,6 +360,7 @@ def upgrade() -> None:
             postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
             nullable=True,
         ),
+        sa.Column("is_sensitive", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("is_simulated", sa.Boolean(), server_default="false", nullable=False),
         sa.Column(
             "reserved_cost", sa.Numeric(precision=14, scale=6), server_default="0", nullable=False
@@ -531,6 +532,9 @@ def upgrade() -> None:
         postgresql_where=sa.text(
             "schedule_id IS NOT NULL AND status IN ('queued', 'running', 'waiting')"
         ),
+    )
+    op.create_index(
+        "ix_jobs_sensitive", "jobs", ["id"], unique=False, postgresql_where=sa.text("is_sensitive")
     )
     op.create_index(
         "ix_jobs_tagged",
@@ -875,6 +879,7 @@ def upgrade() -> None:
         sa.Column("content_type", sa.String(length=100), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("sealed_key", sa.LargeBinary(), nullable=True),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -1437,6 +1442,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_jobs_tagged", table_name="jobs", postgresql_where=sa.text("cardinality(tags) <> 0")
     )
+    op.drop_index("ix_jobs_sensitive", table_name="jobs", postgresql_where=sa.text("is_sensitive"))
     op.drop_index(
         "ix_jobs_schedule_active",
         table_name="jobs",

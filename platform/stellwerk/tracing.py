@@ -49,13 +49,28 @@ def carrier() -> dict[str, str] | None:
 
 
 @contextmanager
-def span(name: str, attributes: Attributes | None = None) -> Iterator[None]:
-    """A part of the present trace; an exception that passes marks it as failed."""
+def span(
+    name: str, attributes: Attributes | None = None, *, tells_errors: bool = True
+) -> Iterator[None]:
+    """A part of the present trace; an exception that passes marks it as failed.
+
+    With `tells_errors` its text and its traceback go along.
+    """
     if not _state["is_on"]:
         yield
         return
-    with _tracer.start_as_current_span(name, attributes=attributes):
-        yield
+    with _tracer.start_as_current_span(
+        name,
+        attributes=attributes,
+        record_exception=tells_errors,
+        set_status_on_exception=tells_errors,
+    ) as present:
+        try:
+            yield
+        except Exception as exc:
+            if not tells_errors:
+                present.set_status(Status(StatusCode.ERROR, type(exc).__name__))
+            raise
 
 
 @contextmanager

@@ -40,9 +40,10 @@ class Post:
         return attempt(self.runtime, self.job_id)
 
     def document(self) -> dict[str, Any]:
-        """The job as clients see it."""
-        with self.runtime.sessions() as session:
-            return queries.change(session, self.runtime.registry, self.job_id).document
+        """The job as its owner sees it."""
+        here = self.runtime
+        with here.sessions() as session:
+            return queries.unsealed(session, here.registry, here.vault, self.job_id)
 
     def let_call_end(self) -> None:
         """As if the call whose outcome is unknown had begun long ago."""

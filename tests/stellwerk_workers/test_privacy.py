@@ -26,6 +26,7 @@ from stellwerk.jobs.crash_points import CrashPoint
 from stellwerk.jobs.idempotency import Once
 from stellwerk.jobs.model import Job, JobArtifact, JobLog, QueueState
 from stellwerk.jobs.remains import JobCost, JobTombstone
+from stellwerk.jobs.sealed_files import sealed_file
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.live import keys
 from stellwerk.live.sessions import ENDED
@@ -292,7 +293,11 @@ def test_an_export_holds_everything_but_secrets(
 
     assert done.status == "completed", engine
     path = tmp_path / service.FILE
-    platform.artifacts.get(f"{done.job_id}/1/{service.FILE}", path)
+    with platform.runtime.sessions() as session:
+        row = session.get_one(JobArtifact, (done.job_id, service.FILE))
+    stored = sealed_file(platform.runtime.vault, row)
+    assert stored is not None
+    stored.get(platform.artifacts, path)
     with ZipFile(path) as archive:
         files = {name: json.loads(archive.read(name)) for name in archive.namelist()}
     assert files["identity/profile.json"][0]["email"] == f"{mark}@example.com"

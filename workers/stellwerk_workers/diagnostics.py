@@ -100,7 +100,7 @@ def undo(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
 def undo_first(ctx: JobContext, key: str | None) -> None:
     """Roll the first step back, which comes last."""
     tries = recorder(ctx.runtime.settings).record(f"{ctx.job_id}-tries", "undo", once=False)
-    if ctx.claimed.payload["crash"] and tries == 1:
+    if ctx.payload["crash"] and tries == 1:
         _crash()
     _untake(ctx, key)
 

@@ -21,11 +21,11 @@ def carry_out(ctx: JobContext) -> Outcome:
         ctx.load_checkpoints()
     if claimed.ending:
         return roll_back(ctx)
-    payload = claimed.operation.upcast(claimed.payload, claimed.operation_version)
+    payload = claimed.operation.upcast(ctx.payload, claimed.operation_version)
     result = handler_of(claimed.operation.name)(ctx, _loaded(claimed, payload))
     if claimed.operation.result and result is not None:
         result = cached(claimed.operation.result).dump(result)
-    return Outcome(JobStatus.COMPLETED, result=result)
+    return ctx.completed(result)
 
 
 def _loaded(claimed: Claim, payload: dict[str, Any]) -> dict[str, Any]:

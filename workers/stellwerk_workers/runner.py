@@ -6,11 +6,12 @@ The steps of `Runner.run` are the life of an attempt. What an attempt came to is
 
 import os
 import signal
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import structlog
@@ -151,7 +152,7 @@ class Runner:
             return self._broken(ctx, exc)
 
     def _broken(self, ctx: JobContext, exc: Exception) -> Report:
-        log.error("handler failed", exc_info=exc)
+        log.error("handler failed", **_logged(ctx, exc))
         ctx.log(f"{type(exc).__name__}: {exc}", level="error")
         message = f"{type(exc).__name__} in the handler; see its log."
         return self._failed(ctx, StellwerkError(message))
@@ -180,7 +181,7 @@ class Runner:
 
     def _failed(self, ctx: JobContext, exc: StellwerkError, queue: str | None = None) -> Report:
         """Retry it where that can help, perhaps in another `queue`, or end it."""
-        claimed, error = ctx.claimed, error_of(exc)
+        claimed, error = ctx.claimed, ctx.told_error(error_of(exc))
         if error["retryable"] and claimed.failures + 1 < claimed.max_attempts:
             delay_s = backoff_s(claimed, exc.retry_after_s)
             return self._again(
@@ -188,9 +189,9 @@ class Runner:
                 lambda work: lifecycle.retry_later(
                     work, claimed, error=error, delay_s=delay_s, queue=queue
                 ),
-                f"failed, next attempt in {delay_s:.1f} s: {exc.message}",
+                f"failed, next attempt in {delay_s:.1f} s: {error['message']}",
             )
-        error = final_error(claimed, error, exc.message)
+        error = final_error(claimed, error)
         return self._end(ctx, Outcome(JobStatus.FAILED, error=error))
 
     def end_unstarted(self, claimed: Claim, outcome: Outcome) -> Report:
@@ -250,7 +251,7 @@ class Runner:
             with unit(self.runtime) as work:
                 lifecycle.lock(work.session, ctx.claimed)
                 ctx.flush(work.session, artifacts=artifacts)
-                work.session.add(ctx.log_line(line))
+                work.session.add(ctx.engine_line(line))
                 work.session.flush()
                 change(work)
 
@@ -280,3 +281,12 @@ class Runner:
                 self._failed(ctx, over_limit(ctx.claimed), queue=alone(ctx.claimed.queue))
         finally:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _logged(ctx: JobContext, exc: Exception) -> dict[str, Any]:
+    """What the process's log is told; of a sensitive job only what failed where, not about what."""
+    if not ctx.is_sensitive:
+        return {"exc_info": exc}
+    frames = traceback.extract_tb(exc.__traceback__)
+    places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+    return {"failure": type(exc).__name__, "places": places}

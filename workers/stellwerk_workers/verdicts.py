@@ -29,9 +29,11 @@ def error_of(exc: StellwerkError) -> dict[str, Any]:
     return lifecycle.failure(exc.code, exc.message, retryable=is_retryable(exc), details=details)
 
 
-def final_error(claimed: Claim, error: dict[str, Any], message: str) -> dict[str, Any]:
+def final_error(claimed: Claim, error: dict[str, Any]) -> dict[str, Any]:
     """The same, or of a job whose rollback failed: why it was rolled back, and that."""
-    return lifecycle.undo_failed(claimed.ending, message) if claimed.ending else error
+    if claimed.ending:
+        return lifecycle.undo_failed(claimed.ending, error["message"])
+    return error
 
 
 def over_limit(claimed: Claim) -> StellwerkError:

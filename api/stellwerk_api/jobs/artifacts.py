@@ -8,9 +8,10 @@ from flask import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import dump_options_header
 
-from stellwerk.errors import Gone, ProviderRejected
-from stellwerk.jobs import queries
+from stellwerk.errors import Gone, NotPermitted, ProviderRejected
+from stellwerk.jobs import queries, sealed_files
 from stellwerk.jobs.model import JobArtifact
+from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.jobs.reading import looked_at
 from stellwerk_api.json_answers import ApiResponse
@@ -18,9 +19,11 @@ from stellwerk_api.json_answers import ApiResponse
 
 def served(job_id: UUID, name: str) -> Response:
     """The answer to GET and HEAD: 200, 206, 304 or 416."""
-    looked_at(job_id)
+    is_own = looked_at(job_id).owner_id == caller().user_id
     with platform().runtime.sessions() as session:
         found = queries.artifact(session, job_id, name)
+    if found.sealed_key and not is_own:
+        raise NotPermitted("The job is sensitive: its files are for its owner alone.")
     headers = _headers(found)
     if request.if_none_match.contains_weak(found.sha256):
         return Response(status=304, headers=headers)
@@ -64,9 +67,17 @@ def _is_of_this_version(found: JobArtifact) -> bool:
 
 def _body(found: JobArtifact, start: int, length: int) -> Iterator[bytes]:
     """Its bytes; the first block is read now, while an error can still be answered."""
-    blocks = platform().artifacts.read(found.storage_key, start=start, length=length)
+    blocks = _blocks(found, start, length)
     try:
         first = next(blocks, b"")
     except ProviderRejected as exc:
         raise Gone(f"The file of {found.name!r} is no longer in the store.") from exc
     return chain([first], blocks)
+
+
+def _blocks(found: JobArtifact, start: int, length: int) -> Iterator[bytes]:
+    store = platform().artifacts
+    sealed = sealed_files.sealed_file(platform().runtime.vault, found)
+    if sealed:
+        return sealed.read(store, start=start, length=length)
+    return store.read(found.storage_key, start=start, length=length)

@@ -11,6 +11,8 @@ from stellwerk.audit.trail import record_look
 from stellwerk.clock import rfc3339
 from stellwerk.jobs import queries
 from stellwerk.jobs.lists import JobFilter
+from stellwerk.jobs.model import JobLog
+from stellwerk.jobs.sealing import is_sealed, masked, unseal
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.pagination import page, uuid_cursor
@@ -62,8 +64,8 @@ def born(job_id: UUID, query: Mapping[str, Any]) -> dict[str, Any]:
     return page(found, query["limit"], "job_id")
 
 
-def logged(job_id: UUID, query: Mapping[str, Any]) -> dict[str, Any]:
-    """Lines of a job's log after the one with the id `after`."""
+def logged(job_id: UUID, query: Mapping[str, Any], *, is_own: bool) -> dict[str, Any]:
+    """Lines of a job's log after the one with the id `after`; sealed ones are their owner's."""
     with platform().runtime.sessions() as session:
         lines = queries.logs(session, job_id, after_id=query["after"], limit=query["limit"])
     items = [
@@ -72,9 +74,15 @@ def logged(job_id: UUID, query: Mapping[str, Any]) -> dict[str, Any]:
             "at": rfc3339(line.at),
             "attempt": line.attempt,
             "level": line.level,
-            "message": line.message,
-            "fields": line.fields,
+            **_told(line, is_own=is_own),
         }
         for line in lines
     ]
     return {"items": items, "next_after": items[-1]["id"] if items else query["after"]}
+
+
+def _told(line: JobLog, *, is_own: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {"message": line.message, "fields": masked(line.fields)}
+    if is_own and is_sealed(line.fields):
+        told = unseal(platform().runtime.vault, line.job_id, line.fields)
+    return told

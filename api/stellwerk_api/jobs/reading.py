@@ -1,6 +1,7 @@
 """A job as its caller may see it: from Redis on the hot path, else from the ledger."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -65,7 +66,7 @@ def polled(job_id: UUID) -> Response:
 
     `QuickPolls` answers most polls before they come here, with the same headers.
     """
-    shown = seen(job_id)
+    shown = _opened(seen(job_id), job_id)
     headers = poll_headers(shown, shown.head, job_id, QueueDepths(platform().live_client).of)
     if request.if_none_match.contains_weak(shown.tag):
         return Response(status=304, headers=headers)
@@ -104,6 +105,16 @@ def _from_ledger(here: Platform, job_id: UUID) -> Shown:
             raise
     here.live.fill(change)
     return Shown(change.version, change.owner_id, orjson.dumps(change.document))
+
+
+def _opened(shown: Shown, job_id: UUID) -> Shown:
+    """What an ended sensitive job came to is hidden from everybody but its owner."""
+    if shown.head is not None or shown.owner_id != caller().user_id:
+        return shown
+    runtime = platform().runtime
+    with runtime.sessions() as session:
+        whole = queries.unsealed(session, runtime.registry, runtime.vault, job_id)
+    return replace(shown, document=orjson.dumps(whole))
 
 
 def _refuse_anothers_tombstone(session: Session, job_id: UUID) -> None:

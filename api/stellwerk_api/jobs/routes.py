@@ -9,7 +9,7 @@ from werkzeug.exceptions import NotAcceptable
 
 from stellwerk.jobs.queries import API
 from stellwerk_api.accepted import HEADERS, Accepted
-from stellwerk_api.auth import requires
+from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.documentation.examples import JOB
 from stellwerk_api.documentation.parameters import (
@@ -205,8 +205,8 @@ def own_events() -> Response:
 @jobs.raises(404, 410)
 def logs(query: Mapping[str, Any], job_id: UUID) -> Response:
     """Read what the job's handlers wrote down."""
-    looked_at(job_id)
-    return json_answer(logged(job_id, query))
+    is_own = looked_at(job_id).owner_id == caller().user_id
+    return json_answer(logged(job_id, query, is_own=is_own))
 
 
 @jobs.get("/<uuid:job_id>/steps")

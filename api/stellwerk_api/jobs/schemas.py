@@ -244,8 +244,14 @@ class JobErrorSchema(Schema):
 
 
 class JobDocument(Schema):
-    """A job as its owner sees it; `cost` in EUR."""
+    """A job as its owner sees it; `cost` in EUR.
 
+    What a sensitive job came to is shown by `GET /jobs/{id}`, to its owner alone.
+    """
+
+    sensitive = fields.Boolean(
+        metadata={"description": "Set where `result` and `error` are masked elsewhere than here."}
+    )
     job_id = fields.UUID(required=True)
     operation = fields.String(required=True)
     status = fields.Enum(PublicStatus, by_value=True, required=True)

@@ -146,7 +146,8 @@ def _moved(place: str, exc: InvalidInput) -> list[FieldError]:
 
 def _rows(runtime: Runtime, entries: Sequence[Entry]) -> list[dict[str, Any]]:
     rows = [
-        columns(runtime.registry.get(one.operation), one, payload) | {"run_at": one.run_at}
+        columns(runtime.vault, runtime.registry.get(one.operation), one, payload)
+        | {"run_at": one.run_at}
         for one, payload in entries
     ]
     errors = [

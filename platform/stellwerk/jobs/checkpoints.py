@@ -1,9 +1,9 @@
 """Stored steps of a job: reading, writing, and what they say about its progress."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.jobs.model import JobStep, StepState
 from stellwerk.jobs.operation import Operation
+from stellwerk.jobs.sealing import is_sealed
 
 if TYPE_CHECKING:
     from stellwerk.jobs.context import JobContext
@@ -96,18 +97,18 @@ def undone(ctx: "JobContext", step: Checkpoint) -> list[Checkpoint]:
     ]
 
 
-def recorded(session: Session, job_id: UUID) -> dict[tuple[str, str], Checkpoint]:
+def recorded(session: Session, ctx: "JobContext") -> dict[tuple[str, str], Checkpoint]:
     """Everything stored for a job, by step and key, in the order it was begun."""
-    query = select(JobStep).where(JobStep.job_id == job_id).order_by(JobStep.started_at)
-    return {(row.step, row.key): _checkpoint(row) for row in session.scalars(query)}
+    query = select(JobStep).where(JobStep.job_id == ctx.job_id).order_by(JobStep.started_at)
+    return {(row.step, row.key): _checkpoint(row, ctx) for row in session.scalars(query)}
 
 
-def store(session: Session, job_id: UUID, checkpoint: Checkpoint) -> None:
+def store(session: Session, ctx: "JobContext", checkpoint: Checkpoint) -> None:
     """Write a checkpoint over what is stored of the same step and key."""
     session.execute(
         _STORE,
         {
-            "job_id": job_id,
+            "job_id": ctx.job_id,
             "step": checkpoint.step,
             "key": checkpoint.key,
             "kind": checkpoint.kind,
@@ -115,7 +116,7 @@ def store(session: Session, job_id: UUID, checkpoint: Checkpoint) -> None:
             "state": checkpoint.state.value,
             "attempt": checkpoint.attempt,
             "call_timeout_s": checkpoint.call_timeout_s,
-            "output": checkpoint.output,
+            "output": _each(ctx.sealed, checkpoint.kind, checkpoint.output),
             "within_step": checkpoint.within and checkpoint.within[0],
             "within_key": checkpoint.within and checkpoint.within[1],
             "generation": checkpoint.generation,
@@ -141,14 +142,23 @@ def percent(operation: Operation, step: str, fraction: float | None) -> int:
     return min(round(100 * reached / sum(weights)), 99)
 
 
-def _checkpoint(row: JobStep) -> Checkpoint:
+def _each(change: Callable[[Any], Any], kind: str, output: Any) -> Any:
+    """Seal or unseal an output; of a wait for a signal the data alone: SQL reads the rest."""
+    if output is None:
+        return None
+    if kind == "wait" and isinstance(output, dict) and not is_sealed(output):
+        return {name: change(one) if name == "data" else one for name, one in output.items()}
+    return change(output)
+
+
+def _checkpoint(row: JobStep, ctx: "JobContext") -> Checkpoint:
     return Checkpoint(
         step=row.step,
         key=row.key,
         kind=row.kind,
         state=StepState(row.state),
         attempt=row.attempt,
-        output=row.output,
+        output=_each(ctx.unsealed, row.kind, row.output),
         repeatable=row.repeatable,
         call_timeout_s=row.call_timeout_s,
         started_at=row.started_at,

@@ -23,6 +23,7 @@ from stellwerk.jobs.lineage import Parent, adopted, inherited
 from stellwerk.jobs.model import Job, StepState
 from stellwerk.jobs.operation import Payload
 from stellwerk.jobs.runtime import Unit
+from stellwerk.jobs.sealing import unseal, unseal_error
 from stellwerk.jobs.states import TERMINAL, JobStatus
 from stellwerk.jobs.submission import Submission, accept, checked_payload, columns
 from stellwerk.jobs.uniqueness import keys_of, take_within
@@ -93,7 +94,7 @@ class Children:
         key = self._ctx.occurrence(WAIT)
         known = self._ctx.recorded(WAIT, key)
         if known:
-            return [_read(stored) for stored in known.output]
+            return [self._unsealed(_read(stored)) for stored in known.output]
         ids = None if keys is None and step is None else self._ids(keys, step)
         fails_fast = failure is ChildFailure.FAIL_FAST
         awaited = Awaited(ids, fails_fast, self._ctx.step_name)
@@ -102,7 +103,7 @@ class Children:
         if fallen and failure is not ChildFailure.IGNORE:
             self._cancel_live(found)
             raise _failed(fallen, len(found))
-        return found
+        return [self._unsealed(end) for end in found]
 
     def _next_key(self, step: str) -> str:
         return self._ctx.occurrence(f"child:{step}")
@@ -165,7 +166,8 @@ class Children:
             if one.parent is None or operation.on_accept or len(made) == 1:
                 accept(self._ctx.runtime, work, one, payload)
             else:
-                plain.append((one.parent, columns(operation, one, payload)))
+                row = columns(self._ctx.runtime.vault, operation, one, payload)
+                plain.append((one.parent, row))
         if plain:
             self._store_plain(work, plain)
 
@@ -183,11 +185,17 @@ class Children:
             found = _ends(work.session, ctx.job_id, awaited)
             if failure is not ChildFailure.IGNORE and any(one.status in _FALLEN for one in found):
                 return found  # not stored: once the children are retried, it is waited again
-            output = [asdict(end) for end in found]
+            output = [asdict(self._unsealed(end) if ctx.is_sensitive else end) for end in found]
             ended = Checkpoint(WAIT, key, "wait", StepState.DONE, ctx.attempt, output)
-            checkpoints.store(work.session, ctx.job_id, ended)
+            checkpoints.store(work.session, ctx, ended)
         ctx.remember(ended)
         return found
+
+    def _unsealed(self, end: ChildEnd) -> ChildEnd:
+        """What a sensitive child came to; stored with one that is not, it stays sealed."""
+        vault = self._ctx.runtime.vault
+        result = unseal(vault, end.job_id, end.result)
+        return replace(end, result=result, error=unseal_error(vault, end.job_id, end.error))
 
     def _cancel_live(self, found: list[ChildEnd]) -> None:
         live = [end.job_id for end in found if end.status not in TERMINAL]

@@ -44,6 +44,7 @@ _COPIED = (
     "request_id",
     "trace_context",
     "worker",
+    "is_sensitive",
 )
 _CLAIM_COLUMNS = ", ".join(f"j.{name}" for name in ("id", "lease_token", *_COPIED))
 _CLAIM = prepared(
@@ -162,6 +163,7 @@ class Claim:
     request_id: str | None
     trace_context: dict[str, str] | None
     worker: str
+    is_sensitive: bool = False  # what belongs to it is sealed (sealing.py), and so is `payload`
     # The lease counts from here
     asked_at: float = field(default_factory=time.monotonic, compare=False)
     # Shows watchers that it runs; nobody was told by the claim

@@ -19,19 +19,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from stellwerk.db.engine import may_pass
-from stellwerk.jobs import checkpoints, effects, lifecycle, waits
+from stellwerk.jobs import checkpoints, effects, lifecycle, sealed_files, waits
+from stellwerk.jobs.attempt import Attempt
 from stellwerk.jobs.checkpoints import Checkpoint, Place
 from stellwerk.jobs.children import ChildEnd, ChildFailure, ChildJob, Children
 from stellwerk.jobs.claims import Claim
 from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.effects import Effect
 from stellwerk.jobs.interruptions import HandedOver
-from stellwerk.jobs.model import JobArtifact, JobLog, StepState
+from stellwerk.jobs.model import JobArtifact, StepState
 from stellwerk.jobs.ports import Event
 from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.sealing import MASKED
 from stellwerk.jobs.staging import Staged
 from stellwerk.jobs.stoppable import Stoppable
-from stellwerk.jobs.storable import storable, storable_json
 from stellwerk.tracing import span
 
 Output = TypeVar("Output")
@@ -46,7 +47,7 @@ _PROGRESS = text("""
 _ASYNC_COMMIT = text("SET LOCAL synchronous_commit = off")
 
 
-class JobContext(Stoppable):
+class JobContext(Attempt, Stoppable):
     """One attempt of one job, seen by its handler."""
 
     def __init__(
@@ -57,9 +58,8 @@ class JobContext(Stoppable):
         make_workdir: Callable[[], Path],
         is_draining: Callable[[], bool],
     ) -> None:
-        super().__init__(is_draining)
-        self.runtime = runtime
-        self.claimed = claimed
+        Attempt.__init__(self, runtime, claimed)
+        Stoppable.__init__(self, is_draining)
         self._make_workdir = make_workdir
         self._storage = runtime.providers.artifacts
         self.is_settling = False  # the handler is done; only its outcome is being written
@@ -75,26 +75,6 @@ class JobContext(Stoppable):
         self.lease_deadline = claimed.asked_at + runtime.settings.job_lease_s
 
     # What it is
-
-    @property
-    def job_id(self) -> Any:
-        """The job's id (UUID)."""
-        return self.claimed.job_id
-
-    @property
-    def owner_id(self) -> int | None:
-        """The user it runs for; None for the system's own jobs."""
-        return self.claimed.owner_id
-
-    @property
-    def worker(self) -> str:
-        """The name of the worker that runs it."""
-        return self.claimed.worker
-
-    @property
-    def attempt(self) -> int:
-        """1 for the first."""
-        return self.claimed.attempt
 
     @property
     def ran_s(self) -> float:
@@ -129,7 +109,7 @@ class JobContext(Stoppable):
     def load_checkpoints(self) -> None:
         """Read what earlier attempts recorded."""
         with self.runtime.sessions() as session:
-            self._checkpoints = checkpoints.recorded(session, self.job_id)
+            self._checkpoints = checkpoints.recorded(session, self)
 
     def occurrence(self, name: str) -> str:
         """A key that tells apart the first, second ... time this attempt comes to `name`."""
@@ -149,7 +129,7 @@ class JobContext(Stoppable):
         intent = checkpoints.intent(self, name, key)
         with self.within((name, key)):
             self.record(intent)
-            with span(name):
+            with span(name, tells_errors=not self.is_sensitive):
                 output = run()
             self.record(replace(intent, state=StepState.DONE, output=output))
             reach(self.runtime, CrashPoint.BETWEEN_STEPS, self.job_id, step=name, key=key)
@@ -174,7 +154,7 @@ class JobContext(Stoppable):
         with self.fenced() as work:
             self.flush(work.session)
             for one in (checkpoint, *others):
-                checkpoints.store(work.session, self.job_id, one)
+                checkpoints.store(work.session, self, one)
             whole = checkpoint.kind == "checkpoint" and not checkpoint.key
             fraction = float(checkpoint.is_done) if whole else None
             self._advance(work, fraction, checkpoint.step)
@@ -203,7 +183,8 @@ class JobContext(Stoppable):
         if time.monotonic() - self._told_at < PROGRESS_EVERY_S:
             return
         with self._unless_outage(), self.fenced() as work:
-            self._advance(work, min(max(fraction, 0.0), 1.0), message or self.step_name)
+            told = "" if self.is_sensitive else message
+            self._advance(work, min(max(fraction, 0.0), 1.0), told or self.step_name)
 
     @contextmanager
     def _unless_outage(self) -> Iterator[None]:
@@ -223,11 +204,15 @@ class JobContext(Stoppable):
         self._told_at = time.monotonic()
 
     def emit(self, event_type: str, data: dict[str, Any]) -> None:
-        """Send watchers an event that is not kept in the ledger (a token, a preview)."""
+        """Send watchers an event that is not kept in the ledger (a token, a preview).
+
+        Of a sensitive job they hear that it happened, and nothing of its data.
+        """
         if self._version == self.claimed.version and not self._sequence:
             self.claimed.show()  # after this event it would be refused
         self._sequence += 1
-        event = Event(self.job_id, self._version, self._sequence, event_type, data)
+        told = MASKED if self.is_sensitive else data
+        event = Event(self.job_id, self._version, self._sequence, event_type, told)
         self.runtime.board.emit(event, self.owner_id)
 
     def log(self, message: str, *, level: str = "info", **fields: Any) -> None:
@@ -235,16 +220,6 @@ class JobContext(Stoppable):
         with self._unless_outage(), self.runtime.sessions.begin() as session:
             session.execute(_ASYNC_COMMIT)
             session.add(self.log_line(message, level=level, **fields))
-
-    def log_line(self, message: str, *, level: str = "info", **fields: Any) -> JobLog:
-        """A line of the job's log, for a transaction of the caller."""
-        return JobLog(
-            job_id=self.job_id,
-            attempt=self.attempt,
-            level=level,
-            message=storable(message),
-            fields=storable_json(fields),
-        )
 
     def cost(self, provider: str, unit_name: str, quantity: Decimal, unit_price: Decimal) -> None:
         """Stage a cost line (EUR); it is kept even when the attempt fails, and only once."""
@@ -255,16 +230,25 @@ class JobContext(Stoppable):
     def artifact(self, name: str, path: Path, content_type: str) -> None:
         """Upload a file; it becomes visible with the next checkpoint or the outcome."""
         key = f"{self.job_id}/{self.attempt}/{name}"
-        stored = self._storage.put(key, path, content_type)
-        self.staged.add_artifact(name, key, content_type, stored)
+        if not self.is_sensitive:
+            stored = self._storage.put(key, path, content_type)
+            self.staged.add_artifact(name, key, content_type, stored)
+            return
+        stored, file_key = sealed_files.put(self._storage, key, path)
+        sealed_key = self.runtime.vault.seal(file_key.decode(), str(self.job_id))
+        self.staged.add_artifact(name, key, content_type, stored, sealed_key)
 
     def fetch(self, name: str) -> Path:
         """An artifact of this job as a file in `workdir`, whichever attempt made it."""
         path = self.workdir / name
         if not path.exists():
             with self.runtime.sessions() as session:
-                key = session.get_one(JobArtifact, (self.job_id, name)).storage_key
-            self._storage.get(key, path)
+                found = session.get_one(JobArtifact, (self.job_id, name))
+            sealed = sealed_files.sealed_file(self.runtime.vault, found)
+            if sealed:
+                sealed.get(self._storage, path)
+            else:
+                self._storage.get(found.storage_key, path)
         return path
 
     def checkpoints(self) -> Sequence[Checkpoint]:

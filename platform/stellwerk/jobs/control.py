@@ -18,6 +18,7 @@ from stellwerk.jobs.interruptions import HowStopped
 from stellwerk.jobs.model import Job, JobLog, JobSignal
 from stellwerk.jobs.remains import JobTombstone
 from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.sealing import seal
 from stellwerk.jobs.states import LIVE, TERMINAL, JobStatus
 from stellwerk.jobs.uniqueness import keys_of, take_within
 from stellwerk.jobs.waking import wake
@@ -223,6 +224,8 @@ def send_signal(runtime: Runtime, work: Unit, job: Job, message: JobSignal) -> N
     if message.dedupe_key and _is_repeated(work.session, message):
         return
     _refuse_too_many(work.session, job, runtime.settings.job_signals_max)
+    if job.is_sensitive and message.data is not None:
+        message.data = seal(runtime.vault, job.id, message.data)
     work.session.add(message)
     if job.status == JobStatus.WAITING and job.wait_signal == message.name:
         wake(work, job.id)

@@ -99,7 +99,7 @@ def perform(ctx: "JobContext", effect: Effect) -> Any:
 def _call(ctx: "JobContext", effect: Effect, generation: int) -> Any:
     intent = _intend(ctx, effect, generation)
     try:
-        with span(effect.name):
+        with span(effect.name, tells_errors=not ctx.is_sensitive):
             output = effect.call(effect.idempotency_key(ctx.job_id, generation))
     except (ProviderRejected, ProviderDeferred):  # certainly did not happen: may be tried again
         _conclude(ctx, replace(intent, state=StepState.UNDONE))

@@ -34,6 +34,7 @@ COLUMNS = MappingProxyType(
         "callback_url": "text",
         "request_id": "text",
         "trace_context": "jsonb",
+        "is_sensitive": "bool",
     }
 )
 _TYPES = {

@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    LargeBinary,
     String,
     Text,
     func,
@@ -72,6 +73,7 @@ class Job(Base):
             postgresql_where=text(f"operation_key IS NOT NULL AND {ACTIVE}"),
         ),
         *FAMILIES,
+        Index("ix_jobs_sensitive", "id", postgresql_where=text("is_sensitive")),
         Index(
             "ix_jobs_schedule_active",
             "schedule_id",
@@ -124,6 +126,7 @@ class Job(Base):
     callback_url: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(String(128))
     trace_context: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    is_sensitive: Mapped[bool] = mapped_column(server_default="false")  # see sealing.py
     is_simulated: Mapped[bool] = mapped_column(server_default="false")
     reserved_cost: Mapped[Money] = mapped_column(server_default="0")  # EUR, until it ends
 
@@ -212,7 +215,8 @@ class JobArtifact(Base):
     storage_key: Mapped[str] = mapped_column(Text)
     content_type: Mapped[str] = mapped_column(String(100))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
-    sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))  # size and digest are those of its content
+    sealed_key: Mapped[bytes | None] = mapped_column(LargeBinary)  # see sealed_files.py
     created_at: Mapped[CreatedAt]
 
 

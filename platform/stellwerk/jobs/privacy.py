@@ -5,7 +5,7 @@ be removed outside of Postgres: what Redis shows of it, and its files. Once that
 tombstone is nobody's.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, select, text, update
 from sqlalchemy.orm import Session
 
+from stellwerk.db.engine import vault_of
 from stellwerk.db.personal import BATCH, count, held, remove_batch
 from stellwerk.jobs.model import (
     IdempotencyKey,
@@ -25,6 +26,8 @@ from stellwerk.jobs.model import (
     QueueState,
 )
 from stellwerk.jobs.remains import JobCost, JobTombstone
+from stellwerk.jobs.sealing import is_sealed, unseal
+from stellwerk.vault import Vault
 
 # What is kept of a person's, and why; nothing of it tells whose it was.
 KEPT: Mapping[str, str] = MappingProxyType(
@@ -58,8 +61,28 @@ def export(session: Session, user_id: int) -> Mapping[str, Iterable[Mapping[str,
         "paused_queues": (QueueState, QueueState.paused_by == user_id),
         "removed_jobs": (JobTombstone, JobTombstone.owner_id == user_id),
     }
-    found = {name: held(session, model, which) for name, (model, which) in of_jobs.items()}
-    return {"jobs": held(session, Job, Job.owner_id == user_id, without=_INNER), **found}
+    found = {
+        name: _unsealed(session, held(session, model, which, without=("sealed_key",)))
+        for name, (model, which) in of_jobs.items()
+    }
+    mine = held(session, Job, Job.owner_id == user_id, without=_INNER)
+    return {"jobs": _unsealed(session, mine), **found}
+
+
+def _unsealed(session: Session, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same with what sensitive jobs hold (sealing.py) as it was."""
+    vault = vault_of(session)
+    for row in rows:
+        job_id = row.get("job_id", row.get("id"))
+        yield {name: _opened(vault, job_id, value) for name, value in row.items()}
+
+
+def _opened(vault: Vault, job_id: Any, value: Any) -> Any:
+    if is_sealed(value):
+        return unseal(vault, job_id, value)
+    if isinstance(value, dict):  # an error, or the end of a wait
+        return {name: _opened(vault, job_id, inner) for name, inner in value.items()}
+    return value
 
 
 def erase(session: Session, user_id: int) -> Mapping[str, int]:

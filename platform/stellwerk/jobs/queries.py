@@ -15,7 +15,9 @@ from stellwerk.jobs.model import Job, JobArtifact, JobLog
 from stellwerk.jobs.operation import Registry, Step
 from stellwerk.jobs.ports import Change
 from stellwerk.jobs.remains import JobCost, JobTombstone
+from stellwerk.jobs.sealing import masked, masked_error, unseal, unseal_error
 from stellwerk.jobs.states import TERMINAL, JobStatus, PublicStatus, public_status
+from stellwerk.vault import Vault
 
 API = "/api/v1"
 
@@ -64,6 +66,17 @@ def change(session: Session, registry: Registry, job_id: UUID) -> Change:
     raise NotFound(f"There is no job {job_id}.")
 
 
+def unsealed(session: Session, registry: Registry, vault: Vault, job_id: UUID) -> dict[str, Any]:
+    """A job's document with nothing masked, for its owner alone; raises as `change` does."""
+    shown = change(session, registry, job_id).document
+    result, error = session.execute(select(Job.result, Job.error).where(Job.id == job_id)).one()
+    opened = {
+        "result": unseal(vault, job_id, result),
+        "error": unseal_error(vault, job_id, error),
+    }
+    return shown | opened
+
+
 def stored_status(session: Session, job_id: UUID) -> JobStatus | None:
     """The state the ledger has; None for an unknown job."""
     status = session.scalar(select(Job.status).where(Job.id == job_id))
@@ -103,11 +116,13 @@ def artifact(session: Session, job_id: UUID, name: str) -> JobArtifact:
 def document(row: Row, registry: Registry) -> dict[str, Any]:
     """The job as clients see it (docs/job_states.md explains `status`).
 
-    Its first four members stay where they are: polls read them without parsing the rest.
+    Its first four members stay where they are: polls read them without parsing the rest. That of an
+    ended sensitive job begins otherwise: its owner is to be shown more than others.
     """
     status = _public(row)
+    shown: dict[str, Any] = {"sensitive": True} if is_hidden(row) else {}
     expected_end = registry.history.expected_end(row, status, utc_now())
-    return {
+    return shown | {
         "job_id": str(row["id"]),
         "operation": row["operation"],
         "status": status,
@@ -123,14 +138,19 @@ def document(row: Row, registry: Registry) -> dict[str, Any]:
         "started_at": rfc3339(row["started_at"]),
         "finished_at": rfc3339(row["finished_at"]),
         "estimated_completion_at": rfc3339(expected_end),
-        "result": row["result"],
-        "error": row["error"],
+        "result": masked(row["result"]) if row["is_sensitive"] else row["result"],
+        "error": masked_error(row["error"]),
         "cost": round(float(row["cost"]), 6),
         "simulated": row["is_simulated"],
         "tags": row["tags"],
         "artifacts": [_artifact(row["id"], item) for item in row["artifact_rows"]],
         "links": links(row["id"], status=status, parent_id=row["parent_id"]),
     }
+
+
+def is_hidden(row: Row) -> bool:
+    """Whether the document hides what the job came to."""
+    return bool(row["is_sensitive"]) and JobStatus(row["status"]) in TERMINAL
 
 
 def links(

@@ -14,6 +14,7 @@ from stellwerk.jobs.control import locked, requeue, requeue_children
 from stellwerk.jobs.idempotency import Once, reserve
 from stellwerk.jobs.model import Job, JobLog, JobStep, StepState
 from stellwerk.jobs.runtime import Runtime, unit
+from stellwerk.jobs.sealing import log_columns, seal
 from stellwerk.jobs.states import JobStatus
 
 
@@ -48,9 +49,9 @@ def resolve(
         job = locked(work.session, job_id)
         opened = _chosen(job, _open_effects(work.session, job), resolution)
         opened.state = (StepState.DONE if resolution.happened else StepState.UNDONE).value
-        opened.output = resolution.output if resolution.happened else None
+        opened.output = _output(runtime, job, resolution)
         opened.finished_at = func.clock_timestamp()
-        work.session.add(_log_line(job, opened, resolution))
+        work.session.add(_log_line(runtime, job, opened, resolution))
         _note(work.session, job, opened, resolution)
         work.session.flush()
         requeue(runtime, work, job)
@@ -102,19 +103,27 @@ def _chosen(job: Job, opened: list[JobStep], resolution: Resolution) -> JobStep:
     raise InvalidInput(message, errors=[FieldError(field, f"Open: {names}.")])
 
 
-def _log_line(job: Job, opened: JobStep, resolution: Resolution) -> JobLog:
+def _output(runtime: Runtime, job: Job, resolution: Resolution) -> Any:
+    """What the effect came to, as its job's are stored."""
+    if not resolution.happened or resolution.output is None:
+        return None
+    output = resolution.output
+    return seal(runtime.vault, job.id, output) if job.is_sensitive else output
+
+
+def _log_line(runtime: Runtime, job: Job, opened: JobStep, resolution: Resolution) -> JobLog:
     who = "an operator" if resolution.resolver_id is None else f"user {resolution.resolver_id}"
     what = "happened" if resolution.happened else "did not happen"
-    return JobLog(
-        job_id=job.id,
-        attempt=job.attempt,
-        level="info",
-        message=f"{who} found out that {opened.step!r} {what}: {resolution.note}".rstrip(": "),
-        fields={
+    columns: dict[str, Any] = {
+        "message": f"{who} found out that {opened.step!r} {what}: {resolution.note}".rstrip(": "),
+        "fields": {
             "effect": opened.step,
             "key": opened.key,
             "happened": resolution.happened,
             "resolved_by": resolution.resolver_id,
             "note": resolution.note,
         },
-    )
+    }
+    if job.is_sensitive:
+        columns = log_columns(runtime.vault, job.id, **columns)
+    return JobLog(job_id=job.id, attempt=job.attempt, level="info", **columns)

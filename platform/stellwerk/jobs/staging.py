@@ -41,8 +41,15 @@ class Staged:
             }
         )
 
-    def add_artifact(self, name: str, key: str, content_type: str, stored: StoredObject) -> None:
-        """A file that is in the store already."""
+    def add_artifact(
+        self,
+        name: str,
+        key: str,
+        content_type: str,
+        stored: StoredObject,
+        sealed_key: bytes | None = None,
+    ) -> None:
+        """A file that is in the store already; with a `sealed_key` it is encrypted there."""
         self._artifacts.append(
             JobArtifact(
                 job_id=self._claimed.job_id,
@@ -52,6 +59,7 @@ class Staged:
                 content_type=content_type,
                 size_bytes=stored.size_bytes,
                 sha256=stored.sha256,
+                sealed_key=sealed_key,
             )
         )
 

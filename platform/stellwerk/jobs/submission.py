@@ -22,9 +22,11 @@ from stellwerk.jobs.operation import Operation, Payload
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.queues import choices
 from stellwerk.jobs.runtime import Runtime, Unit, leave_to_dispatcher, unit
+from stellwerk.jobs.sealing import seal
 from stellwerk.jobs.uniqueness import Key, keys_of, refusal, take, take_within
 from stellwerk.jobs.window import may_publish, publication_values
 from stellwerk.tracing import carrier
+from stellwerk.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def accept(runtime: Runtime, work: Unit, submission: Submission, payload: Payloa
     which it locks.
     """
     operation = runtime.registry.get(submission.operation)
-    values = columns(operation, submission, payload)
+    values = columns(runtime.vault, operation, submission, payload)
     if submission.parent:
         family = inherited(work.session, runtime.settings, submission.parent)
         values = adopted(values, family, submission.parent)
@@ -138,7 +140,9 @@ def chosen_queue(operation: Operation, wanted: str | None) -> str:
     )
 
 
-def columns(operation: Operation, submission: Submission, payload: Payload) -> dict[str, Any]:
+def columns(
+    vault: Vault, operation: Operation, submission: Submission, payload: Payload
+) -> dict[str, Any]:
     """What a new job's row is given, but for its times."""
     return {
         "id": submission.job_id,
@@ -146,15 +150,25 @@ def columns(operation: Operation, submission: Submission, payload: Payload) -> d
         "operation_version": operation.version,
         "owner_id": submission.owner_id,
         "queue": chosen_queue(operation, submission.queue),
-        "payload": payload,
+        **_of_payload(vault, operation, submission.job_id, payload),
         "max_attempts": operation.retry.max_attempts,
         "unique_key": submission.unique_key,
-        "operation_key": operation.unique_key(payload) if operation.unique_key else None,
         "tags": list(submission.tags),
         "callback_url": submission.callback_url,
         "request_id": submission.request_id,
         "trace_context": submission.trace_context,
     }
+
+
+def _of_payload(
+    vault: Vault, operation: Operation, job_id: UUID, payload: Payload
+) -> dict[str, Any]:
+    """The payload, and what is known by it: of a sensitive one nothing that could be read."""
+    key = operation.unique_key(payload) if operation.unique_key else None
+    if operation.is_sensitive:
+        key = key and vault.lookups(f"{operation.name}\0{key}")[0]
+        payload = seal(vault, job_id, payload)
+    return {"payload": payload, "operation_key": key, "is_sensitive": operation.is_sensitive}
 
 
 def _store(
@@ -167,7 +181,7 @@ def _store(
             accept(runtime, work, submission, payload)
         return
     condition, values = _publication(runtime, operation, submission)
-    stored = columns(operation, submission, payload) | {"run_at": submission.run_at}
+    stored = columns(runtime.vault, operation, submission, payload) | {"run_at": submission.run_at}
     take(
         lambda: insert(runtime, values | stored, condition, submission.once),
         lambda: _refusal(runtime, keys_of(stored)),

@@ -87,9 +87,15 @@ def _failure_of(runtime: Runtime, work: Unit, job: Job, party: Party) -> Excepti
         if isinstance(exc, SQLAlchemyError) and may_pass(exc):
             raise
         work.changed, work.wakeups = changed, wakeups
-        log.exception("an end was not heard", job_id=str(job.id), party=party.value)
+        _note(job, party, exc)
         return exc
     return None
+
+
+def _note(job: Job, party: Party, failure: Exception) -> None:
+    """In the process's log; what a sensitive job's hook says may tell of its data."""
+    told = {"failure": type(failure).__name__} if job.is_sensitive else {"exc_info": failure}
+    log.error("an end was not heard", job_id=str(job.id), party=party.value, **told)
 
 
 def _owe(work: Unit, job: Job, owed: OwedEnd, failure: Exception) -> None:
@@ -97,7 +103,7 @@ def _owe(work: Unit, job: Job, owed: OwedEnd, failure: Exception) -> None:
     pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (owed.tries - 1))
     owed.tried_at, owed.due_at = now, now + timedelta(seconds=pause_s)
     work.session.add(owed)
-    reason = f"{type(failure).__name__}: {failure}"
+    reason = type(failure).__name__ + ("" if job.is_sensitive else f": {failure}")
     work.session.add(_line(job, "error", f"{owed.party} failed, it is tried again: {reason}"))
 
 

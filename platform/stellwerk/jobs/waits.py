@@ -63,11 +63,11 @@ def _try_to_end_wait(ctx: "JobContext", signal: str, known: Checkpoint) -> Check
         now = session.scalars(select(func.clock_timestamp())).one()
         if message is None and (until is None or now < until):
             raise Suspended(signal, until)
-        output = {"data": message.data} if message else {"timed_out": True}
+        output = {"data": ctx.unsealed(message.data)} if message else {"timed_out": True}
         ended = replace(known, state=StepState.DONE, attempt=ctx.attempt, output=output)
         if message:
             message.consumed_at = now
-        checkpoints.store(session, ctx.job_id, ended)
+        checkpoints.store(session, ctx, ended)
     ctx.remember(ended)
     return ended
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from stellwerk.clock import new_id
-from stellwerk.db.engine import Sessions
+from stellwerk.db.engine import Sessions, vault_of
 from stellwerk.errors import Conflict, ErrorCode, JobFailed, NotAuthenticated, NotFound
 from stellwerk.identity import passwords
 from stellwerk.identity.model import User
@@ -19,6 +19,7 @@ from stellwerk.identity.permissions import Role
 from stellwerk.jobs import control
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime, Unit, unit
+from stellwerk.jobs.sealing import unseal
 from stellwerk.jobs.states import TERMINAL, JobStatus
 from stellwerk.jobs.submission import Submission, accept
 from stellwerk.privacy.model import PrivacyRequest, RequestKind, RequestStatus
@@ -210,13 +211,17 @@ def _refuse_last_admin(session: Session, user_id: int) -> None:
 def _to_carry_out(session: Session, job: Job, kind: RequestKind) -> PrivacyRequest:
     found = _of(session, job)
     if found is None or found.kind != kind or found.job_id or found.finished_at:
-        raise unknown(job.payload["request_id"])
+        raise unknown(_id_in(session, job))
     found.job_id = job.id
     return found
 
 
 def _of(session: Session, job: Job) -> PrivacyRequest | None:
-    return session.get(PrivacyRequest, UUID(job.payload["request_id"]))
+    return session.get(PrivacyRequest, _id_in(session, job))
+
+
+def _id_in(session: Session, job: Job) -> UUID:
+    return UUID(unseal(vault_of(session), job.id, job.payload)["request_id"])
 
 
 def _cancel(runtime: Runtime, job_id: UUID) -> None:

@@ -74,6 +74,9 @@ def _check(schedule: Schedule, registry: Registry) -> None:
         raise InvalidInput("The schedule is not valid.", errors=[FieldError("cron", reason)])
     operation = registry.get(schedule.operation)
     chosen_queue(operation, schedule.queue)
+    if operation.is_sensitive:
+        reason = "Its payloads are sensitive, and a schedule keeps one to be read. Submit each job."
+        raise InvalidInput("The schedule is not valid.", errors=[FieldError("operation", reason)])
     try:
         schedule.payload = checked_payload(operation, schedule.payload)
     except InvalidInput as exc:
