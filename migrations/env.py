@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from stellwerk.bootstrap import metadata
 from stellwerk.db.base import AFTER_CREATE, AFTER_DROP
+from stellwerk.db.extensions import require_pgcrypto
 from stellwerk.settings import settings
 
 MIGRATION_LOCK = 7_238_011  # advisory: processes that start at once migrate one after another
@@ -51,6 +52,8 @@ engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout":
 with engine.connect() as connection:
     connection.execute(text("SET lock_timeout = '10s'"))
     connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
+    connection.commit()
+    require_pgcrypto(connection)
     connection.commit()
     context.configure(
         connection=connection,

@@ -70,12 +70,12 @@ def bootstrap(
     refuse_unfit(settings, serves=False)
     metadata()
     pool_size = pool_size or settings.database_pool_size
-    engine = build_engine(settings.database(), pool_size=pool_size, role=role)
+    vault = Vault(settings.encryption_keys())
+    engine = build_engine(settings.database(), pool_size=pool_size, role=role, vault=vault)
     gate = Gate(settings.redis_pause_s)
     client = LiveClient(settings.redis(), timeout_s=settings.redis_timeout_s, gate=gate)
     live = LiveStatus(client, ttl_s=settings.job_status_ttl_s, events_kept=settings.job_events_kept)
     operations = registry(settings.retry_delays_s)
-    vault = Vault(settings.encryption_keys())
     grouping = Grouping(settings, operations)
     runtime = Runtime(
         settings=settings,

@@ -16,6 +16,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
+from stellwerk.db.encrypted import Discreet, options
 from stellwerk.vault import Vault
 
 Sessions = sessionmaker[Session]
@@ -28,11 +29,12 @@ _PASSING = frozenset({"40P01", "40001", "55P03", "57014", "53100", "25006"})
 _GOING = frozenset({"57P01", "57P02", "57P03", "53300", "25P03"})
 
 
-def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
+def build_engine(url: str, *, pool_size: int, role: str, vault: Vault | None = None) -> Engine:
     """An engine whose pool never grows or shrinks (psycopg2 reconnects are dear).
 
     Connections name their `role` in pg_stat_activity, speak UTC, give up connecting after 2 s,
-    and are tested before use, so that a restarted Postgres fails no request.
+    and are tested before use, so that a restarted Postgres fails no request. With a `vault` they
+    read and write encrypted columns (encrypted.py). Errors do not tell statements' values.
     """
     engine = create_engine(
         url,
@@ -44,6 +46,7 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
         json_deserializer=orjson.loads,
         connect_args={
             "application_name": f"stellwerk-{role}",
+            "connection_factory": Discreet,
             "connect_timeout": 2,
             "keepalives_idle": 5,
             "keepalives_interval": 2,
@@ -51,7 +54,7 @@ def build_engine(url: str, *, pool_size: int, role: str) -> Engine:
             "tcp_user_timeout": 10_000,
             # GMT, since Postgres knows UTC only where the system has tzdata
             "options": "-c timezone=GMT -c statement_timeout=30s -c lock_timeout=5s"
-            " -c idle_in_transaction_session_timeout=15s",
+            " -c idle_in_transaction_session_timeout=15s" + (options(vault) if vault else ""),
         },
     )
     event.listen(engine, "checkout", partial(_refuse_dead, engine.dialect))

@@ -76,6 +76,7 @@ def test_doctor_names_what_is_broken_and_how_to_mend_it(run: StackRun) -> None:
     answer = command(run.home.path, "doctor", "--json")
     findings = {finding["name"]: finding for finding in json.loads(answer.stdout)}
     assert findings["postgres"]["grade"] == "ok"
+    assert findings["postgres logs"]["grade"] == "ok"
     assert findings["redis persistence"]["message"] == "append-only file is on"
     assert findings["redis eviction"]["message"] == "noeviction"
     assert findings["schema"]["grade"] == "broken"

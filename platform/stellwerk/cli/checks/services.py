@@ -17,6 +17,16 @@ from stellwerk.providers.choice import choose_providers
 from stellwerk.stack.masking import masked
 from stellwerk.stack.report import read_report
 
+# Settings by which Postgres writes statements down, and with them what people typed.
+_TALKATIVE = text("""
+    SELECT name FROM pg_settings
+    WHERE name = 'log_min_error_statement' AND setting NOT IN ('fatal', 'panic')
+        OR name = 'log_statement' AND setting IN ('mod', 'all')
+        OR name IN ('log_min_duration_statement', 'log_min_duration_sample') AND setting <> '-1'
+        OR name = 'log_transaction_sample_rate' AND setting <> '0'
+        OR name = 'auto_explain.log_min_duration' AND setting <> '-1'
+    ORDER BY name
+""")
 START = "Start it: stellwerk up"
 
 
@@ -47,8 +57,10 @@ def check_postgres(who: Patient) -> Iterator[Finding]:
         with engine.connect() as connection:
             version = connection.scalar(text("SHOW server_version"))
             slots = int(str(connection.scalar(text("SHOW max_connections"))))
+            talk = [row.name for row in connection.execute(_TALKATIVE)]
         yield Finding("postgres", Grade.OK, f"{version} at {masked(url)}")
         yield from _schema(url)
+        yield from _logging(talk)
     except SQLAlchemyError as exc:
         reason = str(exc.__cause__ or exc).splitlines()[0]
         remedy = "Check DATABASE_URL, and that the server takes connections from here."
@@ -119,6 +131,12 @@ def _schema(url: str) -> Iterator[Finding]:
     current, head = migrate.current(url), migrate.head()
     message = f"at {current or 'nothing'}, newest is {head or 'nothing'}"
     yield verdict("schema", message, good=current == head, remedy="stellwerk db upgrade")
+
+
+def _logging(talk: list[str]) -> Iterator[Finding]:
+    message = f"statements are written down: {', '.join(talk)}" if talk else "no statements"
+    remedy = "log_min_error_statement = panic, the others off: statements hold people's data"
+    yield verdict("postgres logs", message, good=not talk, remedy=remedy, otherwise=Grade.WARNING)
 
 
 def _redis_settings(client: redis.Redis) -> Iterator[Finding]:
