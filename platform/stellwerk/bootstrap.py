@@ -15,6 +15,7 @@ from stellwerk.broker.redis_publisher import RedisPublisher, is_plain_redis
 from stellwerk.db.base import Base
 from stellwerk.db.direct import Direct
 from stellwerk.db.engine import build_engine, build_sessions
+from stellwerk.db.holdings import Holding
 from stellwerk.errors import ConfigurationError
 from stellwerk.gate import Gate
 from stellwerk.jobs.operation import Operation, Registry, RetryPolicy
@@ -120,6 +121,18 @@ def privacy_domains() -> tuple[Domain, ...]:
     """What each domain holds of a person, in the order in which it is erased; accounts last."""
     metadata()
     return in_order(domain_of(module) for module in _modules("privacy"))
+
+
+def sealed() -> tuple[Holding, ...]:
+    """What any table holds under the vault's keys: the SEALED of `stellwerk.<noun>.sealed`."""
+    return tuple(holding for module in _modules("sealed") for holding in module.SEALED)
+
+
+def under_other_keys() -> tuple[str, ...]:
+    """Columns (`table.column`) that are sealed with keys which are themselves held so."""
+    return tuple(
+        name for module in _modules("sealed") for name in getattr(module, "UNDER_OTHER_KEYS", ())
+    )
 
 
 def _publisher(

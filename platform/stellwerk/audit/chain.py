@@ -59,7 +59,12 @@ class Head:
 
     def is_signed(self, vault: Vault) -> bool:
         """Whether this platform wrote it, with one of its keys."""
-        return self.mark in vault.marks(_signed(self.sequence, self.hash))
+        return self.signer(vault) is not None
+
+    def signer(self, vault: Vault) -> str | None:
+        """The id of the key that marked it; None where it is none of these."""
+        marks = dict(zip(vault.marks(_signed(self.sequence, self.hash)), vault.keys, strict=True))
+        return marks.get(self.mark)
 
     def __str__(self) -> str:
         return f"{self.sequence}:{self.hash}"
