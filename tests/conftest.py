@@ -93,6 +93,7 @@ def platform(shared_platform: Platform, request: pytest.FixtureRequest) -> Platf
     # A worker that is up may hold a table and want the next, as this does the other way about.
     through_outages(partial(empty_ledger, shared_platform), tries=5, pause=Event())
     shared_platform.live_client.redis.flushdb()
+    shared_platform.configuration.refresh()
     return shared_platform
 
 

@@ -20,7 +20,9 @@ from stellwerk.identity.permissions import PERMISSIONS
 from stellwerk.jobs.operation import Scope
 from stellwerk_api.bodies import MAX_BODY_BYTES, MAX_HEADER_BYTES
 from stellwerk_api.browser_sessions.cookies import cookies
+from stellwerk_api.context import platform
 from stellwerk_api.credentials import Credentials
+from stellwerk_api.maintenance import refuse_changes
 from stellwerk_api.origins import note_origin
 
 EXTENSION = "stellwerk.credentials"
@@ -107,13 +109,15 @@ def guard(app: Flask, checked_by: Credentials) -> None:
         if request.endpoint is None or request.method == "OPTIONS":
             return
         _refuse_unreadable()
-        access = declared.get(request.endpoint)
+        access, changes = declared.get(request.endpoint), request.method not in _SAFE
         if access is not None:
             cookies().take(request)
             g.caller = known = checked_by.caller(request)
             note_origin(known)
             known.require(access.permission)
-            known.require_scope(changes=request.method not in _SAFE, submits=access.submits)
+            known.require_scope(changes=changes, submits=access.submits)
+        if changes:
+            refuse_changes(platform().configuration, g.get("caller"))
 
     app.before_request(check)
 

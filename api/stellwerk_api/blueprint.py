@@ -52,6 +52,10 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
         """A route for PATCH."""
         return self._at(rule, "PATCH", options)
 
+    def put(self, rule: str, **options: Any) -> Decorator:
+        """A route for PUT."""
+        return self._at(rule, "PUT", options)
+
     def delete(self, rule: str, **options: Any) -> Decorator:
         """A route for DELETE."""
         return self._at(rule, "DELETE", options)

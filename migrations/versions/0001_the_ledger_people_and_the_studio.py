@@ -245,6 +245,28 @@ def upgrade() -> None:
         "ix_channels_user", "channels", ["user_id", sa.literal_column("id DESC")], unique=False
     )
     op.create_table(
+        "configuration_changes",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "value", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column(
+            "changed_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("changed_by", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["changed_by"],
+            ["users.id"],
+            name=op.f("fk_configuration_changes_changed_by_users"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("name", "revision", name=op.f("pk_configuration_changes")),
+    )
+    op.create_table(
         "idempotency_keys",
         sa.Column("owner_id", sa.Integer(), nullable=False),
         sa.Column("route", sa.String(length=120), nullable=False),
@@ -1527,6 +1549,7 @@ def downgrade() -> None:
     op.drop_table("job_costs")
     op.drop_index("ix_idempotency_keys_expiry", table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
+    op.drop_table("configuration_changes")
     op.drop_index("ix_channels_user", table_name="channels")
     op.drop_table("channels")
     op.drop_index("uq_audit_subject_keys_user", table_name="audit_subject_keys")

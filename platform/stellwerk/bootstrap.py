@@ -12,6 +12,7 @@ import stellwerk
 from stellwerk.broker.calls import Grouping
 from stellwerk.broker.publisher import CeleryPublisher, publishing_app
 from stellwerk.broker.redis_publisher import RedisPublisher, is_plain_redis
+from stellwerk.configuration.present import Configuration
 from stellwerk.db.base import Base
 from stellwerk.db.direct import Direct
 from stellwerk.db.engine import build_engine, build_sessions
@@ -50,8 +51,14 @@ class Platform:
         """Where artifacts are stored."""
         return self.runtime.providers.artifacts
 
+    @property
+    def configuration(self) -> Configuration:
+        """What operators change while the platform runs."""
+        return self.runtime.configuration
+
     def close(self) -> None:
         """Give every connection back."""
+        self.configuration.close()
         self.engine.dispose()
         self.live_client.close()
 
@@ -78,11 +85,13 @@ def bootstrap(
     live = LiveStatus(client, ttl_s=settings.job_status_ttl_s, events_kept=settings.job_events_kept)
     operations = registry(settings.retry_delays_s)
     grouping = Grouping(settings, operations)
+    direct = Direct(engine)
     runtime = Runtime(
         settings=settings,
         registry=operations,
         sessions=build_sessions(engine, vault),
-        direct=Direct(engine),
+        direct=direct,
+        configuration=Configuration(direct, settings.config_defaults),
         publisher=publisher or _publisher(settings, client, live, grouping),
         board=live,
         copies=LiveCopies(client),

@@ -66,6 +66,7 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_KEY_REQUIRED = "IDEMPOTENCY_KEY_REQUIRED"  # 400: API keys have to send one here
     IDEMPOTENCY_KEY_IN_USE = "IDEMPOTENCY_KEY_IN_USE"  # 409: the same request is under way
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"  # 422: the key came with another body before
+    CONFIGURATION_CHANGED = "CONFIGURATION_CHANGED"  # 409: by somebody else; read it again
     DUPLICATE_JOB = "DUPLICATE_JOB"  # 409: one with the same key is unfinished; see `details`
     CHILD_LIMIT_REACHED = "CHILD_LIMIT_REACHED"  # 409: too many children, or nested too deep
     SIGNAL_LIMIT_REACHED = "SIGNAL_LIMIT_REACHED"  # 409: the job has to take some signals first
@@ -79,6 +80,7 @@ class ErrorCode(StrEnum):
     SLOW_READER = "SLOW_READER"  # stream: the client took events too slowly; connect again
     INTERNAL_ERROR = "INTERNAL_ERROR"  # 500: a fault of the platform; quote the `request_id`
     UNAVAILABLE = "UNAVAILABLE"  # 503: a part of the platform is missing now; send it again
+    MAINTENANCE = "MAINTENANCE"  # 503: only operators change anything now; `Retry-After` says when
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"  # 503: an outside service does not answer
     PROVIDER_REJECTED = "PROVIDER_REJECTED"  # 422: an outside service refuses this input for good
     GRANT_REVOKED = "GRANT_REVOKED"  # 422: a connected account was withdrawn; connect it again

@@ -33,6 +33,11 @@ IF_RANGE = header(
 IF_NONE_MATCH = header(
     "If-None-Match", "304 if this ETag is still the newest.", '"7-5d1f0c2b9a7e4f36"'
 )
+IF_MATCH = header(
+    "If-Match",
+    "The ETag that a change is based on: 409 where what it changes was changed after that.",
+    "*",
+)
 LAST_EVENT_ID = header("Last-Event-ID", "Go on after this event.", "7-0")
 IDEMPOTENCY_KEY = header(
     "Idempotency-Key",

@@ -19,6 +19,7 @@ from flask import Flask, request
 from marshmallow import ValidationError
 
 from stellwerk.bootstrap import Platform
+from stellwerk.configuration.entries import MAINTENANCE
 from stellwerk.errors import Conflict, InvalidInput, StellwerkError
 from stellwerk.identity.caller import Caller
 from stellwerk.jobs.queries import API
@@ -63,6 +64,7 @@ class QuickSubmissions:
     def __init__(self, app: Flask, platform: Platform) -> None:
         self._flask = app.wsgi_app
         self._runtime = platform.runtime
+        self._configuration = platform.configuration
         self._credentials: Credentials = app.extensions[EXTENSION]
         self._access = declarations(app)[ENDPOINT]
         self._route = next(app.url_map.iter_rules(ENDPOINT)).rule
@@ -71,7 +73,7 @@ class QuickSubmissions:
     def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         """Answer, or let Flask answer."""
         began = time.perf_counter()
-        if not _is_usual(environ):
+        if not _is_usual(environ) or self._configuration[MAINTENANCE]:
             return self._flask(environ, start)
         data = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         request_id = well_formed_id(environ.get("HTTP_X_REQUEST_ID", ""))

@@ -69,6 +69,11 @@ class Api:
         with self._answer("PATCH", path, json=body) as response:
             return response.json()
 
+    def put(self, path: str, body: Any) -> Any:
+        """What the API answers to a JSON body."""
+        with self._answer("PUT", path, json=body) as response:
+            return response.json()
+
     def delete(self, path: str) -> None:
         """Remove what is at a path."""
         with self._answer("DELETE", path) as response:

@@ -61,6 +61,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "artifacts": ("artifacts", "List or download what a job made."),
         "webhooks": ("webhooks", "List, make and try out webhook endpoints."),
         "queues": ("queues", "Show, pause and resume queues."),
+        "config": ("configuration", "Show and change what is configured while it runs."),
         "schedules": ("schedules", "List, make and change schedules."),
         "audit": ("audit", "Read the record, and prove that it is whole."),
         "mail": ("mail", "Read the mails that are kept while no mail server is set."),

@@ -49,6 +49,9 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "calls:originate": Role.USER,
         "jobs:read_all": Role.OPERATOR,
         "jobs:manage_all": Role.OPERATOR,
+        "config:read": Role.OPERATOR,
+        "maintenance:pass": Role.OPERATOR,
+        "config:write": Role.ADMIN,
         "queues:read": Role.OPERATOR,
         "queues:manage": Role.OPERATOR,
         "housekeeping:run": Role.OPERATOR,
@@ -72,6 +75,7 @@ NOT_FOR_API_KEYS = frozenset(
         "privacy:manage",
         "privacy:erase",
         "users:admin",
+        "config:write",
         "listeners:compare",
     }
 )

@@ -10,6 +10,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from stellwerk.configuration.present import Configuration
 from stellwerk.db.direct import Direct
 from stellwerk.db.engine import Sessions
 from stellwerk.errors import Unavailable
@@ -49,6 +50,7 @@ class Runtime:
     registry: Registry
     sessions: Sessions
     direct: Direct
+    configuration: Configuration
     publisher: Publisher
     board: Board
     copies: Copies

@@ -1,6 +1,7 @@
 """What the installation is, its backends and its processes."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr
 
@@ -18,6 +19,7 @@ class Installation(BaseModel):
     port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one
     public_url: str = named("public_url", "", "PUBLIC_URL")  # empty: http://host:port
     behind_proxy: bool = False  # a proxy with TLS stands in front: production may speak plain HTTP
+    config_defaults: dict[str, Any] = {}  # of /admin/config, by entry; else built in
     log_level: str = "INFO"  # DEBUG, INFO, WARNING or ERROR
     log_format: str = Field(default="json", pattern="^(json|console)$")  # or console
 

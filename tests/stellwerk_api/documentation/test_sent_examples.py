@@ -97,6 +97,7 @@ def send(stage: Stage, name: str, operation: Mapping[str, Any]) -> str:
         "/auth/password": signed_up(stage.ada.client),
         "/users/me": signed_up(stage.ada.client),
     }
+    senders |= {found: stage.admin for found in [template] if found.startswith("/admin/")}
     path = template.format_map(place(stage))
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     answer = senders.get(template, stage.ada).send(
@@ -231,6 +232,10 @@ def a_link(stage: Stage) -> str:
         return links.make(session, stage.platform.settings, Purpose.RESET_PASSWORD, to)
 
 
+def an_entry(_: Stage) -> dict[str, Any]:
+    return {"name": "rates.login"}
+
+
 PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
     "POST /api-keys/{key_id}/rotate": a_key,
     "PATCH /channels/{channel_id}": a_channel,
@@ -240,6 +245,8 @@ PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
     "POST /jobs/{job_id}/retry": an_ended_job,
     "POST /jobs/{job_id}/resolve": an_uncertain_job,
     "GET /jobs/{job_id}/artifacts/{name}": an_artifact,
+    "PUT /admin/config/{name}": an_entry,
+    "POST /admin/config/{name}/reset": an_entry,
     "PATCH /schedules/{schedule_id}": a_schedule,
     "POST /schedules/{schedule_id}/run": a_schedule,
     "PATCH /users/{user_id}": lambda stage: {"user_id": stage.ada.user["id"]},

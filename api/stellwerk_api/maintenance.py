@@ -1,0 +1,29 @@
+"""Maintenance: whoever is no operator changes nothing, and is told when to come back."""
+
+from flask import request
+
+from stellwerk.configuration.entries import (
+    MAINTENANCE,
+    MAINTENANCE_MESSAGE,
+    MAINTENANCE_RETRY_AFTER_S,
+)
+from stellwerk.configuration.present import Configuration
+from stellwerk.errors import ErrorCode, Unavailable
+from stellwerk.identity.caller import Caller
+
+PERMISSION = "maintenance:pass"
+
+# These change who is signed in and nothing else; without them no operator could come in.
+_EVEN_SO = frozenset({"accounts.login", "accounts.logout"})
+
+
+def refuse_changes(configuration: Configuration, caller: Caller | None) -> None:
+    """Raise Unavailable (MAINTENANCE) for a change that has to wait; `caller`: None is nobody."""
+    if not configuration[MAINTENANCE] or request.endpoint in _EVEN_SO:
+        return
+    if caller is None or not caller.may(PERMISSION):
+        raise Unavailable(
+            configuration[MAINTENANCE_MESSAGE],
+            code=ErrorCode.MAINTENANCE,
+            retry_after_s=configuration[MAINTENANCE_RETRY_AFTER_S],
+        )

@@ -1,0 +1,147 @@
+"""The fixed list of what can be configured while the platform runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Annotated, Any, Generic, TypeVar
+
+import orjson
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+
+from stellwerk.configuration.rates import ByTier, RateClass, RateText
+from stellwerk.errors import ConfigurationError, FieldError, InvalidInput
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, eq=False)
+class Entry(Generic[Value]):
+    """One thing that can be configured; `kind` is what its JSON is checked against."""
+
+    name: str
+    kind: Any
+    default: Any  # as JSON
+    description: str
+    unit: str = ""
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Value]:
+        return TypeAdapter(self.kind)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of a value: its type and its bounds."""
+        return self._adapter.json_schema()
+
+    def parse(self, value: Any, place: str = "value") -> Value:
+        """The value as it is used; raises InvalidInput, with fields below `place`."""
+        try:
+            return self._adapter.validate_json(orjson.dumps(value), strict=True)
+        except ValidationError as exc:
+            wrong = [
+                FieldError(".".join([place, *map(str, error["loc"])]), error["msg"])
+                for error in exc.errors(include_input=False)
+            ]
+            raise InvalidInput(f"{self.name} cannot have this value.", errors=wrong) from exc
+
+
+def _rates(name: RateClass, description: str, *texts: str) -> "Entry[ByTier]":
+    by_tier = dict(zip(ByTier.model_fields, texts * 3 if len(texts) == 1 else texts, strict=True))
+    return Entry(f"rates.{name}", ByTier, by_tier, description, _RATE)
+
+
+_RATE = "N/s, N/min, N/h or N/day"
+RATES: Mapping[RateClass, Entry[ByTier]] = MappingProxyType(
+    {
+        RateClass.DEFAULT: _rates(
+            RateClass.DEFAULT,
+            "Requests of a user, with all of their sessions and API keys, by tier.",
+            "100/min",
+            "300/min",
+            "1000/min",
+        ),
+        RateClass.POLLS: _rates(
+            RateClass.POLLS,
+            "Polls of a job, waits, streams and subscriptions of a user, by tier.",
+            "1200/min",
+        ),
+        RateClass.VIDEOS: _rates(
+            RateClass.VIDEOS, "Videos that a user may ask for, by tier.", "10/h"
+        ),
+        RateClass.YOUTUBE: _rates(
+            RateClass.YOUTUBE, "Jobs that ask YouTube for something, of a user, by tier.", "50/h"
+        ),
+        RateClass.CALLS: _rates(
+            RateClass.CALLS, "Calls that a user may ask for, by tier.", "10/min"
+        ),
+        RateClass.MAIL: _rates(RateClass.MAIL, "Mails that a user may ask for, by tier.", "10/min"),
+    }
+)
+LOGIN_RATE: Entry[str] = Entry(
+    "rates.login",
+    RateText,
+    "5/min",
+    "Tries to sign in, to register or to reset a password: for one e-mail address, and from one "
+    "IP address (of IPv6 the first 64 bits).",
+    _RATE,
+)
+FAIL_CLOSED: Entry[frozenset[RateClass]] = Entry(
+    "rates.fail_closed",
+    frozenset[RateClass],
+    [RateClass.LOGIN, RateClass.VIDEOS, RateClass.CALLS, RateClass.MAIL],
+    "Classes of which, while Redis cannot count, each process lets only its share through. "
+    "The others are not limited then.",
+)
+MAINTENANCE: Entry[bool] = Entry(
+    "maintenance.enabled",
+    bool,
+    default=False,
+    description="Submissions and changes are answered with 503, except those of operators; "
+    "reads and sign-ins go on.",
+)
+MAINTENANCE_MESSAGE: Entry[str] = Entry(
+    "maintenance.message",
+    Annotated[str, StringConstraints(min_length=1, max_length=500)],
+    "The platform is being maintained. Reading goes on; send changes again later.",
+    "What those answers say.",
+)
+MAINTENANCE_RETRY_AFTER_S: Entry[int] = Entry(
+    "maintenance.retry_after_s",
+    Annotated[int, Field(ge=1, le=86_400)],
+    300,
+    "When they ask clients to come back.",
+    "s",
+)
+
+ENTRIES: Mapping[str, Entry[Any]] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            *RATES.values(),
+            LOGIN_RATE,
+            FAIL_CLOSED,
+            MAINTENANCE,
+            MAINTENANCE_MESSAGE,
+            MAINTENANCE_RETRY_AFTER_S,
+        )
+    }
+)
+
+
+def defaults(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Every entry's default as JSON, with those that the installation has chosen.
+
+    Raises ConfigurationError for one that there is not, and for a value that it cannot have.
+    """
+    for name, value in chosen.items():
+        if name not in ENTRIES:
+            message = f"STELLWERK_CONFIG_DEFAULTS names {name}, which cannot be configured."
+            raise ConfigurationError(message)
+        try:
+            ENTRIES[name].parse(value)
+        except InvalidInput as exc:
+            reasons = "; ".join(f"{one.field}: {one.reason}" for one in exc.errors)
+            message = f"STELLWERK_CONFIG_DEFAULTS: {exc.message} {reasons}"
+            raise ConfigurationError(message) from exc
+    return {entry.name: entry.default for entry in ENTRIES.values()} | dict(chosen)
