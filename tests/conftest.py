@@ -14,6 +14,7 @@ from embedded import fresh_database, running_postgres, running_valkey
 from engine import RUNNING, Engine, running_engine
 from front import Front, running_front
 from groups import pytest_collection_modifyitems
+from plenty import PLENTY
 from stellwerk.bootstrap import Platform, bootstrap, metadata
 from stellwerk.db.migrate import upgrade
 from stellwerk.settings import Settings, load_settings
@@ -63,6 +64,7 @@ def settings(
         realtime_listeners_per_user=8,
         realtime_channels_per_socket=4,
         scrape_token="only-for-tests-as-well",
+        config_defaults=PLENTY,
         home=tmp_path_factory.mktemp("home"),
         crash_folder=tmp_path_factory.mktemp("crash"),
         job_lease_s=4,

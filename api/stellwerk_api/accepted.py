@@ -1,6 +1,6 @@
 """Submitting a job for a caller, and the 202 that every submitting route answers with."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,11 @@ from stellwerk.jobs.queries import API, links
 from stellwerk.jobs.states import PublicStatus
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk_api.aliases import own_status_url
-from stellwerk_api.auth import caller
+from stellwerk_api.auth import caller, credentials
 from stellwerk_api.context import platform
 from stellwerk_api.idempotency import HEADER, REPLAYED, once, replay, replayed
 from stellwerk_api.json_answers import json_answer
+from stellwerk_api.limits import note
 from stellwerk_api.observation import request_id
 
 FIRST_LOOK_S = 1
@@ -42,7 +43,7 @@ def submit_for_caller(operation: str, payload: dict[str, Any], **wanted: Any) ->
     earlier one's job. Raises NotPermitted where the caller may not submit the operation, and
     what `stellwerk.jobs.submission.submit` raises.
     """
-    require_submittable([operation])
+    require_submittable({operation: 1})
     submission = Submission(
         operation, payload, caller().user_id, once=once(), request_id=request_id(), **wanted
     )
@@ -52,14 +53,30 @@ def submit_for_caller(operation: str, payload: dict[str, Any], **wanted: Any) ->
         return replay(exc)[0]
 
 
-def require_submittable(operations: Collection[str]) -> None:
-    """Raise NotFound, NotPermitted or MalformedRequest (IDEMPOTENCY_KEY_REQUIRED)."""
+def require_submittable(operations: Mapping[str, int]) -> None:
+    """Let so many jobs of each operation pass, counted where it has a limit of its own.
+
+    Raises NotFound, NotPermitted, MalformedRequest (IDEMPOTENCY_KEY_REQUIRED), LimitReached,
+    Unavailable, and InvalidInput for more jobs than the limit ever allows.
+    """
     registry, sender = platform().runtime.registry, caller()
     for operation in map(registry.get, operations):
         sender.require_operation(operation.name, operation.permission)
         if operation.requires_idempotency_key and sender.key_id and once() is None:
             message = f"API keys submit {operation.name} with an {HEADER} only."
             raise MalformedRequest(message, code=ErrorCode.IDEMPOTENCY_KEY_REQUIRED)
+    for name, number in operations.items():
+        count_operation(name, number)
+
+
+def count_operation(name: str, number: int = 1) -> None:
+    """Count jobs that the caller asks for, where the operation has a limit of its own.
+
+    Raises LimitReached, Unavailable, and InvalidInput for more than the limit ever allows.
+    """
+    rate_class = platform().runtime.registry.get(name).rate_class
+    if rate_class:
+        note(credentials().limiter.count(rate_class, caller(), number))
 
 
 def accepted(

@@ -22,6 +22,7 @@ from stellwerk_api.cors import WebCors
 from stellwerk_api.credentials import Credentials
 from stellwerk_api.documentation import routes as documentation
 from stellwerk_api.documentation.examples import add_error_examples
+from stellwerk_api.documentation.limits import add_limits
 from stellwerk_api.documentation.openapi import api_of
 from stellwerk_api.errors import handle_errors
 from stellwerk_api.forwarded import Forwarded
@@ -109,6 +110,7 @@ def add_routes(app: Flask) -> None:
         api.register_blueprint(blueprint)
     document = api.spec.to_dict()
     add_error_examples(document)
+    add_limits(document)
     add_deprecated(document, ALIASES)
     app.extensions[documentation.EXTENSION] = as_json(document)
 

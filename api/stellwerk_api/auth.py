@@ -4,24 +4,28 @@ A route either carries `requires(...)` or stands in PUBLIC; `guard` refuses to s
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import (
+    HTTPException,
     NotFound,
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
 )
 
-from stellwerk.errors import ConfigurationError, InvalidInput
+from stellwerk.configuration.rates import RateClass
+from stellwerk.errors import ConfigurationError, InvalidInput, StellwerkError
 from stellwerk.identity.caller import Caller
 from stellwerk.identity.permissions import PERMISSIONS
 from stellwerk.jobs.operation import Scope
-from stellwerk_api.bodies import MAX_BODY_BYTES, MAX_HEADER_BYTES
+from stellwerk_api.bodies import MAX_BODY_BYTES, MAX_HEADER_BYTES, json_body
 from stellwerk_api.browser_sessions.cookies import cookies
 from stellwerk_api.context import platform
 from stellwerk_api.credentials import Credentials
+from stellwerk_api.limits import COUNTED, note
 from stellwerk_api.maintenance import refuse_changes
 from stellwerk_api.origins import note_origin
 
@@ -69,24 +73,37 @@ class Access:
     """A route's declaration.
 
     `scope` says whose resources it serves (another owner's are 404); `submits` that it submits a
-    job, so that an API key made for certain operations is enough.
+    job, so that an API key made for certain operations is enough; `counts` which limit it counts
+    for.
     """
 
     permission: str
     scope: Scope = Scope.OWNER
     submits: bool = False
+    counts: RateClass = RateClass.DEFAULT
 
 
 def requires(
-    permission: str, *, scope: Scope = Scope.OWNER, submits: bool = False
+    permission: str,
+    *,
+    scope: Scope = Scope.OWNER,
+    submits: bool = False,
+    counts: RateClass = RateClass.DEFAULT,
 ) -> Callable[[View], View]:
-    """Declare what a route needs; the order among its decorators does not matter."""
+    """Declare what a route needs and counts as; the order of its decorators does not matter."""
 
     def declare(view: View) -> View:
-        view.__dict__.setdefault("_apidoc", {})["access"] = Access(permission, scope, submits)
+        access = Access(permission, scope, submits, counts)
+        view.__dict__.setdefault("_apidoc", {})["access"] = access
         return view
 
     return declare
+
+
+def signs_in(view: View) -> View:
+    """Declare that a public route is tried by address: its `email`, and where it comes from."""
+    view.__dict__.setdefault("_apidoc", {})["signs_in"] = True
+    return view
 
 
 def caller() -> Caller:
@@ -103,6 +120,7 @@ def guard(app: Flask, checked_by: Credentials) -> None:
     """Check every request; raises ConfigurationError where a route declares nothing."""
     declared = declarations(app)
     _refuse_gaps(app, declared)
+    tried = {name for name, view in app.view_functions.items() if _documented(view, "signs_in")}
     app.extensions[EXTENSION] = checked_by
 
     def check() -> None:
@@ -110,10 +128,17 @@ def guard(app: Flask, checked_by: Credentials) -> None:
             return
         _refuse_unreadable()
         access, changes = declared.get(request.endpoint), request.method not in _SAFE
+        if request.endpoint in tried:
+            note(
+                checked_by.limiter.count_sign_in(request.endpoint, _address(), request.remote_addr)
+            )
         if access is not None:
             cookies().take(request)
-            g.caller = known = checked_by.caller(request)
+            note(request.environ.get(COUNTED))
+            visit = checked_by.visit(request, access.counts)
+            g.caller = known = visit.caller
             note_origin(known)
+            note(visit.tally)
             known.require(access.permission)
             known.require_scope(changes=changes, submits=access.submits)
         if changes:
@@ -124,11 +149,21 @@ def guard(app: Flask, checked_by: Credentials) -> None:
 
 def declarations(app: Flask) -> Mapping[str, Access]:
     """What each guarded endpoint declares."""
-    found = {
-        endpoint: getattr(view, "_apidoc", {}).get("access")
-        for endpoint, view in app.view_functions.items()
-    }
+    found = {endpoint: _documented(view, "access") for endpoint, view in app.view_functions.items()}
     return {endpoint: access for endpoint, access in found.items() if access is not None}
+
+
+def _documented(view: Callable[..., object], name: str) -> Any:
+    return getattr(view, "_apidoc", {}).get(name)
+
+
+def _address() -> str:
+    """The `email` of the body, if there is one; what is wrong with it is for the route to say."""
+    with suppress(StellwerkError, HTTPException):
+        body = json_body(request)
+        email = body.get("email") if isinstance(body, dict) else None
+        return email.strip().lower() if isinstance(email, str) else ""
+    return ""
 
 
 def _refuse_gaps(app: Flask, declared: Mapping[str, Access]) -> None:

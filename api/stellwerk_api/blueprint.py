@@ -22,7 +22,7 @@ class Decorator(Protocol):
 
 
 ANY_TIME = (500, 503)
-WITH_LOGIN = (401, 403)
+WITH_LOGIN = (401, 403, 429)
 WITH_BODY = (400, 413, 415, 422)
 WITH_KEY = (400, 409, 422)
 
@@ -164,6 +164,8 @@ def _document_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) ->
     if access:
         statuses |= set(WITH_LOGIN)
         doc["x-permission"] = access.permission
+    if "signs_in" in doc_info:
+        statuses.add(429)
     if "requestBody" in doc:
         statuses |= set(WITH_BODY)
     if IDEMPOTENCY_KEY in doc_info.get("headers", ()):

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
 from stellwerk.bootstrap import Platform
+from stellwerk.configuration.rates import RateClass
 from stellwerk.errors import NotAuthenticated
 from stellwerk.identity import acts, api_keys, signing_keys
 from stellwerk.identity import sessions as ledger
@@ -22,6 +23,8 @@ from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.identity.tokens import KEY_PREFIX, Claims, Tokens, expired, key_hash
 from stellwerk.live import keys
 from stellwerk.live.sessions import KEY_COPY_S, Copy, LiveSessions
+from stellwerk_api.limit_headers import REPEAT
+from stellwerk_api.limits import COUNTED, Limiter, Tally
 
 REMEMBERED_S = 30.0
 KEYS_READ_EVERY_S = 60.0  # so that a key whose time is over is refused in every process
@@ -52,6 +55,7 @@ class TokenProof:
             claims.session_id,
             audience=claims.audience,
             ends_at=claims.expires_at,
+            tier=standing.tier,
         )
 
 
@@ -68,6 +72,14 @@ class KeyProof:
         return None if found is None or found.is_over() else _of_key(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who sends a request, and what was counted of it."""
+
+    caller: Caller
+    tally: Tally | None = None
+
+
 class Credentials:
     """Turns a request's credentials into its caller. One per process."""
 
@@ -76,6 +88,7 @@ class Credentials:
         ring = partial(signing_keys.ring, platform.runtime)
         self.tokens = Tokens(settings.signing_key(), ring)
         self.live = LiveSessions(platform.live_client, ttl_s=settings.session_cache_s)
+        self.limiter = Limiter(platform)
         self._verified = VerifiedTokens(self.tokens)
         self._sessions = platform.runtime.sessions
         self._scrape_token = settings.scrape_token.get_secret_value()
@@ -83,15 +96,23 @@ class Credentials:
         self._copied_for_s = settings.session_cache_s
 
     def caller(self, request: Request) -> Caller:
-        """Who it is; raises NotAuthenticated."""
+        """Who it is, where that counts against no limit; raises NotAuthenticated."""
+        return self.visit(request, None).caller
+
+    def visit(self, request: Request, counts: RateClass | None) -> Visit:
+        """Who it is, counted unless that was done; raises NotAuthenticated and Unavailable."""
         headers = request.headers
         given = given_in(headers.get("Authorization", ""), headers.get("X-API-Key", ""))
         if self._scrape_token and _same(given, self._scrape_token):
-            return scraper()
+            return Visit(scraper())
         if self._realtime_token and _same(given, self._realtime_token):
-            return realtime()
-        proof = self.proof(given)
-        return self._with_key(proof) if isinstance(proof, KeyProof) else self._with_token(proof)
+            return Visit(realtime())
+        is_counted = COUNTED in request.environ or self.is_repeat(headers.get(REPEAT, ""))
+        return self._visit(self.proof(given), None if is_counted else counts)
+
+    def is_repeat(self, token: str) -> bool:
+        """Whether realtime says, with its token, that the request was counted before."""
+        return bool(token and self._realtime_token) and _same(token, self._realtime_token)
 
     def proof(self, given: str) -> TokenProof | KeyProof:
         """What a token or key proves by itself; raises NotAuthenticated."""
@@ -116,11 +137,23 @@ class Credentials:
         """Revoke a user's key likewise; raises NotFound."""
         self.live.end_keys([api_keys.revoke(self._sessions, user_id, key_id)])
 
-    def _with_key(self, proof: KeyProof) -> Caller:
-        copy = self.live.read_key(proof.key_hash)
+    def _visit(self, proof: TokenProof | KeyProof, counts: RateClass | None) -> Visit:
+        """In one round trip to Redis, where it knows who it is."""
+        limiter = self.limiter
+        copy = self.live.copy(proof.redis_key, limiter.counting(counts) if counts else ())
         known = proof.caller(copy)
-        if known:
-            return known
+        if counts and known and copy.count:
+            return Visit(known, limiter.tally(counts, known.tier, copy.count))
+        if known is None:
+            known = self._by_ledger(proof, copy)
+        return Visit(known, limiter.count(counts, known) if counts else None)
+
+    def _by_ledger(self, proof: TokenProof | KeyProof, copy: Copy) -> Caller:
+        if isinstance(proof, KeyProof):
+            return self._with_key(proof, copy)
+        return self._with_token(proof, copy)
+
+    def _with_key(self, proof: KeyProof, copy: Copy) -> Caller:
         with self._sessions.begin() as session:
             found = ledger.key_standing(session, proof.key_hash)
             self._sweep_if_due(session, copy)
@@ -129,12 +162,8 @@ class Credentials:
         self.live.fill_key(proof.key_hash, found)
         return _of_key(found)
 
-    def _with_token(self, proof: TokenProof) -> Caller:
+    def _with_token(self, proof: TokenProof, copy: Copy) -> Caller:
         claims = proof.claims
-        copy = self.live.read(claims.session_id)
-        known = proof.caller(copy)
-        if known:
-            return known
         standing = None
         if not (copy.is_swept and copy.held):
             standing = self._standing(claims.session_id, copy)
@@ -157,8 +186,9 @@ class Credentials:
             return
         within = timedelta(seconds=self._copied_for_s + SLOWEST_READER_S)
         ended = ledger.ended_lately(session, within=within)
+        changed = ledger.changed(session, within=within)
         within = timedelta(seconds=KEY_COPY_S + SLOWEST_READER_S)
-        self.live.sweep(ended, ledger.keys_changed(session, within=within))
+        self.live.sweep(ended, changed, ledger.keys_changed(session, within=within))
 
 
 class VerifiedTokens:
@@ -198,7 +228,7 @@ def given_in(authorization: str, api_key: str) -> str:
 
 
 def _of_key(found: KeyStanding) -> Caller:
-    return by_key(found.user_id, found.role, UUID(found.key_id), found.scopes)
+    return by_key(found.user_id, found.role, UUID(found.key_id), found.scopes, tier=found.tier)
 
 
 def _same(given: str, secret: str) -> bool:

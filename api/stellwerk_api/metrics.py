@@ -36,6 +36,12 @@ _REQUESTS = Histogram(
 )
 
 _ERRORS = Counter("stellwerk_http_errors", "Errors answered, by the envelope's code.", ["code"])
+_LIMITED = Counter("stellwerk_rate_limited", "Requests refused with 429, by limit.", ["policy"])
+_UNCOUNTED = Counter(
+    "stellwerk_rate_uncounted",
+    "Requests that Redis could not count: let_through, counted_here by the process, or refused.",
+    ["policy", "outcome"],
+)
 
 FINISHED_WITHIN_S = 300
 _LOOK_BACK = timedelta(hours=1)  # jobs that took longer than this are not seen
@@ -77,6 +83,16 @@ def observe_request(route: str, method: str, status: int, duration_s: float) -> 
 def count_error(code: str) -> None:
     """Count one error envelope."""
     _ERRORS.labels(code).inc()
+
+
+def count_limited(policy: str) -> None:
+    """Count one request over a limit."""
+    _LIMITED.labels(policy).inc()
+
+
+def count_uncounted(policy: str, outcome: str) -> None:
+    """Count one request that Redis could not count."""
+    _UNCOUNTED.labels(policy, outcome).inc()
 
 
 def exposition(platform: Platform) -> bytes:

@@ -12,6 +12,7 @@ from werkzeug.wsgi import LimitedStream
 
 from stellwerk.clock import new_id_text
 from stellwerk_api.bodies import READ_BYTES
+from stellwerk_api.limits import headers_of, noted
 from stellwerk_api.metrics import observe_request
 
 HEADER = "X-Request-ID"
@@ -88,6 +89,7 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     _drain()
     response.headers[HEADER] = request_id()
+    response.headers.update(headers_of(noted()))
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     if response.status_code in NO_CONTENT or request.method == "OPTIONS":

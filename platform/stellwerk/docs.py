@@ -251,6 +251,7 @@ def _operation_table(operation: Operation) -> str:
         ("Time limit of an attempt", f"{operation.time_limit_s:g} s"),
         ("Attempts", _retries(operation.retry)),
         ("Costs money", "yes, its estimate is reserved" if operation.estimate_eur else "no"),
+        ("Limit of its own", f"`rates.{operation.rate_class}`" if operation.rate_class else "none"),
         (
             "Steps, with their shares of the progress",
             ", ".join(map(_step, operation.steps)) or "none declared",

@@ -67,7 +67,7 @@ def test_a_slow_reader_cannot_put_the_copy_of_an_ended_session_back(
     session_id = session_id_of(application, ada)
     ada.post("/auth/logout")
     live = LiveSessions(platform.live_client, ttl_s=900)
-    live.fill(session_id, Standing(int(ada.user["id"]), "user"))
+    live.fill(session_id, Standing(int(ada.user["id"]), "user", "free"))
     assert live.read(session_id).standing is None
     error_of(ada.get("/jobs"), 401)
 

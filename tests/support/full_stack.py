@@ -1,5 +1,6 @@
 """The real `stellwerk up` with its real Procfile, and a client of its public port."""
 
+import json
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import requests
 
 from embedded import wait_until
+from plenty import PLENTY
 from stack_runs import CLEAN, StackRun, discard
 from stellwerk.settings import environment
 from stellwerk.stack.home import Home
@@ -78,6 +80,7 @@ def full_stack(
     home = folder / "home"
     output = folder / "up.out"
     env = {name: value for name, value in environment().items() if name not in CLEAN}
+    env["STELLWERK_CONFIG_DEFAULTS"] = json.dumps(PLENTY)
     env |= {f"STELLWERK_{name.upper()}": str(value) for name, value in settings.items()}
     command = [python, "-m", "stellwerk.cli.main", "up", "--port", "0"]
     with output.open("w") as file:

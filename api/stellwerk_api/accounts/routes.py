@@ -25,7 +25,7 @@ from stellwerk_api.accounts.schemas import (
     UserSchema,
 )
 from stellwerk_api.accounts.usage import own_usage
-from stellwerk_api.auth import caller, credentials, requires
+from stellwerk_api.auth import caller, credentials, requires, signs_in
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.json_answers import ApiResponse
 from stellwerk_api.privacy import requests
@@ -39,6 +39,7 @@ SOMEBODY = {"email": "ada@example.com", "password": PASSWORD}
 
 
 @accounts.post("/auth/register")
+@signs_in
 @accounts.body(RegisterBody, example=SOMEBODY)
 @accounts.answers(202, SaidAnswer)
 def register(body: Mapping[str, Any]) -> Response:
@@ -101,6 +102,7 @@ def change_password(body: Mapping[str, Any]) -> Response:
 
 
 @accounts.post("/auth/login")
+@signs_in
 @accounts.body(LoginBody, example=SOMEBODY)
 @accounts.answers(200, LoginAnswer)
 @accounts.raises(401, 403)

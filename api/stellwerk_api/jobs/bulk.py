@@ -1,5 +1,6 @@
 """Many jobs in one request, all of them or none."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -28,8 +29,9 @@ from stellwerk_api.observation import request_id
 def submitted_all(entries: Sequence[Mapping[str, Any]]) -> Response:
     """Submit what `BulkBody` describes; raises InvalidInput naming entries, NotPermitted."""
     runtime = platform().runtime
-    named = {entry["operation"] for entry in entries}
-    require_submittable([name for name in named if name in runtime.registry])
+    named = Counter(entry["operation"] for entry in entries)
+    known = {name: number for name, number in named.items() if name in runtime.registry}
+    require_submittable(known)
     callbacks = {
         f"jobs.{index}.callback_url": entry["callback_url"] for index, entry in enumerate(entries)
     }

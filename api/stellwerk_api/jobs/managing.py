@@ -19,7 +19,13 @@ from stellwerk.jobs.runtime import unit
 from stellwerk.jobs.states import PublicStatus
 from stellwerk.jobs.submission import chosen_queue
 from stellwerk.webhooks.service import refuse_callbacks
-from stellwerk_api.accepted import accepted, present_status, submit_for_caller, within
+from stellwerk_api.accepted import (
+    accepted,
+    count_operation,
+    present_status,
+    submit_for_caller,
+    within,
+)
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.idempotency import once, replayable
@@ -65,6 +71,7 @@ def retried(job_id: UUID) -> Response:
     """Queue it again."""
     operation = _managed(job_id)
     _require_operation(operation)
+    count_operation(operation)
     with replayable():
         control.retry(platform().runtime, job_id, once=once(), by=caller().user_id)
     return _as_it_is(job_id, operation)

@@ -7,7 +7,7 @@ the same request in the same way, only later; a test compares the two header by 
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -17,13 +17,18 @@ from flask import Flask
 
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import StellwerkError
+from stellwerk.identity.caller import Caller
 from stellwerk.jobs.queries import API
 from stellwerk.live.glances import Glance, Glances
+from stellwerk.live.limits import REFUSED, Count
+from stellwerk.live.scripts import Argument
 from stellwerk.live.status import Shown
 from stellwerk_api.auth import EXTENSION, declarations
 from stellwerk_api.credentials import Credentials, given_in
 from stellwerk_api.jobs.reading import poll_headers
 from stellwerk_api.json_answers import MIMETYPE
+from stellwerk_api.limit_headers import REPEAT
+from stellwerk_api.limits import COUNTED, Tally, headers_of
 from stellwerk_api.observation import HEADER, SECURITY, Answered, record, well_formed_id
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ _PATH = re.compile(rf"{API}/jobs/([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{
 _ETAG = re.compile(r'"[^"]*"')
 # With one of these a request is not the usual one: a body, or an answer for browsers (CORS).
 _UNUSUAL = ("HTTP_ORIGIN", "HTTP_TRANSFER_ENCODING")
+_REPEAT = f"HTTP_{REPEAT.upper().replace('-', '_')}"
 _STATUS_LINE = {status: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
 
 log = structlog.get_logger()
@@ -45,6 +51,7 @@ class _Answer(NamedTuple):
     headers: dict[str, str]
     body: bytes
     user_id: int
+    tally: Tally | None
 
 
 class QuickPolls:
@@ -53,8 +60,9 @@ class QuickPolls:
     def __init__(self, app: Flask, platform: Platform) -> None:
         self._flask = app.wsgi_app
         self._credentials: Credentials = app.extensions[EXTENSION]
+        self._limiter = self._credentials.limiter
         self._glances = Glances(platform.live_client)
-        self._permission = declarations(app)[ENDPOINT].permission
+        self._access = declarations(app)[ENDPOINT]
         self._route = next(app.url_map.iter_rules(ENDPOINT)).rule
 
     def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
@@ -65,7 +73,8 @@ class QuickPolls:
         if answer is None:
             return self._flask(environ, start)
         request_id = well_formed_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        headers = {HEADER: request_id, **SECURITY, **answer.headers}
+        limits = headers_of((answer.tally,)) if answer.tally else {}
+        headers = {HEADER: request_id, **SECURITY, **limits, **answer.headers}
         start(_STATUS_LINE[answer.status], list(headers.items()))
         record(
             Answered(
@@ -81,7 +90,7 @@ class QuickPolls:
         )
         return (answer.body,)
 
-    def _tried(self, environ: Mapping[str, Any], job_id: str) -> _Answer | None:
+    def _tried(self, environ: "WSGIEnvironment", job_id: str) -> _Answer | None:
         try:
             return self._look(environ, job_id)
         except StellwerkError:
@@ -90,29 +99,48 @@ class QuickPolls:
             log.exception("a poll was left to Flask")
             return None
 
-    def _look(self, environ: Mapping[str, Any], job_id: str) -> _Answer | None:
+    def _look(self, environ: "WSGIEnvironment", job_id: str) -> _Answer | None:
         proof = self._credentials.proof(
             given_in(environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY", ""))
         )
-        glance = self._glances.take(proof.redis_key, job_id)
+        glance = self._glances.take(proof.redis_key, job_id, self._counting(environ))
         caller = glance and proof.caller(glance.copy)
-        if not (glance and caller and glance.shown and glance.shown.owner_id == caller.user_id):
+        if not (glance and caller) or not self._passes(environ, caller, glance.copy.count):
+            return None
+        if not (glance.shown and glance.shown.owner_id == caller.user_id):
             return None  # a job that is shared with the caller is for Flask to find out
-        caller.require(self._permission)
+        caller.require(self._access.permission)
         caller.require_scope(changes=False)
-        return _answer(glance, glance.shown, job_id, environ.get("HTTP_IF_NONE_MATCH"))
+        return _answer(glance, glance.shown, UUID(job_id), environ)
+
+    def _counting(self, environ: Mapping[str, Any]) -> Sequence[Argument]:
+        is_repeat = self._credentials.is_repeat(environ.get(_REPEAT, ""))
+        return () if is_repeat else self._limiter.counting(self._access.counts)
+
+    def _passes(self, environ: "WSGIEnvironment", caller: Caller, count: Count | None) -> bool:
+        """Whether it is within the limit; then Flask does not count it once more."""
+        if count is None:
+            return True
+        tally = self._limiter.tally(self._access.counts, caller.tier, count)
+        if tally.left == REFUSED:
+            return False
+        environ[COUNTED] = tally
+        return True
 
 
-def _answer(glance: Glance, shown: Shown, job_id: str, known: str | None) -> _Answer | None:
+def _answer(
+    glance: Glance, shown: Shown, job_id: UUID, environ: Mapping[str, Any]
+) -> _Answer | None:
     head = shown.head
     if head is None or shown.owner_id is None:
         return None
-    headers = poll_headers(shown, head, UUID(job_id), lambda queue: glance.depths.get(queue, 0))
-    if known == headers["ETag"]:
-        return _Answer(HTTPStatus.NOT_MODIFIED, headers, b"", shown.owner_id)
+    tally = environ.get(COUNTED)
+    headers = poll_headers(shown, head, job_id, lambda queue: glance.depths.get(queue, 0))
+    if environ.get("HTTP_IF_NONE_MATCH") == headers["ETag"]:
+        return _Answer(HTTPStatus.NOT_MODIFIED, headers, b"", shown.owner_id, tally)
     headers["Content-Type"] = MIMETYPE
     headers["Content-Length"] = str(len(shown.document))
-    return _Answer(HTTPStatus.OK, headers, shown.document, shown.owner_id)
+    return _Answer(HTTPStatus.OK, headers, shown.document, shown.owner_id, tally)
 
 
 def _usual_poll(environ: Mapping[str, Any]) -> str | None:

@@ -24,6 +24,7 @@ from stellwerk.errors import Conflict, InvalidInput, StellwerkError
 from stellwerk.identity.caller import Caller
 from stellwerk.jobs.queries import API
 from stellwerk.jobs.submission import Submission, submit
+from stellwerk.live.limits import REFUSED
 from stellwerk_api.accepted import acceptance
 from stellwerk_api.auth import EXTENSION, declarations
 from stellwerk_api.bodies import MAX_BODY_BYTES, is_plain
@@ -32,6 +33,7 @@ from stellwerk_api.jobs.managing import first_status
 from stellwerk_api.jobs.schemas import SubmissionBody
 from stellwerk_api.jobs.usual import defaults_of, is_usual
 from stellwerk_api.json_answers import MIMETYPE, as_json
+from stellwerk_api.limits import COUNTED, headers_of
 from stellwerk_api.observation import HEADER, SECURITY, Answered, record, well_formed_id
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class QuickSubmissions:
         self._runtime = platform.runtime
         self._configuration = platform.configuration
         self._credentials: Credentials = app.extensions[EXTENSION]
+        self._limiter = self._credentials.limiter
         self._access = declarations(app)[ENDPOINT]
         self._route = next(app.url_map.iter_rules(ENDPOINT)).rule
         app.before_request(_fail_as_it_failed)
@@ -82,7 +85,8 @@ class QuickSubmissions:
             environ["wsgi.input"] = io.BytesIO(data)
             return self._flask(environ, start)
         body, headers = _answer(wanted.submission)
-        start(_STATUS_LINE, list({HEADER: request_id, **SECURITY, **headers}.items()))
+        limits = headers_of([environ[COUNTED]]) if COUNTED in environ else {}
+        start(_STATUS_LINE, list({HEADER: request_id, **SECURITY, **limits, **headers}.items()))
         record(
             Answered(
                 method="POST",
@@ -127,7 +131,7 @@ class QuickSubmissions:
         if any(fields.pop(name, None) for name in _ELSEWHERE):
             return None
         operation = self._runtime.registry.get(fields["operation"])
-        if operation.on_accept or operation.requires_idempotency_key:
+        if operation.on_accept or operation.requires_idempotency_key or operation.rate_class:
             return None
         caller = self._caller(environ)
         if caller is None:
@@ -136,15 +140,21 @@ class QuickSubmissions:
         fields["tags"] = tuple(fields["tags"])
         return _Wanted(Submission(owner_id=caller.user_id, request_id=request_id, **fields), caller)
 
-    def _caller(self, environ: Mapping[str, Any]) -> Caller | None:
-        """Who asks, where Redis knows; raises where they may not."""
-        credentials = self._credentials
+    def _caller(self, environ: "WSGIEnvironment") -> Caller | None:
+        """Who asks, where Redis knows and they are within their limit; raises where they may not.
+
+        What was counted here, Flask does not count once more.
+        """
+        credentials, limiter, counts = self._credentials, self._limiter, self._access.counts
         given = given_in(environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY", ""))
         proof = credentials.proof(given)
-        caller = proof.caller(credentials.live.copy(proof.redis_key))
-        if caller is not None:
-            caller.require(self._access.permission)
-            caller.require_scope(changes=True, submits=self._access.submits)
+        copy = credentials.live.copy(proof.redis_key, limiter.counting(counts))
+        caller = proof.caller(copy)
+        if caller is None or copy.count is None or copy.count.left == REFUSED:
+            return None
+        environ[COUNTED] = limiter.tally(counts, caller.tier, copy.count)
+        caller.require(self._access.permission)
+        caller.require_scope(changes=True, submits=self._access.submits)
         return caller
 
 

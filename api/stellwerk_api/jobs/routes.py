@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Response
 from werkzeug.exceptions import NotAcceptable
 
+from stellwerk.configuration.rates import RateClass
 from stellwerk.jobs.queries import API
 from stellwerk_api.accepted import HEADERS, Accepted
 from stellwerk_api.auth import caller, requires
@@ -110,7 +111,7 @@ def requeue(body: Mapping[str, Any]) -> Response:
 
 
 @jobs.get("/<uuid:job_id>")
-@requires("jobs:read")
+@requires("jobs:read", counts=RateClass.POLLS)
 @jobs.answers(200, JobDocument, headers=("ETag", "Retry-After"), example=JOB)
 @jobs.also(304, "The document is still the one that If-None-Match names.", ("ETag", "Retry-After"))
 @jobs.reads(PREFER, IF_NONE_MATCH)
@@ -172,7 +173,7 @@ def resolve(body: Mapping[str, Any], job_id: UUID) -> Response:
 
 
 @jobs.get("/<uuid:job_id>/events")
-@requires("jobs:read")
+@requires("jobs:read", counts=RateClass.POLLS)
 @jobs.answers(200, {"type": "string"}, content_type="text/event-stream")
 @jobs.also(204, "The job has ended, and nothing follows the event that `Last-Event-ID` names.")
 @jobs.reads(LAST_EVENT_ID)
@@ -187,7 +188,7 @@ def events(job_id: UUID) -> Response:
 
 
 @jobs.get("/events")
-@requires("jobs:read")
+@requires("jobs:read", counts=RateClass.POLLS)
 @jobs.answers(200, {"type": "string"}, content_type="text/event-stream")
 @jobs.raises(406, 429)
 def own_events() -> Response:

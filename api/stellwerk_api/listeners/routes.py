@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response
 
+from stellwerk.configuration.rates import RateClass
 from stellwerk.errors import UpgradeRequired
 from stellwerk.jobs.operation import Scope
 from stellwerk.jobs.queries import API
@@ -24,7 +25,7 @@ NOTHING: Mapping[str, Any] = {"jobs": {}, "credentials": []}
 
 
 @listeners.get("/me")
-@requires("jobs:read")
+@requires("jobs:read", counts=RateClass.POLLS)
 @listeners.answers(200, StandingSchema)
 def me() -> Response:
     """Tell whose credentials these are, and until when they stand."""

@@ -42,6 +42,7 @@ class OwnStreams:
         request = Request(scope, receive)
         asker = caller_of(request)
         standing = Standing.of(await self._upstream.standing(asker))
+        asker = self._upstream.again(asker)
         with self._feed.listen(of_user(standing.user_id)) as listener:
             jobs = await self._upstream.own_jobs(asker)
             guest = Guest(standing, lambda code: listener.tell(Dismissed(code)))

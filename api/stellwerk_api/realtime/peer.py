@@ -1,10 +1,11 @@
 """The client at the other end of a WebSocket: who it is, and what it listens to."""
 
 import asyncio
-import http
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
@@ -41,6 +42,10 @@ from stellwerk_api.realtime.upstream import Headers, Upstream, caller_of
 AUTH_WITHIN_S = 10.0
 SEND_LIMIT_S = 20.0  # a client that takes nothing for so long is cut off
 MALFORMED_MAX = 5
+_CLOSED_WITH: Mapping[int, CloseCode] = {  # by the status that web answers to a token with
+    HTTPStatus.FORBIDDEN: CloseCode.NOT_PERMITTED,
+    HTTPStatus.TOO_MANY_REQUESTS: CloseCode.TOO_MANY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +199,7 @@ class Peer:
         try:
             standing = Standing.of(await self.upstream.standing(asker))
         except ApiRefused as exc:
-            is_known = exc.details["status"] == http.HTTPStatus.FORBIDDEN
-            code = CloseCode.NOT_PERMITTED if is_known else CloseCode.NOT_AUTHENTICATED
+            code = _CLOSED_WITH.get(exc.details["status"], CloseCode.NOT_AUTHENTICATED)
             self.close(code, exc.code)
             raise
         finally:

@@ -20,6 +20,7 @@ from stellwerk.errors import (
     StellwerkError,
     Unavailable,
 )
+from stellwerk_api.limit_headers import HEADERS as LIMITS
 from stellwerk_api.problems import PROBLEM, as_problem, prefers_problem
 from stellwerk_api.realtime.metrics import count_error
 
@@ -32,6 +33,7 @@ _CARRIED_OVER = (
     "referrer-policy",
     "x-frame-options",
     "content-security-policy",
+    *(name.lower() for name in LIMITS),
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _STATUSES: dict[type[StellwerkError], int] = {
@@ -106,7 +108,7 @@ def _status(error: StellwerkError) -> int:
 
 
 def carried_over(response: httpx.Response) -> dict[str, str]:
-    """The request's id and the security headers of Flask's answer, for one of our own."""
+    """The request's id, its limits and the security headers of Flask's answer, for our own."""
     return {name: response.headers[name] for name in _CARRIED_OVER if name in response.headers}
 
 

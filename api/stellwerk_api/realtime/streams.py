@@ -63,7 +63,7 @@ class JobStreams:
                 return
             self._feed.topics.know(job_id, first.version)
             guest = Guest(
-                Standing.of(await self._upstream.standing(asker)),
+                Standing.of(await self._upstream.standing(self._upstream.again(asker))),
                 lambda code: listener.tell(Dismissed(code)),
             )
             stream = _JobStream(self._feed, listener, job_id, sent)

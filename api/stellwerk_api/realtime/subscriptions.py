@@ -89,7 +89,8 @@ class JobSubscription:
 
     async def recheck(self) -> None:
         """Ask web whether it may still be seen."""
-        await self._ask()
+        upstream = self._holder.upstream
+        await upstream.seen_job(upstream.again(self._holder.asker), self._job_id)
 
     def end(self) -> None:
         """Hear nothing any more."""
@@ -154,7 +155,7 @@ class OwnSubscription:
         topics = self._holder.feed.topics
         topics.attach(self._topic, self)
         try:
-            jobs = await self._ask()
+            jobs = await self._holder.upstream.own_jobs(self._holder.asker)
         except StellwerkError:
             topics.detach(self._topic, self)
             raise
@@ -183,7 +184,9 @@ class OwnSubscription:
             self._mend()
 
     async def _ask(self) -> bytes:
-        return await self._holder.upstream.own_jobs(self._holder.asker)
+        """Once more: a limit counted the subscription when it began."""
+        upstream = self._holder.upstream
+        return await upstream.own_jobs(upstream.again(self._holder.asker))
 
     def _mend(self) -> None:
         if self._has_gap and self._held is None:

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from stellwerk.errors import ApiRefused, ErrorCode, MalformedRequest, Unavailable
 from stellwerk.jobs.states import TERMINAL
 from stellwerk.live.events import EventId, JobEvent
+from stellwerk_api.limit_headers import REPEAT
 from stellwerk_api.realtime.wishes import Wish
 
 CONNECTIONS = 64  # for requests that are handed on
@@ -28,7 +29,7 @@ Headers = list[tuple[bytes, bytes]]
 _NOT_SENT_ON = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer "
     b"transfer-encoding upgrade expect accept-encoding prefer".split()
-)
+) | {REPEAT.lower().encode()}
 # Who asks, and from where: what a question in the caller's name repeats.
 _CALLER = frozenset(
     b"authorization x-api-key cookie host origin user-agent x-request-id traceparent "
@@ -71,14 +72,21 @@ class Upstream:
         self._asking = _client(QUESTIONS + SPARE)
 
     async def forward(
-        self, request: Request, wish: Wish, *, without: frozenset[bytes] = frozenset()
+        self,
+        request: Request,
+        wish: Wish,
+        *,
+        without: frozenset[bytes] = frozenset(),
+        is_repeat: bool = False,
     ) -> httpx.Response:
         """Send a request on without its wait; the answer's body is not read yet.
 
+        `is_repeat`: it was sent on before, and does not count against limits again.
         Raises Unavailable, and MalformedRequest for an address that cannot be sent on.
         """
         headers = [pair for pair in _sent_on(request) if pair[0] not in without]
         headers += [(b"prefer", wish.prefer.encode("latin-1"))] if wish.prefer else []
+        headers = self.again(headers) if is_repeat else headers
         path = request.scope["raw_path"] + (
             f"?{wish.query}".encode("latin-1") if wish.query else b""
         )
@@ -87,6 +95,10 @@ class Upstream:
         question = self._question(request.method, path, headers, body)
         with _clear_failures():
             return await self._client.send(question, stream=True)
+
+    def again(self, asker: Headers) -> Headers:
+        """In the same name, for a request that was counted against its limits already."""
+        return [*asker, (REPEAT.lower().encode(), self._token.encode())]
 
     async def job(self, asker: Headers, job_id: str) -> JobAnswer:
         """Ask for a job in a caller's name; raises Unavailable."""

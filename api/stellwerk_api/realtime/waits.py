@@ -14,6 +14,7 @@ from stellwerk.errors import Unavailable
 from stellwerk.jobs.states import TERMINAL, PublicStatus
 from stellwerk.live.events import Item, JobEvent, Notice
 from stellwerk.live.feed import EventFeed
+from stellwerk_api.limit_headers import HEADERS as LIMITS
 from stellwerk_api.realtime.replies import handed_on, streamed_on
 from stellwerk_api.realtime.upstream import (
     JobAnswer,
@@ -60,18 +61,19 @@ class Waits:
     async def _at_once(self, request: Request, wish: Wish, first: httpx.Response) -> Response:
         if wish.wait_s and "if-none-match" in request.headers and request.method == "GET":
             await first.aclose()
-            first = await self._upstream.forward(request, wish)
+            first = await self._upstream.forward(request, wish, is_repeat=True)
         return handed_on(first) if first.is_closed else streamed_on(first)
 
     async def _after_wait(
         self, request: Request, wish: Wish, first: httpx.Response, ended: JobAnswer | None
     ) -> Response:
         applied = {"Preference_Applied": "wait"} if ended else {}
+        applied |= {name: first.headers[name] for name in LIMITS if name in first.headers}
         if request.method != "GET":
             if _REPLAYED in first.headers:
                 applied[_REPLAYED] = first.headers[_REPLAYED]
             return handed_on(ended.response, **applied) if ended else handed_on(first)
-        present = await self._upstream.forward(request, wish)
+        present = await self._upstream.forward(request, wish, is_repeat=True)
         await read_whole(present)
         return handed_on(present, **applied)
 
@@ -96,7 +98,8 @@ class Waits:
 
     async def _look(self, request: Request, job_id: str) -> JobAnswer | None:
         try:
-            answer = await self._upstream.job(caller_of(request), job_id)
+            asker = self._upstream.again(caller_of(request))
+            answer = await self._upstream.job(asker, job_id)
         except Unavailable:  # it is being restarted, and the wait has time
             return None
         self._feed.topics.know(job_id, answer.version)

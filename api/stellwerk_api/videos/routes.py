@@ -7,6 +7,7 @@ from flask import Response
 from marshmallow import fields
 
 from stellwerk.clock import rfc3339
+from stellwerk.configuration.rates import RateClass
 from stellwerk.fields import Moment, PlainString
 from stellwerk.jobs import control
 from stellwerk.jobs.estimates import estimated_completion
@@ -21,7 +22,7 @@ from stellwerk.studio.schemas import (
     VideoSchema,
 )
 from stellwerk.studio.states import VideoStatus
-from stellwerk_api.accepted import HEADERS, Accepted, accepted, submit_for_caller
+from stellwerk_api.accepted import HEADERS, Accepted, accepted, count_operation, submit_for_caller
 from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
@@ -93,7 +94,7 @@ def list_videos(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.get("/<int:video_id>")
-@requires("videos:read")
+@requires("videos:read", counts=RateClass.POLLS)
 @blueprint.answers(200, VideoSchema)
 @blueprint.reads(PREFER)
 @blueprint.raises(404)
@@ -139,6 +140,7 @@ def retry_video(video_id: int) -> Response:
     caller().require_operation(OPERATION, "videos:generate")
     with platform().runtime.sessions() as session:
         job_id = queries.own_video(session, caller().user_id, video_id).job_id
+    count_operation(OPERATION)
     with replayable():
         control.retry(platform().runtime, job_id, once=once())
     return _accepted(job_id, video_id, "It goes on where it failed.")

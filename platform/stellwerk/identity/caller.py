@@ -34,6 +34,7 @@ class Caller:
     key_id: UUID | None = None
     scopes: tuple[str, ...] = ()
     token_ends_at: float | None = None
+    tier: str = "free"
 
     def may(self, permission: str) -> bool:
         """Whether the permission is held."""
@@ -80,16 +81,19 @@ def signed_in(
     *,
     audience: Audience = Audience.API,
     ends_at: float | None = None,
+    tier: str = "free",
 ) -> Caller:
     """The caller of a session, by an access token for that audience which ends then."""
     allowed = permissions_for(Role(role), audience)
-    return Caller(user_id, role, allowed, session_id=session_id, token_ends_at=ends_at)
+    return Caller(user_id, role, allowed, session_id=session_id, token_ends_at=ends_at, tier=tier)
 
 
-def by_key(user_id: int, role: str, key_id: UUID, scopes: tuple[str, ...]) -> Caller:
+def by_key(
+    user_id: int, role: str, key_id: UUID, scopes: tuple[str, ...], *, tier: str = "free"
+) -> Caller:
     """The caller of an API key: what its owner may do, less what no key may."""
     allowed = permissions_of(Role(role)) - NOT_FOR_API_KEYS
-    return Caller(user_id, role, allowed, key_id=key_id, scopes=scopes)
+    return Caller(user_id, role, allowed, key_id=key_id, scopes=scopes, tier=tier)
 
 
 def scraper() -> Caller:

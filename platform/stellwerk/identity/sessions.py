@@ -25,6 +25,7 @@ class Standing:
 
     user_id: int
     role: str
+    tier: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class KeyStanding:
 
     user_id: int
     role: str
+    tier: str
     key_id: str
     scopes: tuple[str, ...]
     expires_at: float | None  # seconds since 1970
@@ -57,7 +59,7 @@ def start(
 def standing(session: Session, session_id: UUID) -> Standing | None:
     """Whose session it is; None where it ended, expired, or its user is disabled."""
     query = (
-        select(User.id, User.role)
+        select(User.id, User.role, User.subscription_tier)
         .join(UserSession, UserSession.user_id == User.id)
         .where(
             UserSession.id == session_id,
@@ -67,7 +69,7 @@ def standing(session: Session, session_id: UUID) -> Standing | None:
         )
     )
     found = session.execute(query).one_or_none()
-    return Standing(found.id, found.role) if found else None
+    return Standing(*found) if found else None
 
 
 def end(session: Session, session_id: UUID) -> None:
@@ -90,10 +92,25 @@ def ended_lately(session: Session, *, within: timedelta) -> Sequence[UUID]:
     return session.scalars(query).all()
 
 
+def changed(session: Session, *, within: timedelta) -> Sequence[UUID]:
+    """Live sessions whose user's account was changed lately, and after they were started."""
+    query = (
+        select(UserSession.id)
+        .join(User, User.id == UserSession.user_id)
+        .where(
+            User.updated_at > func.now() - within,
+            User.updated_at > UserSession.created_at,
+            UserSession.ended_at.is_(None),
+            UserSession.expires_at > func.now(),
+        )
+    )
+    return session.scalars(query).all()
+
+
 def key_standing(session: Session, hashed: str) -> KeyStanding | None:
     """Whose key it is, and its use is noted; None where it is unknown or over."""
     query = (
-        select(ApiKey, User.role)
+        select(ApiKey, User.role, User.subscription_tier)
         .join(User, User.id == ApiKey.user_id)
         .where(
             ApiKey.key_hash == hashed,
@@ -108,7 +125,8 @@ def key_standing(session: Session, hashed: str) -> KeyStanding | None:
     _note_use(session, found.ApiKey)
     key: ApiKey = found.ApiKey
     expires_at = key.expires_at.timestamp() if key.expires_at else None
-    return KeyStanding(key.user_id, found.role, str(key.id), tuple(key.scopes), expires_at)
+    of_user = (key.user_id, found.role, found.subscription_tier)
+    return KeyStanding(*of_user, str(key.id), tuple(key.scopes), expires_at)
 
 
 def keys_changed(session: Session, *, within: timedelta) -> Sequence[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from marshmallow import Schema
 from sqlalchemy.orm import Session
 
+from stellwerk.configuration.rates import RateClass
 from stellwerk.errors import ErrorCode, NotFound
 from stellwerk.jobs.history import History
 
@@ -84,6 +85,8 @@ class Operation:
     `estimate_eur` says what a job with this payload will cost; its `on_accept` and `on_requeue`
     reserve that from the owner's budget.
 
+    `rate_class` limits how often a user may ask for it, beside the limit on all of their requests.
+
     Hooks run inside the ledger's own transactions, in whichever process makes the change:
     `on_accept` where domain rows belong to the submission (it may refuse by raising a
     StellwerkError), `on_end` when the job ends, whoever ends it (it cannot refuse: see
@@ -105,6 +108,7 @@ class Operation:
     max_share: float | None = None  # above 0, to 1
     max_running_per_owner: int | None = None
     estimate_eur: Callable[["Settings", Payload], Decimal] | None = None
+    rate_class: RateClass | None = None
     unique_key: Callable[[Payload], str] | None = None
     is_sensitive: bool = False
     requires_idempotency_key: bool = False  # of callers with an API key

@@ -31,6 +31,11 @@ def session(session_id: UUID | str) -> str:
     return f"{PREFIX}:session:{{{session_id}}}"
 
 
+def rate(rate_class: str, who: int | str) -> str:
+    """String: when all that somebody took of a rate will be free again; see limits.py."""
+    return f"{PREFIX}:rate:{rate_class}:{who}"
+
+
 def api_key(key_hash: str) -> str:
     """String: the cached user of an API key, JSON."""
     return f"{PREFIX}:api-key:{{{key_hash}}}"

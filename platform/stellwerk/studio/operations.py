@@ -1,5 +1,6 @@
 """The studio's operations."""
 
+from stellwerk.configuration.rates import RateClass
 from stellwerk.jobs.operation import Operation, RetryPolicy, Step
 from stellwerk.studio.schemas import GeneratePayload, GenerateResult
 from stellwerk.studio.service import (
@@ -25,6 +26,7 @@ GENERATE = Operation(
         Step("package", 10),
     ),
     estimate_eur=estimated_cost,
+    rate_class=RateClass.VIDEOS,
     retry=RetryPolicy(max_attempts=4, base_s=2, max_s=300),
     on_accept=accept_generation,
     on_end=end_generation,

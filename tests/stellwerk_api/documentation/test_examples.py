@@ -24,7 +24,9 @@ def document(client: FlaskClient) -> dict[str, Any]:
 
 
 @pytest.fixture
-def answers(platform: Platform, ada: ApiUser, nobody: ApiUser) -> Mapping[str, TestResponse]:
+def answers(
+    platform: Platform, ada: ApiUser, admin: ApiUser, nobody: ApiUser
+) -> Mapping[str, TestResponse]:
     """Each answer that a poll may have, while the platform works."""
     with platform.runtime.sessions.begin() as session:
         session.add(JobTombstone(job_id=UUID(PURGED_ID), owner_id=ada.user["id"]))
@@ -38,7 +40,15 @@ def answers(platform: Platform, ada: ApiUser, nobody: ApiUser) -> Mapping[str, T
         "404": ada.get(f"/jobs/{UNKNOWN_ID}"),
         "410": ada.get(f"/jobs/{PURGED_ID}"),
         "422": ada.get(f"{path}?wait=never"),
+        "429": refused_by_limit(admin, ada, path),
     }
+
+
+def refused_by_limit(admin: ApiUser, ada: ApiUser, path: str) -> TestResponse:
+    once = dict.fromkeys(("free", "pro", "enterprise"), "1/h")
+    admin.send("PUT", "/admin/config/rates.polls", json={"value": once})
+    ada.get(path)
+    return ada.get(path)
 
 
 def documented(document: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +76,7 @@ def test_the_examples_of_a_polls_refusals_are_what_is_answered(
     document: dict[str, Any], answers: Mapping[str, TestResponse]
 ) -> None:
     known = documented(document)
-    for status in ("401", "403", "404", "410", "422"):
+    for status in ("401", "403", "404", "410", "422", "429"):
         example = known[status]["content"]["application/json"]["example"]["error"]
         error = error_of(answers[status], int(status))
         assert (error["code"], set(error)) == (example["code"], set(example))

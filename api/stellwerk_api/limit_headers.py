@@ -1,0 +1,6 @@
+"""Names of the headers of limits (draft-ietf-httpapi-ratelimit-headers), and of our own."""
+
+POLICY = "RateLimit-Policy"
+REMAINING = "RateLimit"
+HEADERS = (POLICY, REMAINING)
+REPEAT = "X-Stellwerk-Repeat"  # with realtime's token: this belongs to a request that was counted
