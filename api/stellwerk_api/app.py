@@ -18,6 +18,7 @@ from stellwerk_api.aliases import ALIASES, Alias, add_aliases, add_deprecated
 from stellwerk_api.auth import guard
 from stellwerk_api.bodies import READ_BYTES
 from stellwerk_api.browser_sessions.cookies import add_cookies
+from stellwerk_api.caching import allow_caching
 from stellwerk_api.cors import WebCors
 from stellwerk_api.credentials import Credentials
 from stellwerk_api.documentation import routes as documentation
@@ -63,6 +64,7 @@ def create_app(platform: Platform | None = None, aliases: Sequence[Alias] = ALIA
     add_cookies(app, platform.settings, platform.runtime.vault)
     observe(app)
     note_origins(app)
+    allow_caching(app)
     guard(app, Credentials(platform))
     handle_errors(app)
     _put_in_front(app, platform, is_traced=is_traced)

@@ -8,6 +8,7 @@ from stellwerk.jobs.operation import Scope
 from stellwerk.jobs.queries import API
 from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
+from stellwerk_api.caching import cacheable
 from stellwerk_api.json_answers import json_answer
 from stellwerk_api.operations.catalogue import Catalogue
 from stellwerk_api.operations.schemas import OperationList, OperationSchema
@@ -19,6 +20,7 @@ BLUEPRINTS = (operations,)
 
 
 @operations.get("")
+@cacheable
 @requires("operations:read", scope=Scope.SHARED)
 @operations.answers(200, OperationList)
 def browse() -> Response:
@@ -27,6 +29,7 @@ def browse() -> Response:
 
 
 @operations.get("/<name>")
+@cacheable
 @requires("operations:read", scope=Scope.SHARED)
 @operations.answers(200, OperationSchema)
 @operations.raises(404)

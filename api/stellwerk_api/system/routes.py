@@ -10,6 +10,7 @@ from stellwerk.jobs.operation import Scope
 from stellwerk.jobs.queries import API
 from stellwerk_api.auth import requires
 from stellwerk_api.blueprint import Blueprint
+from stellwerk_api.caching import cacheable
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import ApiResponse, json_answer
 from stellwerk_api.metrics import exposition
@@ -56,6 +57,7 @@ def status() -> Response:
 
 
 @system.get("/version")
+@cacheable
 @system.answers(200, VersionSchema)
 def version() -> Response:
     """What runs."""
