@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from aimock_fixtures import BROKEN_PICTURE, REFUSED, TOO_BUSY
+from stellwerk.configuration.entries import PRICES_EUR
 from stellwerk.errors import ProviderRejected, ProviderUnavailable
 from stellwerk.providers.images.openai import OpenAiIllustrator
 from stellwerk.providers.images.pillow import PillowIllustrator
 from stellwerk.providers.images.protocol import Illustrator, Slide
 from stellwerk.providers.pricing import price
 from stellwerk.providers.script.protocol import Style
-from stellwerk.settings import Settings
 
 MODEL = "gpt-image-1"
 MANY_COLOURS = 200
@@ -55,7 +55,7 @@ def test_different_scenes_look_different(illustrator: Illustrator, tmp_path: Pat
 def test_a_picture_has_a_price(illustrator: Illustrator, tmp_path: Path) -> None:
     usage = illustrator.draw(_slide(), tmp_path / "1.png").usage
     assert [line.quantity for line in usage] == [1]
-    assert price(usage, Settings().prices_eur) > 0
+    assert price(usage, PRICES_EUR.parse(PRICES_EUR.default)) > 0
 
 
 def test_too_many_requests_are_tried_again_later(

@@ -16,6 +16,7 @@ from aimock_fixtures import (
     TOO_BUSY,
 )
 from media_files import asked
+from stellwerk.configuration.entries import PRICES_EUR
 from stellwerk.errors import InvalidInput, ProviderRejected, ProviderUnavailable
 from stellwerk.providers.openai_client import openai_client
 from stellwerk.providers.pricing import price
@@ -23,7 +24,6 @@ from stellwerk.providers.script.openai import OpenAiWriter
 from stellwerk.providers.script.protocol import Script, ScriptWriter
 from stellwerk.providers.script.sentences import split_sentences
 from stellwerk.providers.script.template import TemplateWriter
-from stellwerk.settings import Settings
 
 MODEL = "gpt-5-mini"
 
@@ -57,7 +57,7 @@ def test_a_script_survives_being_written_as_json(writer: ScriptWriter) -> None:
 
 
 def test_what_it_used_has_a_price(writer: ScriptWriter) -> None:
-    assert price(writer.write(asked()).usage, Settings().prices_eur) > 0
+    assert price(writer.write(asked()).usage, PRICES_EUR.parse(PRICES_EUR.default)) > 0
 
 
 def test_a_language_that_nobody_speaks_is_refused(writer: ScriptWriter) -> None:

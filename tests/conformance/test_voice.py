@@ -9,13 +9,13 @@ from elevenlabs.client import ElevenLabs
 
 from aimock import Aimock
 from aimock_fixtures import REFUSED, RETRY_AFTER_S, SPOKEN_S, TOO_BUSY
+from stellwerk.configuration.entries import PRICES_EUR
 from stellwerk.errors import InvalidInput, ProviderError, ProviderRejected, ProviderUnavailable
 from stellwerk.providers.pricing import price
 from stellwerk.providers.video.probe import mean_volume_db
 from stellwerk.providers.voice.elevenlabs import ElevenLabsVoice, elevenlabs_client
 from stellwerk.providers.voice.local import LocalVoice
 from stellwerk.providers.voice.protocol import Passage, Voice
-from stellwerk.settings import Settings
 
 MODEL = "eleven_multilingual_v2"
 AWAY = "http://127.0.0.1:9"
@@ -65,7 +65,7 @@ def test_all_files_of_a_voice_have_one_sample_format(voice: Voice, tmp_path: Pat
 def test_speech_has_a_price_for_each_character(voice: Voice, tmp_path: Path) -> None:
     usage = voice.speak(_passages(tmp_path, *TEXTS["en"]), language="en").usage
     assert sum(line.quantity for line in usage) == sum(map(len, TEXTS["en"]))
-    assert price(usage, Settings().prices_eur) > 0
+    assert price(usage, PRICES_EUR.parse(PRICES_EUR.default)) > 0
 
 
 def test_a_language_without_a_voice_is_refused(voice: Voice, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from stellwerk.configuration.entries import PRICES_EUR
 from stellwerk.jobs.context import JobContext
 from stellwerk.providers.images.protocol import Slide, slides_of
 from stellwerk.providers.images.thumbnail import draw_thumbnail
@@ -188,7 +189,7 @@ class Generation:
         self.ctx.artifact(name, path, content_type)
 
     def _charge(self, usage: Sequence[Usage]) -> None:
-        prices = self.ctx.runtime.settings.prices_eur
+        prices = self.ctx.runtime.configuration[PRICES_EUR]
         for line in usage:
             self.ctx.cost(line.provider, line.unit, line.quantity, unit_price(line, prices))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, Generic, TypeVar
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import orjson
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
+from stellwerk.configuration.prices import DEFAULTS, Prices
 from stellwerk.configuration.rates import ByTier, RateClass, RateText
 from stellwerk.errors import ConfigurationError, FieldError, InvalidInput
 
@@ -113,20 +115,24 @@ MAINTENANCE_RETRY_AFTER_S: Entry[int] = Entry(
     "When they ask clients to come back.",
     "s",
 )
-
-ENTRIES: Mapping[str, Entry[Any]] = MappingProxyType(
-    {
-        entry.name: entry
-        for entry in (
-            *RATES.values(),
-            LOGIN_RATE,
-            FAIL_CLOSED,
-            MAINTENANCE,
-            MAINTENANCE_MESSAGE,
-            MAINTENANCE_RETRY_AFTER_S,
-        )
-    }
+PRICES_EUR: Entry[Mapping[str, Decimal]] = Entry(
+    "prices_eur",
+    Prices,
+    dict(DEFAULTS),
+    "What one unit of an outside service costs; for estimates and cost lines from now on.",
+    "EUR",
 )
+
+_ALL: tuple[Entry[Any], ...] = (
+    *RATES.values(),
+    LOGIN_RATE,
+    FAIL_CLOSED,
+    MAINTENANCE,
+    MAINTENANCE_MESSAGE,
+    MAINTENANCE_RETRY_AFTER_S,
+    PRICES_EUR,
+)
+ENTRIES: Mapping[str, Entry[Any]] = MappingProxyType({entry.name: entry for entry in _ALL})
 
 
 def defaults(chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from stellwerk.jobs.history import History
 if TYPE_CHECKING:
     from stellwerk.jobs.model import Job
     from stellwerk.jobs.runtime import Runtime
-    from stellwerk.settings import Settings
 
 JITTER = 0.1  # of a planned delay, to either side
 
@@ -107,7 +106,7 @@ class Operation:
     max_running: int | None = None
     max_share: float | None = None  # above 0, to 1
     max_running_per_owner: int | None = None
-    estimate_eur: Callable[["Settings", Payload], Decimal] | None = None
+    estimate_eur: Callable[["Runtime", Payload], Decimal] | None = None
     rate_class: RateClass | None = None
     unique_key: Callable[[Payload], str] | None = None
     is_sensitive: bool = False

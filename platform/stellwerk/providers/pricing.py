@@ -1,6 +1,6 @@
 """What provider calls use, and what that costs: exact decimals, never floats.
 
-A price's key is `provider.unit`, as in the setting `prices_eur`.
+A price's key is `provider.unit`, as in the configuration's entry `prices_eur`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ def unit_price(usage: Usage, prices: Mapping[str, Decimal]) -> Decimal:
     try:
         return prices[usage.price_key]
     except KeyError as exc:
-        message = f"STELLWERK_PRICES_EUR has no price for {usage.price_key!r}."
+        message = f"The entry prices_eur has no price for {usage.price_key!r}."
         raise ConfigurationError(message) from exc
 
 

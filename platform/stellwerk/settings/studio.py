@@ -1,7 +1,5 @@
 """Videos and what they cost."""
 
-from decimal import Decimal
-
 from pydantic import BaseModel, Field, SecretStr
 
 from stellwerk.choices import ImageProvider, ScriptProvider, VoiceProvider
@@ -28,13 +26,3 @@ class Studio(BaseModel):
         "de": "JBFqnCBsd6RMkjVDRZzb",
     }
     provider_timeout_s: float = Field(default=60.0, gt=0)
-    prices_eur: dict[str, Decimal] = {  # "provider.unit" to the price of one unit
-        "template.script": Decimal("0.001"),
-        "local.character": Decimal("0.000002"),
-        "pillow.image": Decimal("0.0005"),
-        "ffmpeg.second": Decimal("0.0001"),
-        "openai.input_token": Decimal("0.00000025"),
-        "openai.output_token": Decimal("0.000002"),
-        "openai.image": Decimal("0.04"),
-        "elevenlabs.character": Decimal("0.0002"),
-    }

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from stellwerk.configuration.entries import PRICES_EUR
 from stellwerk.errors import (
     Conflict,
     ErrorCode,
@@ -80,14 +81,15 @@ def delete_video(runtime: Runtime, user_id: int, video_id: int) -> None:
     remove_artifacts(runtime, job_id)
 
 
-def estimated_cost(settings: Settings, payload: dict[str, Any]) -> Decimal:
+def estimated_cost(runtime: Runtime, payload: dict[str, Any]) -> Decimal:
     """What a video of this payload will cost in EUR, by the configured providers' prices."""
+    settings = runtime.settings
     return estimate(
         payload["target_duration"],
         script=settings.script_provider.value,
         voice=settings.voice_provider.value,
         images=settings.image_provider.value,
-        prices=settings.prices_eur,
+        prices=runtime.configuration[PRICES_EUR],
     )
 
 
@@ -115,7 +117,7 @@ def accept_generation(session: Session, job: Job, runtime: Runtime) -> None:
     queries.own_channel(session, user.id, payload["channel_id"])
     runtime.providers.refuse_script(script_request(payload))
     _refuse_too_many(session, runtime.settings, user)
-    job.reserved_cost = _reserve(session, runtime.settings, user, payload)
+    job.reserved_cost = _reserve(session, runtime, user, payload)
     session.add(
         Video(
             user_id=user.id,
@@ -160,7 +162,7 @@ def requeue_generation(session: Session, job: Job, runtime: Runtime) -> None:
     video = queries.video_of_job(session, job.id)
     video.status = VideoStatus.QUEUED
     user = _locked_user(session, video.user_id)
-    job.reserved_cost = _reserve(session, runtime.settings, user, job.payload)
+    job.reserved_cost = _reserve(session, runtime, user, job.payload)
 
 
 def _locked_user(session: Session, user_id: int) -> User:
@@ -183,9 +185,9 @@ def _refuse_too_many(session: Session, settings: Settings, user: User) -> None:
         raise LimitReached(message, details=details, retry_after_s=retry_after_s)
 
 
-def _reserve(session: Session, settings: Settings, user: User, payload: dict[str, Any]) -> Decimal:
-    expected = estimated_cost(settings, payload)
-    left = allowances(settings, user).monthly_budget - queries.committed_this_month(
+def _reserve(session: Session, runtime: Runtime, user: User, payload: dict[str, Any]) -> Decimal:
+    expected = estimated_cost(runtime, payload)
+    left = allowances(runtime.settings, user).monthly_budget - queries.committed_this_month(
         session, user.id
     )
     if expected > left:

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from stellwerk.configuration.entries import PRICES_EUR
 from stellwerk.errors import ConfigurationError
 from stellwerk.providers.pricing import Usage, estimate, expected_usage, price
-from stellwerk.settings import Settings
 
 LOCAL = {"script": "template", "voice": "local", "images": "pillow"}
 PAID = {"script": "openai", "voice": "elevenlabs", "images": "openai"}
@@ -29,7 +29,7 @@ def test_a_missing_price_is_named() -> None:
 
 @pytest.mark.parametrize("providers", [LOCAL, PAID])
 def test_an_estimate_is_the_sum_of_its_steps(providers: dict[str, str]) -> None:
-    prices = Settings().prices_eur
+    prices = PRICES_EUR.parse(PRICES_EUR.default)
     steps = expected_usage(30, **providers)
     assert list(steps) == ["script", "voice", "visuals", "render", "package"]
     total = sum(price(lines, prices) for lines in steps.values())
@@ -37,5 +37,5 @@ def test_an_estimate_is_the_sum_of_its_steps(providers: dict[str, str]) -> None:
 
 
 def test_a_longer_video_is_estimated_to_cost_more() -> None:
-    prices = Settings().prices_eur
+    prices = PRICES_EUR.parse(PRICES_EUR.default)
     assert estimate(300, **PAID, prices=prices) > estimate(30, **PAID, prices=prices)

@@ -42,7 +42,7 @@ def test_an_accepted_generation_has_its_video_and_reserves_its_cost(platform: Pl
     assert (made.status, made.language, made.user_id) == ("queued", "de", user_id)
     with platform.runtime.sessions() as session:
         reserved = session.get_one(Job, job_id).reserved_cost
-    assert reserved == service.estimated_cost(platform.settings, {"target_duration": 60})
+    assert reserved == service.estimated_cost(platform.runtime, {"target_duration": 60})
     assert reserved > 0
 
 
@@ -115,7 +115,7 @@ def test_a_budget_that_does_not_cover_the_estimate_refuses_and_says_what_is_left
 
 
 def test_what_runs_already_counts_against_the_budget(platform: Platform) -> None:
-    once = service.estimated_cost(platform.settings, {"target_duration": 60})
+    once = service.estimated_cost(platform.runtime, {"target_duration": 60})
     user_id = add_user(platform, monthly_budget=once * Decimal("1.5"))
     channel_id = add_channel(platform, user_id)
     generate(platform, user_id, channel_id)

@@ -169,6 +169,29 @@ def test_operators_read_and_admins_change(ada: ApiUser, platform: Platform) -> N
     assert error["details"] == {"permission": "config:write"}
 
 
+def test_another_price_changes_the_next_estimate(ada: ApiUser, admin: ApiUser) -> None:
+    channel_id = ada.post("/channels/", {"name": "Signals"}).get_json()["id"]
+    body = {"channel_id": channel_id, "topic": "How signals work", "target_duration": 30}
+    prices = admin.get(f"{ROOT}/prices_eur").get_json()["value"]
+    before = ada.post("/videos/generate", body).get_json()["estimated_cost"]
+
+    dearer = {"value": {**prices, "template.script": 0.001 + 1.5}}
+    assert admin.send("PUT", f"{ROOT}/prices_eur", json=dearer).status_code == 200
+
+    after = ada.post("/videos/generate", body).get_json()["estimated_cost"]
+    assert after == pytest.approx(before + 1.5)
+
+
+def test_every_price_is_needed_and_no_other(admin: ApiUser) -> None:
+    error = error_of(admin.send("PUT", f"{ROOT}/prices_eur", json={"value": {"a.b": 1}}), 422)
+    assert "lacks elevenlabs.character" in error["details"]["reason"]
+    assert "nothing costs a.b" in error["details"]["reason"]
+    prices = admin.get(f"{ROOT}/prices_eur").get_json()["value"]
+    wrong = {"value": {**prices, "openai.image": -1}}
+    field = error_of(admin.send("PUT", f"{ROOT}/prices_eur", json=wrong), 422)["details"]["field"]
+    assert field == "values.prices_eur.openai.image"
+
+
 def test_a_change_is_in_the_log(admin: ApiUser) -> None:
     with capture_logs() as lines:
         admin.send("PUT", f"{ROOT}/rates.login", json={"value": "7/min"})

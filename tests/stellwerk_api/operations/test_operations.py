@@ -55,7 +55,7 @@ def test_what_costs_money_is_marked_and_declares_how_much(ada: ApiUser, platform
     channel_id = ada.post("/channels/", {"name": "Signals"}).get_json()["id"]
     body = {"channel_id": channel_id, "topic": "How signals work", "target_duration": 30}
     accepted = ada.post("/videos/generate", body).get_json()
-    estimate = float(declared(platform.settings, {"target_duration": 30}))
+    estimate = float(declared(platform.runtime, {"target_duration": 30}))
     assert accepted["estimated_cost"] == pytest.approx(estimate)
 
 
