@@ -14,7 +14,9 @@ from stellwerk.identity.caller import Caller
 PERMISSION = "maintenance:pass"
 
 # These change who is signed in and nothing else; without them no operator could come in.
-_EVEN_SO = frozenset({"accounts.login", "accounts.refresh", "accounts.logout"})
+_EVEN_SO = frozenset(
+    {"accounts.login", "accounts.refresh", "accounts.logout", "browser_sessions.begin"}
+)
 
 
 def refuse_changes(configuration: Configuration, caller: Caller | None) -> None:

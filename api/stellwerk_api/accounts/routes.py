@@ -48,6 +48,7 @@ def register(body: Mapping[str, Any]) -> Response:
 
 
 @accounts.get("/auth/verify-email")
+@signs_in
 @accounts.query(LinkQuery)
 @accounts.answers(200, SaidAnswer)
 @accounts.raises(409, 422)
@@ -57,6 +58,7 @@ def verify(query: Mapping[str, Any]) -> Response:
 
 
 @accounts.post("/auth/verify-email")
+@signs_in
 @accounts.body(AddressBody, example={"email": "ada@example.com"})
 @accounts.answers(202, SaidAnswer)
 def verify_again(body: Mapping[str, Any]) -> Response:
@@ -65,6 +67,7 @@ def verify_again(body: Mapping[str, Any]) -> Response:
 
 
 @accounts.post("/auth/password-reset")
+@signs_in
 @accounts.body(AddressBody, example={"email": "ada@example.com"})
 @accounts.answers(202, SaidAnswer)
 def forgot(body: Mapping[str, Any]) -> Response:
@@ -83,6 +86,7 @@ def tell_how(query: Mapping[str, Any]) -> Response:
 
 
 @accounts.post("/auth/password-reset/confirm")
+@signs_in
 @accounts.body(NewPasswordBody, example={"token": "from-the-mail", "password": PASSWORD})
 @accounts.answers(204)
 def reset(body: Mapping[str, Any]) -> Response:

@@ -7,6 +7,7 @@ from flask import Response, request
 
 from stellwerk.jobs.queries import API
 from stellwerk_api.accounts.routes import SOMEBODY
+from stellwerk_api.auth import signs_in
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.browser_sessions.cookies import cookies
 from stellwerk_api.browser_sessions.schemas import BrowserLogin, BrowserSession
@@ -19,6 +20,7 @@ BLUEPRINTS = (browser_sessions,)
 
 
 @browser_sessions.post("/auth/session")
+@signs_in
 @browser_sessions.body(BrowserLogin, example=SOMEBODY)
 @browser_sessions.answers(201, BrowserSession, headers=("Set-Cookie",))
 @browser_sessions.raises(401, 403)

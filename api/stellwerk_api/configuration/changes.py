@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import structlog
 from flask import Response, request
 from sqlalchemy.orm import Session
 
@@ -18,8 +17,6 @@ from stellwerk_api.context import platform
 from stellwerk_api.json_answers import json_answer
 
 _TAG = re.compile(r'"?(\d{1,10})"?')
-
-log = structlog.get_logger()
 
 
 def everything() -> Response:
@@ -44,7 +41,7 @@ def one(name: str) -> Response:
 def change(values: Mapping[str, Any], version: int | None) -> None:
     """Set entries; raises InvalidInput, MalformedRequest and Conflict."""
     seen = _seen(version)
-    _write(lambda session, by: service.change(session, values, seen=seen, by=by), values)
+    _write(lambda session, by: service.change(session, values, seen=seen, by=by))
 
 
 def replace(name: str, body: Mapping[str, Any]) -> None:
@@ -55,16 +52,13 @@ def replace(name: str, body: Mapping[str, Any]) -> None:
 def reset(name: str, version: int | None) -> None:
     """Let an entry go back to its default; raises NotFound, too."""
     seen = _seen(version)
-    _write(lambda session, by: service.reset(session, name, seen=seen, by=by), {name: None})
+    _write(lambda session, by: service.reset(session, name, seen=seen, by=by))
 
 
-def _write(write: Callable[[Session, int], int], values: Mapping[str, Any]) -> None:
+def _write(write: Callable[[Session, int], int]) -> None:
     here, user_id = platform(), caller().user_id
     with here.runtime.sessions.begin() as session:
-        version = write(session, user_id)
-    log.info(
-        "configuration changed", audit=True, user_id=user_id, version=version, values=dict(values)
-    )
+        write(session, user_id)
     here.configuration.refresh()
 
 

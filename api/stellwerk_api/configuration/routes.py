@@ -26,7 +26,7 @@ configuration = Blueprint(
 )
 BLUEPRINTS = (configuration,)
 
-LIMITS = {"rates.login": "10/min", "maintenance.retry_after_s": 600}
+NOON = {"maintenance.message": "Back at noon.", "maintenance.retry_after_s": 600}
 
 
 @configuration.get("")
@@ -39,7 +39,7 @@ def browse() -> Response:
 
 @configuration.patch("")
 @requires("config:write", scope=Scope.OPERATOR)
-@configuration.body(ChangesBody, example={"values": LIMITS})
+@configuration.body(ChangesBody, example={"values": NOON})
 @configuration.answers(200, ConfigurationSchema, headers=("ETag",))
 @configuration.reads(IF_MATCH)
 @configuration.raises(409)
@@ -60,7 +60,7 @@ def show(name: str) -> Response:
 
 @configuration.put("/<name>")
 @requires("config:write", scope=Scope.OPERATOR)
-@configuration.body(ChangeBody, example={"value": "10/min"})
+@configuration.body(ChangeBody, example={"value": "Back at noon."})
 @configuration.answers(200, EntryWithHistory, headers=("ETag",))
 @configuration.reads(IF_MATCH)
 @configuration.raises(404, 409)

@@ -8,6 +8,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action
+from stellwerk.audit.trail import record
 from stellwerk.configuration.entries import ENTRIES, Entry
 from stellwerk.configuration.model import ConfigurationChange
 from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput, NotFound
@@ -90,6 +92,13 @@ def _write(session: Session, values: Mapping[str, Any], *, seen: int | None, by:
     newest = max((one.revision for one in present.values()), default=0) + 1
     for name, value in values.items():
         session.add(ConfigurationChange(name=name, revision=newest, value=value, changed_by=by))
+        record(
+            session,
+            action=Action.CONFIGURATION_RESET if value is None else Action.CONFIGURATION_CHANGED,
+            actor=by,
+            target=f"configuration:{name}",
+            details={"version": newest, "value": value},
+        )
     session.flush()
     return newest
 

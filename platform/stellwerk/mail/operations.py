@@ -1,5 +1,6 @@
 """The operation that sends a mail."""
 
+from stellwerk.configuration.rates import RateClass
 from stellwerk.jobs.operation import Operation, RetryPolicy
 from stellwerk.mail.schemas import SendPayload, SendResult
 
@@ -15,6 +16,7 @@ SEND = Operation(
     queue="short",
     permission="mail:send",
     time_limit_s=120,
+    rate_class=RateClass.MAIL,
     retry=RetryPolicy.after(*DELAYS_S),
     max_share=0.5,  # a mail server that hangs leaves half of the slots to everything else
     is_sensitive=True,  # links in it open accounts

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from api import ApiUser, error_of
 from embedded import wait_until
@@ -192,11 +191,19 @@ def test_every_price_is_needed_and_no_other(admin: ApiUser) -> None:
     assert field == "values.prices_eur.openai.image"
 
 
-def test_a_change_is_in_the_log(admin: ApiUser) -> None:
-    with capture_logs() as lines:
-        admin.send("PUT", f"{ROOT}/rates.login", json={"value": "7/min"})
-    (line,) = [line for line in lines if line["event"] == "configuration changed"]
-    assert (line["user_id"], line["values"]) == (admin.user["id"], {"rates.login": "7/min"})
+def test_a_change_is_on_record(admin: ApiUser) -> None:
+    admin.send("PUT", f"{ROOT}/rates.login", json={"value": "7/min"})
+    admin.post(f"{ROOT}/rates.login/reset", {})
+    found = [
+        (entry["action"], entry["target"], entry["details"])
+        for entry in admin.get("/audit").get_json()["items"]
+        if entry["action"].startswith("configuration.")
+    ]
+    name = "configuration:rates.login"
+    assert found == [
+        ("configuration.reset", name, {"version": 2, "value": None}),
+        ("configuration.changed", name, {"version": 1, "value": "7/min"}),
+    ]
 
 
 @pytest.mark.parametrize(

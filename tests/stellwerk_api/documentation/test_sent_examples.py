@@ -233,7 +233,7 @@ def a_link(stage: Stage) -> str:
 
 
 def an_entry(_: Stage) -> dict[str, Any]:
-    return {"name": "rates.login"}
+    return {"name": "maintenance.message"}
 
 
 PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
