@@ -110,6 +110,7 @@ class Nextcloud:
     url: str = ""
     redirect_urls: list[str] = field(default_factory=list)
     who: NextcloudUser = field(default_factory=lambda: NextcloudUser("ada", "ada@cloud.example"))
+    consents: bool = False  # without being asked: its user clicks yes at once
     says_issuer: str | None = None
     lifetime_s: int = 3600
     fails_with: int | None = None  # a status, for the token endpoint
@@ -184,7 +185,7 @@ class _Routes:
         """Consent of whoever is signed in."""
         who = self._cloud.who
         grant = self._server.get_consent_grant(end_user=who)
-        user = who if request.args.get("consent") else None
+        user = who if self._cloud.consents or request.args.get("consent") else None
         return self._server.create_authorization_response(grant_user=user, grant=grant)
 
     def token(self) -> Any:

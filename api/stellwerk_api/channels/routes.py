@@ -4,6 +4,8 @@ from typing import Any
 
 from flask import Response
 
+from stellwerk.connections.service import forget_channel
+from stellwerk.jobs.runtime import unit
 from stellwerk.studio import queries, service
 from stellwerk.studio.schemas import ChannelFields, ChannelPatch, ChannelSchema
 from stellwerk_api.auth import caller, requires
@@ -66,9 +68,11 @@ def change_channel(fields: dict[str, Any], channel_id: int) -> dict[str, Any]:
 @blueprint.answers(204)
 @blueprint.raises(404)
 def delete_channel(channel_id: int) -> Response:
-    """Delete a channel; its videos keep their cost on record."""
-    with platform().runtime.sessions.begin() as session:
-        service.delete(session, queries.own_channel(session, caller().user_id, channel_id))
+    """Delete a channel and disconnect its account; its videos keep their cost on record."""
+    runtime, user_id = platform().runtime, caller().user_id
+    with unit(runtime) as work:
+        service.delete(work.session, queries.own_channel(work.session, user_id, channel_id))
+        forget_channel(runtime, work, user_id, channel_id)
     return Response(status=204)
 
 

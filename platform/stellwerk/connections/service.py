@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
@@ -120,6 +120,15 @@ def forget(runtime: Runtime, work: Unit, place: Place) -> None:
     session.flush()
     _note(session, Action.CONNECTION_REMOVED, place)
     runtime.copies.drop(COPIES, place.name)
+
+
+def forget_channel(runtime: Runtime, work: Unit, user_id: int, channel_id: int) -> None:
+    """The same for all that a channel has, if anything: it is being deleted."""
+    held = select(OauthConnection.provider).where(
+        OauthConnection.user_id == user_id, OauthConnection.channel_id == channel_id
+    )
+    for provider in work.session.scalars(held).all():
+        forget(runtime, work, Place(user_id, provider, channel_id))
 
 
 def part(runtime: Runtime, work: Unit, row: OauthConnection, grant: Grant) -> None:

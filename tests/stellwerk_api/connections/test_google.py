@@ -128,6 +128,17 @@ def test_a_channels_connection_of_the_same_account_is_not_ended_along(
     assert google.knows(access_token(here.runtime, place))
 
 
+def test_a_deleted_channel_takes_its_connection_along(
+    here: Platform, google: Google, ann: ApiUser
+) -> None:
+    channel_id = add_channel(here, int(ann.user["id"]))
+    url = ann.post(f"/channels/{channel_id}/connect", {}).get_json()["authorization_url"]
+    opened(ann.client, google.allow(url))
+    assert ann.send("DELETE", f"/channels/{channel_id}").status_code == 204
+    assert ann.get("/connections").get_json()["items"] == []
+    assert len(revocations(here)) == 1
+
+
 def test_another_account_takes_the_place_of_the_first(
     here: Platform, google: Google, ann: ApiUser
 ) -> None:
