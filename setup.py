@@ -15,6 +15,8 @@ SHIPPED = {
     "": ["Procfile"],
     "deploy": ["deploy/Caddyfile", "deploy/nginx.conf"],
     "deploy/systemd": ["deploy/systemd/stellwerk-worker@.service"],
+    "deploy/prometheus": ["deploy/prometheus/alerts.yml", "deploy/prometheus/prometheus.yml"],
+    "deploy/grafana": ["deploy/grafana/stellwerk.json"],
     "migrations": ["migrations/env.py", "migrations/script.py.mako"],
     "migrations/versions": sorted(map(str, Path("migrations/versions").glob("*.py"))),
 }

@@ -6,6 +6,7 @@ in that folder; without it a scrape sees the process that happened to answer.
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from prometheus_client import (
@@ -19,11 +20,12 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from sqlalchemy import Row, text
+from sqlalchemy import Engine, Row, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import lowest_id_since, utc_now
+from stellwerk_api.people_metrics import PeopleGauges
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
@@ -99,7 +101,14 @@ def exposition(platform: Platform) -> bytes:
     """Everything in Prometheus's text format."""
     gauges = CollectorRegistry()
     gauges.register(PlatformGauges(platform))
+    gauges.register(people_gauges(platform.engine))
     return generate_latest(_of_processes()) + generate_latest(gauges)
+
+
+@lru_cache(1)
+def people_gauges(engine: Engine) -> PeopleGauges:
+    """One for the process: it remembers what it counted."""
+    return PeopleGauges(engine)
 
 
 class PlatformGauges(Collector):

@@ -18,6 +18,8 @@ SHIPPED = (
     "Procfile",
     "deploy/Caddyfile",
     "deploy/systemd/stellwerk-worker@.service",
+    "deploy/prometheus/alerts.yml",
+    "deploy/grafana/stellwerk.json",
     "migrations/env.py",
 )
 LICENCES = ("LICENSE", "NOTICE")
