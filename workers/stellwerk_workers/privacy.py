@@ -14,6 +14,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action, Party
+from stellwerk.audit.trail import record
 from stellwerk.bootstrap import privacy_domains
 from stellwerk.clock import rfc3339, utc_now
 from stellwerk.errors import JobFailed, Unavailable
@@ -172,6 +174,8 @@ class Erasure:
             vault, finished_at = self.ctx.runtime.vault, rfc3339(now) or ""
             request.receipt = receipt_of(request, _domains(), vault, finished_at)
             request.status, request.finished_at = RequestStatus.COMPLETED, now
+            target = f"privacy_request:{self.request_id}"
+            record(session, action=Action.ACCOUNT_ERASED, actor=Party.SYSTEM, target=target)
             erased = sum(sum(kinds.values()) for kinds in request.receipt["erased"].values())
         return {"request_id": str(self.request_id), "erased": erased}
 
@@ -228,7 +232,7 @@ def erase_unused_accounts(ctx: JobContext) -> int:
         found = service.unused_accounts(session, days, limit=BATCH)
     for user_id in found:
         ctx.check()
-        service.request_erasure(runtime, user_id)
+        service.request_erasure(runtime, user_id, by=Party.SYSTEM)
     return len(found)
 
 

@@ -1,15 +1,19 @@
 """What the record holds of a person."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import delete
-from sqlalchemy.engine import CursorResult
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from stellwerk.audit.model import AuditSubjectKey
+from stellwerk.audit.model import AuditEntry, AuditSubjectKey
 from stellwerk.audit.queries import EntryFilter, entries
 from stellwerk.db.engine import vault_of
 
+KEPT: Mapping[str, str] = MappingProxyType(
+    {"entries": "Acts have to be accounted for; their key is destroyed, so they name nobody."}
+)
 EXPORTED_MAX = 100_000  # entries
 
 
@@ -19,7 +23,7 @@ def export(session: Session, user_id: int) -> dict[str, Any]:
     shown = ("at", "action", "actor_kind", "target", "details")
     found = entries(session, vault_of(session), wanted)
     return {
-        "audit_entries": [
+        "entries": [
             {
                 **{name: entry[name] for name in shown},
                 "origin": entry["origin"] if entry["actor_user_id"] == user_id else None,
@@ -31,6 +35,10 @@ def export(session: Session, user_id: int) -> dict[str, Any]:
 
 def erase(session: Session, user_id: int) -> dict[str, int]:
     """Destroy their key: the entries stay, the chain holds, and nobody can tell whose they are."""
-    mine = delete(AuditSubjectKey).where(AuditSubjectKey.user_id == user_id)
-    result = session.execute(mine)
-    return {"audit_keys": result.rowcount if isinstance(result, CursorResult) else 0}
+    key = session.scalar(select(AuditSubjectKey).where(AuditSubjectKey.user_id == user_id))
+    if key is None:
+        return {"keys": 0, "entries": 0}
+    theirs = or_(AuditEntry.subject == key.id, AuditEntry.actor == key.id)
+    number = session.scalar(select(func.count()).select_from(AuditEntry).where(theirs)) or 0
+    session.execute(delete(AuditSubjectKey).where(AuditSubjectKey.id == key.id))
+    return {"keys": 1, "entries": number}

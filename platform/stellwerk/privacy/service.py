@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from stellwerk.audit.actions import Action, Party
+from stellwerk.audit.trail import record
 from stellwerk.clock import new_id
 from stellwerk.db.engine import Sessions, vault_of
 from stellwerk.errors import Conflict, ErrorCode, JobFailed, NotAuthenticated, NotFound
@@ -65,16 +67,24 @@ def request_export(
     """Ask for everything that is held of a user; raises Conflict while one is under way."""
     with unit(runtime) as work:
         made = _made(work, user_id, RequestKind.EXPORT, timedelta(0))
+        _note(work.session, Action.ACCOUNT_EXPORT_REQUESTED, made)
         payload = {"request_id": str(made.id)}
         accept(runtime, work, Submission(EXPORT, payload, user_id, request_id=request_id), payload)
     return made
 
 
-def request_erasure(runtime: Runtime, user_id: int, *, request_id: str | None = None) -> Erasure:
+def request_erasure(
+    runtime: Runtime,
+    user_id: int,
+    *,
+    request_id: str | None = None,
+    by: int | Party | None = None,
+) -> Erasure:
     """Ask for the erasure of an account, which begins once `erasure_grace_h` are over.
 
-    Its job is the system's: nothing that belongs to the user outlasts it. Raises NotFound,
-    Conflict while one is under way, and for the last administrator.
+    Its job is the system's: nothing that belongs to the user outlasts it. `by`: who asks, where it
+    is not the user. Raises NotFound, Conflict while one is under way, and for the last
+    administrator.
     """
     token = secrets.token_urlsafe(32)
     grace = timedelta(hours=runtime.settings.erasure_grace_h)
@@ -82,6 +92,7 @@ def request_erasure(runtime: Runtime, user_id: int, *, request_id: str | None = 
         _refuse_last_admin(work.session, user_id)
         made = _made(work, user_id, RequestKind.ERASE, grace)
         made.receipt_hash = token_hash(token)
+        _note(work.session, Action.ACCOUNT_ERASURE_REQUESTED, made, by)
         payload = {"request_id": str(made.id)}
         run_at = made.due_at if grace else None
         submission = Submission(ERASE, payload, None, run_at=run_at, request_id=request_id)
@@ -183,6 +194,19 @@ def _made(work: Unit, user_id: int, kind: RequestKind, grace: timedelta) -> Priv
     session.flush()
     session.refresh(made)
     return made
+
+
+def _note(
+    session: Session, action: Action, made: PrivacyRequest, by: int | Party | None = None
+) -> None:
+    whose = made.user_id or 0
+    record(
+        session,
+        action=action,
+        actor=whose if by is None else by,
+        subject_user_id=whose,
+        target=f"privacy_request:{made.id}",
+    )
 
 
 def _refuse_second(session: Session, user_id: int, kind: RequestKind) -> None:

@@ -187,7 +187,7 @@ def test_an_erased_person_cannot_be_told_from_the_record_and_the_chain_holds(
             details={"email": "ada@example.com"},
         )
     with platform.runtime.sessions.begin() as session:
-        assert privacy.erase(session, users[erased]) == {"audit_keys": 1}
+        assert privacy.erase(session, users[erased]) == {"keys": 1, "entries": 1}
     shown = newest(platform)
     assert shown["erased"]
     assert shown[f"{erased}_user_id"] is None
@@ -237,7 +237,7 @@ def test_a_person_gets_what_is_on_record_of_them(platform: Platform) -> None:
                 details={"name": f"of {subject}"},
             )
     with platform.runtime.sessions() as session:
-        (mine,) = privacy.export(session, user_id)["audit_entries"]
+        (mine,) = privacy.export(session, user_id)["entries"]
     assert mine["details"] == {"name": f"of {user_id}"}
 
 

@@ -3,12 +3,16 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from api import PASSWORD, ApiUser, account, error_of, renewed, signed_in
+from attempts import attempt
 from mails import mails_to, token_in
+from stellwerk.audit.verification import Span, findings
 from stellwerk.bootstrap import Platform
 from stellwerk.identity import signing_keys
+from stellwerk.jobs.model import Job
+from stellwerk_workers.reports import Came
 
 NEW = "a new and longer password"
 A_MINUTE_AGO = text("UPDATE refresh_tokens SET spent_at = spent_at - interval '1 minute'")
@@ -152,3 +156,25 @@ def test_keys_and_admins_made_at_the_command_line_are_recorded(
     assert rotated["target"].startswith("signing_key:")
     (made,) = recorded(admin, "action=account.installed")
     assert (made["actor_kind"], made["subject_user_id"]) == ("command_line", admin.user["id"])
+
+
+def test_what_is_asked_and_done_about_personal_data_is_recorded(
+    platform: Platform, admin: ApiUser, ada: ApiUser
+) -> None:
+    ada.post("/privacy/export", {"password": PASSWORD})
+    request_id = ada.post("/privacy/delete", {"password": PASSWORD}).get_json()["id"]
+    assert about(admin, ada.user["id"]) == [
+        "session.started",
+        "account.export_requested",
+        "account.erasure_requested",
+    ]
+    with platform.runtime.sessions() as session:
+        job_id = session.scalars(select(Job.id).where(Job.operation == "privacy.erase")).one()
+    while attempt(platform.runtime, job_id) is not Came.COMPLETED:
+        pass
+    erased, asked = recorded(admin, f"target=privacy_request:{request_id}")
+    assert [erased["action"], asked["action"]] == ["account.erased", "account.erasure_requested"]
+    assert (asked["erased"], asked["actor_user_id"], asked["origin"]) == (True, None, None)
+    assert about(admin, ada.user["id"]) == []
+    with platform.runtime.sessions() as session:
+        assert list(findings(session, platform.runtime.vault, Span())) == []
