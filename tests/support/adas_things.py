@@ -104,6 +104,9 @@ MAKERS: Mapping[str, Callable[[Things], Any]] = {
 }
 # What is named, and nobody's.
 NAMES = {
+    "configuration.show": "maintenance.message",
+    "configuration.replace": "maintenance.message",
+    "configuration.reset": "maintenance.message",
     "operations.show": "diagnostics.echo",
     "jobs.artifact": "nothing.txt",
     "queues.show": "media",

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import CursorResult, text
 
+from stellwerk.audit.sealing import forget_strangers
 from stellwerk.connections import upkeep
 from stellwerk.jobs import purging
 from stellwerk.jobs.context import JobContext
@@ -37,6 +38,7 @@ def purge(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: 
             removed[name] = result.rowcount if isinstance(result, CursorResult) else 0
         removed |= retention.purge(session, ctx.runtime.settings)
         removed |= upkeep.purge(session)
+        removed["strangers"] = forget_strangers(session, ctx.runtime.settings.strangers_kept_days)
         removed["tombstones"] = purging.forget_tombstones(session, ctx.runtime.settings)
     upkeep.reseal(ctx.runtime)
     until = time.monotonic() + PURGES_FOR_S

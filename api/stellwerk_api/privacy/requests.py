@@ -31,7 +31,9 @@ def erased(password: str) -> dict[str, Any]:
 
 def erasure_of(user_id: int) -> dict[str, Any]:
     """A new request to erase an account; raises NotFound, Conflict."""
-    made = service.request_erasure(platform().runtime, user_id, request_id=request_id())
+    made = service.request_erasure(
+        platform().runtime, user_id, request_id=request_id(), by=caller().user_id
+    )
     url = f"{platform().settings.base_url()}{API}/privacy/receipts/{made.receipt_token}"
     return shown(made.request) | {"receipt_url": url}
 

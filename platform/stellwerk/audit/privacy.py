@@ -35,10 +35,9 @@ def export(session: Session, user_id: int) -> dict[str, Any]:
 
 def erase(session: Session, user_id: int) -> dict[str, int]:
     """Destroy their key: the entries stay, the chain holds, and nobody can tell whose they are."""
-    key = session.scalar(select(AuditSubjectKey).where(AuditSubjectKey.user_id == user_id))
-    if key is None:
-        return {"keys": 0, "entries": 0}
-    theirs = or_(AuditEntry.subject == key.id, AuditEntry.actor == key.id)
+    own = AuditSubjectKey.user_id == user_id
+    pseudonym = select(AuditSubjectKey.id).where(own).scalar_subquery()
+    theirs = or_(AuditEntry.subject == pseudonym, AuditEntry.actor == pseudonym)
     number = session.scalar(select(func.count()).select_from(AuditEntry).where(theirs)) or 0
-    session.execute(delete(AuditSubjectKey).where(AuditSubjectKey.id == key.id))
-    return {"keys": 1, "entries": number}
+    destroyed = session.scalars(delete(AuditSubjectKey).where(own).returning(AuditSubjectKey.id))
+    return {"keys": len(destroyed.all()), "entries": number}

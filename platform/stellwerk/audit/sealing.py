@@ -4,13 +4,14 @@ import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.model import AuditSubjectKey
@@ -57,9 +58,9 @@ class Holder:
         return content if isinstance(content, dict) else None
 
 
-def strangers() -> str:
-    """The holder of what is known of those who are not signed in, this month (UTC)."""
-    return f"{STRANGERS} {utc_now():%Y-%m}"
+def strangers(moment: datetime | None = None) -> str:
+    """The holder of what is known of those who are not signed in, in that month (UTC), or this."""
+    return f"{STRANGERS} {moment or utc_now():%Y-%m}"
 
 
 def holders(session: Session, vault: Vault, who: Iterable[int | str]) -> dict[int | str, Holder]:
@@ -80,6 +81,14 @@ def opened(session: Session, vault: Vault, ids: Iterable[UUID]) -> dict[UUID, Ho
     """Those of the keys that still stand."""
     query = select(AuditSubjectKey).where(AuditSubjectKey.id.in_(set(ids)))
     return {row.id: _holder(vault, row) for row in session.scalars(query)}
+
+
+def forget_strangers(session: Session, days: int) -> int:
+    """Destroy keys of strangers whose month ended so many days ago; how many."""
+    bound = strangers(utc_now() - timedelta(days=days))
+    of_strangers = AuditSubjectKey.name.startswith(f"{STRANGERS} ", autoescape=True)
+    old = delete(AuditSubjectKey).where(of_strangers, AuditSubjectKey.name < bound)
+    return len(session.scalars(old.returning(AuditSubjectKey.id)).all())
 
 
 def _found(session: Session, vault: Vault, who: int | str) -> Holder | None:

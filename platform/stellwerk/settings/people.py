@@ -25,6 +25,9 @@ class People(BaseModel):
     erasure_grace_h: float = Field(default=0, ge=0)  # so long an erasure can be taken back
     export_kept_days: int = Field(default=7, ge=1)  # how long an export can be downloaded
     unverified_account_days: int = Field(default=0, ge=0)  # then one nobody used goes; 0: never
+    strangers_kept_days: int = Field(
+        default=90, ge=0
+    )  # what the record says of who is not signed in
     scrape_token: SecretStr = SecretStr("")  # lets Prometheus read /metrics
     channels_limits: dict[str, int] = {"free": 1, "pro": 10, "enterprise": 100}  # by tier
     daily_video_limits: dict[str, int] = {"free": 2, "pro": 20, "enterprise": 200}  # a day in UTC

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import pairwise
 from threading import Event
 
 import pytest
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -16,9 +17,11 @@ from stellwerk.audit.actions import Action, Party
 from stellwerk.audit.model import AuditEntry, AuditSubjectKey
 from stellwerk.audit.origin import NOWHERE, Origin, comes_from
 from stellwerk.audit.queries import EntryFilter, entries
+from stellwerk.audit.sealing import forget_strangers, strangers
 from stellwerk.audit.trail import record
 from stellwerk.audit.verification import Span, findings
 from stellwerk.bootstrap import Platform
+from stellwerk.clock import utc_now
 from stellwerk.identity.model import User
 
 HOME = Origin(address="192.0.2.7", user_agent="curl/8", request_id="r-1", credential="key:k")
@@ -223,6 +226,24 @@ def test_strangers_and_the_installation_have_keys_of_their_own(platform: Platfor
     assert {str(name).split()[0] for name in names if name} == {"strangers", "installation"}
     assert [entry["details"] for entry in shown] == [told, told]
     assert [bool(entry["origin"]) for entry in shown] == [True, True]
+
+
+def test_keys_of_strangers_are_destroyed_when_their_month_is_long_over(platform: Platform) -> None:
+    with platform.runtime.sessions.begin() as session:
+        told = {"email": "x@example.com"}
+        record(session, action=Action.SESSION_REFUSED, actor=Party.NOBODY, details=told)
+    with platform.runtime.sessions.begin() as session:
+        assert forget_strangers(session, 0) == 0
+        session.execute(
+            update(AuditSubjectKey)
+            .where(AuditSubjectKey.name.startswith("strangers"))
+            .values(name=strangers(utc_now() - timedelta(days=100)))
+        )
+        assert forget_strangers(session, 200) == 0
+        assert forget_strangers(session, 60) == 1
+    shown = newest(platform)
+    assert (shown["erased"], shown["details"]) == (True, None)
+    assert is_whole(platform)
 
 
 def test_a_person_gets_what_is_on_record_of_them(platform: Platform) -> None:
