@@ -86,7 +86,11 @@ class Scene:
 
     def operator(self) -> Client:
         """An administrator, made by the command line."""
-        return operator_of(self.run, new_operator(self.run, DATABASE_URL=self.database_url))
+        known = {
+            "DATABASE_URL": self.database_url,
+            "STELLWERK_ENCRYPTION_KEY": self.planted.secrets["encryption key"],
+        }
+        return operator_of(self.run, new_operator(self.run, **known))
 
 
 @pytest.fixture(scope="module")
