@@ -6,7 +6,7 @@ LANGUAGE ?= en
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test chaos bench check lint format types docs constraints clean
+.PHONY: help setup demo run test fuzz chaos bench check lint format types docs constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ run: setup ## bring everything up on port 8000 and stay; Ctrl-C ends it
 
 test: setup ## run the tests
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 3 --dist loadgroup
+
+fuzz: setup ## send generated requests to every route in the OpenAPI document, others each time
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-30} $(BIN)/pytest -q -n 3 --dist loadgroup \
+	  tests/stellwerk_api/documentation/test_fuzz.py
 
 chaos: setup ## kill workers 40 times under 20,000 jobs, ours and bare Celery's; writes docs/chaos.md
 	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/forty_kills.py

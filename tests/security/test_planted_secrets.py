@@ -22,6 +22,7 @@ import trustme
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from command_line import CommandLine
 from embedded import running_postgres, wait_until
 from full_stack import Client, full_stack, new_operator, operator_of
 from mail_server import MailServer, Received, mail_server
@@ -154,6 +155,15 @@ def settings_with(planted: Planted, folder: Path, mails: MailServer) -> dict[str
         "outbound_allowed_networks": '["127.0.0.1/32"]',
         "retry_delays_s": '{"webhooks.deliver": [0.2, 0.2], "email.send": [0.2, 0.2]}',
     }
+
+
+def test_a_command_without_the_key_of_the_stack_is_refused(scene: Scene) -> None:
+    given = {"STELLWERK_HOME": str(scene.run.home.path), "DATABASE_URL": scene.database_url}
+    command = CommandLine(given, scene.run.home.path)
+    mail = "late@example.com"
+    ran = command.run("admin", "create", "--email", mail, "--password-stdin", typed="a long secret")
+    assert ran.code == 1
+    assert "give this command the same STELLWERK_ENCRYPTION_KEY" in ran.err
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,17 @@ from shutil import rmtree
 from pydantic import SecretStr
 
 from stellwerk.choices import Tls
-from stellwerk.errors import NotRunning
+from stellwerk.errors import ConfigurationError, NotRunning
 from stellwerk.settings import Settings, environment
 from stellwerk.stack.edge import edge_variables
-from stellwerk.stack.home import Home
+from stellwerk.stack.home import Home, read_json
 from stellwerk.stack.lock import holder_of
 from stellwerk.stack.ports import choose_ports, known_ports
 from stellwerk.stack.postgres import database_url
 from stellwerk.stack.report import reachable_address
 from stellwerk.stack.transport import transport_of
 from stellwerk.stack.valkey import redis_url
+from stellwerk.vault import Vault
 
 MADE_WHERE_MISSING = (
     "jwt_secret_key",
@@ -94,14 +95,27 @@ def joined_settings(
     """The settings of the stack that runs on this home, for a command that joins it.
 
     Where none runs, the given ones come back if they name every URL in `needs`; raises
-    NotRunning if they do not.
+    NotRunning if they do not, and ConfigurationError where the stack seals with another key than
+    the given one: it could not read what the command writes.
     """
     home = Home(given.home.absolute())
     if holder_of(home.lock_file):
-        return fill(given, home, known_ports(home))
+        filled = fill(given, home, known_ports(home))
+        _require_its_key(filled, home)
+        return filled
     if all(getattr(given, name).get_secret_value() for name in needs):
         return given
     raise NotRunning(f"Nothing runs in {home.path}. Start it with `stellwerk up`.")
+
+
+def _require_its_key(filled: Settings, home: Home) -> None:
+    known = read_json(home.stack_file).get("encryption_key")
+    if known and known != Vault(filled.encryption_keys()).present_key:
+        message = (
+            f"What runs in {home.path} seals with another key: give this command the same "
+            "STELLWERK_ENCRYPTION_KEY."
+        )
+        raise ConfigurationError(message)
 
 
 def process_environment(filled: Settings, ports: dict[str, int]) -> dict[str, str]:

@@ -33,6 +33,7 @@ class Report:
     home: Home
     urls: dict[str, str]
     processes: Callable[[], Sequence[dict[str, Any]]]
+    encryption_key: str  # the id of the key that seals; tells nothing about it
     state: StackState = StackState.STARTING
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -44,6 +45,7 @@ class Report:
             "home": str(self.home.path),
             "started_at": rfc3339(self.started_at),
             "urls": self.urls,
+            "encryption_key": self.encryption_key,
             "processes": list(self.processes()),
         }
         write_json(self.home.stack_file, document)

@@ -27,6 +27,7 @@ from stellwerk.stack.report import Report, StackState, reachable_address, stack_
 from stellwerk.stack.stopping import Stop
 from stellwerk.stack.supervisor import TICK_S, Supervisor
 from stellwerk.stack.transport import transport_of
+from stellwerk.vault import Vault
 
 READY_PATH = "/api/v1/health/ready"
 STACK_READY_S = 120.0
@@ -78,7 +79,8 @@ def _live(plan: Plan, options: Options, lock: HomeLock, stop: Stop) -> None:
     run = uuid.uuid4().hex
     guard = Guard(run, lock.handle)
     supervisor = Supervisor(run=run, logs=plan.home.logs, guard=guard, say=options.say)
-    report = Report(plan.home, stack_urls(plan.filled), supervisor.documents)
+    present_key = Vault(plan.filled.encryption_keys()).present_key
+    report = Report(plan.home, stack_urls(plan.filled), supervisor.documents, present_key)
     supervisor.changed = report.update
     follower = LogFollower(plan.home.logs, options.say) if options.verbose else None
     report.enter(StackState.STARTING)
