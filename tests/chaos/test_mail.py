@@ -43,8 +43,14 @@ def smtp_settings(settings: Settings, server: MailServer) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def posting(smtp_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """Workers that send by SMTP, and a dispatcher; what crashed once runs alone, on `long`."""
+def posting(
+    shared_platform: Platform, smtp_settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """Workers that send by SMTP, and a dispatcher; what crashed once runs alone, on `long`.
+
+    They start on an empty broker: wake-ups of made-up operations are not theirs.
+    """
+    shared_platform.live_client.redis.flushdb()
     engine = Engine(smtp_settings, tmp_path_factory.mktemp("posting"))
     try:
         for role in ("short", "long", "dispatcher"):

@@ -15,7 +15,8 @@ WRITING = ("accounts.notify", "email.send")
 
 def write_mails(platform: Platform) -> None:
     """Carry out whatever is to be written to somebody."""
-    due = select(Job.id).where(Job.operation.in_(WRITING), Job.status == "queued")
+    waiting = Job.operation.in_(WRITING), Job.status == "queued"
+    due = select(Job.id).where(*waiting).order_by(Job.id)
     while True:
         with platform.runtime.sessions() as session:
             found = session.scalars(due).all()

@@ -24,8 +24,16 @@ PAYLOADS: Mapping[str, Mapping[str, Any]] = {
     "housekeeping.purge": {},
 }
 SIGNALS = {"diagnostics.undo": "keep", "diagnostics.wait": "go"}
-# Below, and in the test that makes a whole video.
-ELSEWHERE = {"webhooks.deliver", "videos.generate"}
+# Below, in the test that makes a whole video, and by `attempts.attempt` wherever they are tested.
+ELSEWHERE = {
+    "webhooks.deliver",
+    "videos.generate",
+    "accounts.notify",
+    "connections.revoke",
+    "connections.tell_lost",
+    "privacy.erase",
+    "privacy.export",
+}
 
 
 def test_no_operation_is_left_out() -> None:
