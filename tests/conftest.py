@@ -2,23 +2,20 @@
 
 import signal
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from threading import Event
 
 import pytest
 import structlog
-from sqlalchemy import text
 
 from embedded import fresh_database, running_postgres, running_valkey
-from engine import RUNNING, Engine, running_engine
+from emptying import empty, stop_engines
+from engine import Engine, running_engine
 from front import Front, running_front
 from groups import pytest_collection_modifyitems
 from plenty import PLENTY
-from stellwerk.bootstrap import Platform, bootstrap, metadata
+from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
 from stellwerk.settings import Settings, load_settings
-from stellwerk_workers.outages import through_outages
 
 __all__ = ["pytest_collection_modifyitems"]  # a hook
 
@@ -90,21 +87,9 @@ def shared_platform(settings: Settings) -> Iterator[Platform]:
 def platform(shared_platform: Platform, request: pytest.FixtureRequest) -> Platform:
     """The collaborators, with an empty ledger and an empty Redis, and nobody else at work."""
     if "engine" not in request.fixturenames:
-        for running in RUNNING:
-            running.stop()
-    # A worker that is up may hold a table and want the next, as this does the other way about.
-    through_outages(partial(empty_ledger, shared_platform), tries=5, pause=Event())
-    shared_platform.live_client.redis.flushdb()
-    shared_platform.configuration.refresh()
+        stop_engines()
+    empty(shared_platform)
     return shared_platform
-
-
-def empty_ledger(platform: Platform) -> None:
-    """Nothing in any table."""
-    tables = ", ".join(metadata().tables)
-    with platform.engine.begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))  # no triggers
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
 
 
 @pytest.fixture(scope="session")
@@ -113,9 +98,9 @@ def engine_processes(
 ) -> Iterator[Engine]:
     """Real workers for every queue and a dispatcher; they stay up for the whole test process.
 
-    They start on an empty broker: wake-ups of made-up operations are not theirs.
+    They start on an empty broker and ledger: jobs of made-up operations are not theirs.
     """
-    shared_platform.live_client.redis.flushdb()
+    empty(shared_platform)
     with running_engine(settings, Path(tmp_path_factory.mktemp("engine"))) as engine:
         yield engine
 

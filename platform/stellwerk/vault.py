@@ -59,14 +59,6 @@ class Vault:
         """The same under the present key, wherever it belongs; raises as `open` does."""
         return self._sealed(self._opened(sealed))
 
-    def resealed(self, sealed: bytes) -> bytes | None:
-        """The same by the present key; None where that sealed it already.
-
-        Raises ConfigurationError where its key is missing.
-        """
-        is_present = bytes(sealed).startswith(self.present_key.encode() + b":")
-        return None if is_present else self.reseal(sealed)
-
     def marks(self, content: bytes) -> tuple[str, ...]:
         """Digests that nobody can make or compare without a key, in hex, one by each key.
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from dying_posts import COMPLETED, LETTER, UNCERTAIN, WORDS, outcome, sent_while_dying
+from emptying import empty, stop_engines
 from engine import Engine
 from mail_server import MailServer, mail_server
 from stellwerk.bootstrap import Platform
@@ -48,9 +49,10 @@ def posting(
 ) -> Iterator[Engine]:
     """Workers that send by SMTP, and a dispatcher; what crashed once runs alone, on `long`.
 
-    They start on an empty broker: wake-ups of made-up operations are not theirs.
+    They start on an empty broker and ledger: jobs of made-up operations are not theirs.
     """
-    shared_platform.live_client.redis.flushdb()
+    stop_engines()
+    empty(shared_platform)
     engine = Engine(smtp_settings, tmp_path_factory.mktemp("posting"))
     try:
         for role in ("short", "long", "dispatcher"):

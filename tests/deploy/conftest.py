@@ -12,7 +12,7 @@ from embedded import wait_until
 from stellwerk.settings import environment
 from stellwerk.stack.ports import free_port
 from stellwerk.stack.process import Child, Program
-from upstreams import Ports, upstream
+from upstreams import Ports, reaches, upstream
 
 CADDYFILE = Path(__file__).resolve().parents[2] / "deploy" / "Caddyfile"
 
@@ -49,13 +49,6 @@ def client(ports: Ports) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=f"http://127.0.0.1:{ports.edge}", timeout=20) as made:
         wait_until(lambda: reaches(made))
         yield made
-
-
-def reaches(client: httpx.Client) -> bool:
-    try:
-        return client.get("/flower/").is_success
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture

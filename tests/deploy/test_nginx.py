@@ -16,7 +16,7 @@ from embedded import wait_until
 from stellwerk.settings import environment
 from stellwerk.stack.ports import free_port
 from stellwerk.stack.process import Child, Program
-from upstreams import ROUTES, Ports, upstream
+from upstreams import ROUTES, Ports, reaches, upstream
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf"
 PROBLEM = "application/problem+json"
@@ -85,19 +85,6 @@ def client(ports: Ports, context: ssl.SSLContext) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, verify=context, timeout=20) as made:
         wait_until(lambda: reaches(made))
         yield made
-
-
-def reaches(client: httpx.Client) -> bool:
-    try:
-        return client.get("/flower/").is_success
-    except httpx.TransportError:
-        return False
-
-
-@pytest.fixture
-def web(ports: Ports) -> Iterator[None]:
-    with upstream("web", ports.web):
-        yield
 
 
 @pytest.mark.usefixtures("web")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
 
+import httpx
+
 # A path, its request's headers, and who has to get it.
 ROUTES: list[tuple[str, dict[str, str], str]] = [
     ("/api/v1/jobs", {}, "web"),
@@ -88,3 +90,11 @@ def upstream(name: str, port: int) -> Iterator[None]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def reaches(client: httpx.Client) -> bool:
+    """Whether the edge answers and finds what stands behind it."""
+    try:
+        return client.get("/flower/").is_success
+    except httpx.TransportError:
+        return False

@@ -40,7 +40,6 @@ def purge(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: 
         removed |= upkeep.purge(session)
         removed["strangers"] = forget_strangers(session, ctx.runtime.settings.strangers_kept_days)
         removed["tombstones"] = purging.forget_tombstones(session, ctx.runtime.settings)
-    upkeep.reseal(ctx.runtime)
     until = time.monotonic() + PURGES_FOR_S
     removed["jobs"] = sum(
         _purge_jobs(ctx, kept, until) for kept in purging.retentions(ctx.runtime.settings)

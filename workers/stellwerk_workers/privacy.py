@@ -68,11 +68,14 @@ def _write_file(ctx: JobContext, session: Session, path: Path, user_id: int) -> 
     """One JSON file for each kind of thing that a domain holds, and a list of them."""
     files: dict[str, int] = {}
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
-        for domain in _domains():
-            for kind, rows in domain.export(session, user_id).items():
-                name = f"{domain.name}/{kind}.json"
-                with archive.open(name, "w", force_zip64=True) as file:
-                    files[name] = _write_rows(ctx, file, rows)
+        held = (
+            (f"{domain.name}/{kind}.json", rows)
+            for domain in _domains()
+            for kind, rows in domain.export(session, user_id).items()
+        )
+        for name, rows in held:
+            with archive.open(name, "w", force_zip64=True) as file:
+                files[name] = _write_rows(ctx, file, rows)
         about = {"format": FORMAT, "made_at": rfc3339(utc_now()), "rows": files}
         archive.writestr("manifest.json", orjson.dumps(about, option=orjson.OPT_INDENT_2))
     return sum(files.values())

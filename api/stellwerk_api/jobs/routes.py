@@ -24,23 +24,19 @@ from stellwerk_api.idempotency import REPLAYED
 from stellwerk_api.jobs import managing
 from stellwerk_api.jobs.artifacts import served
 from stellwerk_api.jobs.bulk import submitted_all
+from stellwerk_api.jobs.documents import ArtifactList, JobDocument, JobPage, LogSchema, StepList
 from stellwerk_api.jobs.listing import born, listed, logged
 from stellwerk_api.jobs.reading import document, looked_at, polled, seen
 from stellwerk_api.jobs.requeueing import RequeueAnswer, RequeueBody, requeued
 from stellwerk_api.jobs.schemas import (
     AcceptedJobs,
-    ArtifactList,
     BulkBody,
-    JobDocument,
-    JobPage,
     JobQuery,
     LogQuery,
-    LogSchema,
     ResolutionBody,
     SignalBody,
     SingleBody,
     StatusQuery,
-    StepList,
     WaitQuery,
 )
 from stellwerk_api.json_answers import json_answer

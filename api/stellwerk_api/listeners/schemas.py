@@ -3,7 +3,8 @@
 from marshmallow import Schema, fields, validate
 
 from stellwerk.fields import Pattern
-from stellwerk_api.jobs.schemas import BIGINT_MAX, JobDocument
+from stellwerk_api.jobs.documents import JobDocument
+from stellwerk_api.jobs.schemas import BIGINT_MAX
 
 COMPARED_MAX = 1000
 

@@ -28,7 +28,7 @@ from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
 from stellwerk_api.documentation.parameters import PREFER
 from stellwerk_api.idempotency import once, replayable
-from stellwerk_api.jobs.schemas import JobDocument
+from stellwerk_api.jobs.documents import JobDocument
 from stellwerk_api.pagination import PageQuery, int_cursor, page, page_schema
 
 blueprint = Blueprint("videos", url_prefix="/api/v1/videos", description="Videos")

@@ -22,7 +22,7 @@ from stellwerk_api.accepted import HEADERS, Accepted
 from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
-from stellwerk_api.jobs.schemas import JobDocument
+from stellwerk_api.jobs.documents import JobDocument
 from stellwerk_api.pagination import PageQuery, own_page, page_schema, uuid_cursor
 from stellwerk_api.webhook_endpoints import changes
 

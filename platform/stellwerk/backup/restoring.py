@@ -72,10 +72,16 @@ def _load(path: Path, loading: Loading, storage: ArtifactStorage, written: list[
             if kind == TABLES:
                 loading.load(table, _Stream(parts))
             elif kind == ARTIFACTS:
-                for name, content in parts:
-                    key = name.removeprefix(f"{ARTIFACTS}/")
-                    _put(storage, key, content, Path(folder) / "artifact")
-                    written.append(key)
+                _put_all(storage, parts, Path(folder) / "artifact", written)
+
+
+def _put_all(
+    storage: ArtifactStorage, parts: Iterator[Member], copy: Path, written: list[str]
+) -> None:
+    for name, content in parts:
+        key = name.removeprefix(f"{ARTIFACTS}/")
+        _put(storage, key, content, copy)
+        written.append(key)
 
 
 def _put(storage: ArtifactStorage, key: str, content: IO[bytes], copy: Path) -> None:

@@ -64,16 +64,21 @@ def verify(runtime: Runtime, token: str) -> None:
         with runtime.sessions.begin() as session:
             followed = links.follow(session, Purpose.VERIFY_EMAIL, token)
             user = get_user(session, followed.user_id)
-            if user.email != followed.email:
-                for purpose in Purpose:  # whatever was sent to the former one
-                    links.void(session, user.id, purpose)
-                changed = {"from": user.email, "to": followed.email}
-                acts.own(session, Action.ACCOUNT_EMAIL_CHANGED, user.id, **changed)
-            else:
+            if user.email == followed.email:
                 acts.own(session, Action.ACCOUNT_VERIFIED, user.id)
+            else:
+                _leave_address(session, user, followed.email)
             user.email, user.email_verified_at = followed.email, func.now()
     except IntegrityError as exc:
         raise Conflict("The address has another account by now.") from exc
+
+
+def _leave_address(session: Session, user: User, address: str) -> None:
+    """Links that were sent to the former address are worth nothing any more."""
+    for purpose in Purpose:
+        links.void(session, user.id, purpose)
+    changed = {"from": user.email, "to": address}
+    acts.own(session, Action.ACCOUNT_EMAIL_CHANGED, user.id, **changed)
 
 
 def reset(runtime: Runtime, token: str, password: str, language: str) -> Ended:

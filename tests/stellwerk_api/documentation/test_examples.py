@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from api import UNKNOWN_ID, ApiUser, error_of
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs.remains import JobTombstone
-from stellwerk_api.jobs.schemas import JobDocument
+from stellwerk_api.jobs.documents import JobDocument
 
 POLL = "/api/v1/jobs/{job_id}"
 PURGED_ID = UNKNOWN_ID.replace("0000-7000", "0000-7001")
