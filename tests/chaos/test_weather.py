@@ -176,9 +176,12 @@ def test_jobs_with_effects_survive(
 
 
 def test_a_backlog_that_comes_twice_is_worked_off_once(scene: Scene, operator: Client) -> None:
-    """Two bulk submissions fill the short queue, every message is sent twice, and a worker dies."""
+    """Two bulk submissions fill the short queue, every message is sent twice, and a worker dies.
+
+    The jobs take so long that the worker has some in hand whenever it dies.
+    """
     tag = f"backlog-{token_hex(6)}"
-    entry = {"operation": "diagnostics.echo", "payload": {"wait_ms": 2}, "tags": [tag]}
+    entry = {"operation": "diagnostics.echo", "payload": {"wait_ms": 20}, "tags": [tag]}
     redis_url = settings_of(scene.run).redis()
     with everything_twice(redis_url) as twice, Stream(operator) as stream:
         effects = [operator.submit("diagnostics.effect", {"kind": "probe"}) for _ in range(5)]
