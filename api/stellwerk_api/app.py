@@ -34,6 +34,7 @@ from stellwerk_api.observation import observe
 from stellwerk_api.operations import routes as operations
 from stellwerk_api.operations.catalogue import catalogue
 from stellwerk_api.origins import note_origins
+from stellwerk_api.strictness import refuse_unread
 
 POSTGRES_INT_MAX = 2**31 - 1
 
@@ -66,6 +67,7 @@ def create_app(platform: Platform | None = None, aliases: Sequence[Alias] = ALIA
     note_origins(app)
     allow_caching(app)
     guard(app, Credentials(platform))
+    refuse_unread(app)
     handle_errors(app)
     _put_in_front(app, platform, is_traced=is_traced)
     return app

@@ -22,7 +22,7 @@ class Decorator(Protocol):
 
 
 ANY_TIME = (500, 503)
-WITH_LOGIN = (401, 403, 429)
+WITH_LOGIN = (401, 403, 422, 429)
 WITH_BODY = (400, 413, 415, 422)
 WITH_KEY = (400, 409, 422)
 
@@ -157,7 +157,9 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
                 doc.setdefault("manual_doc", {})["operationId"] = f"{self.name}_{endpoint}"
 
 
-def _document_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+def _document_access(
+    doc: dict[str, Any], doc_info: dict[str, Any], *, method: str, **_: Any
+) -> dict[str, Any]:
     access: Access | None = doc_info.get("access")
     statuses = {*ANY_TIME, *doc_info.get("raises", ())}
     doc["security"] = [{"bearer": []}, {"api_key": []}, {"browser": []}] if access else []
@@ -166,7 +168,7 @@ def _document_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) ->
         doc["x-permission"] = access.permission
     if "signs_in" in doc_info:
         statuses.add(429)
-    if "requestBody" in doc:
+    if method not in {"get", "head"}:
         statuses |= set(WITH_BODY)
     if IDEMPOTENCY_KEY in doc_info.get("headers", ()):
         statuses |= set(WITH_KEY)

@@ -27,6 +27,18 @@ class RequestParser(FlaskParser):
         """The body as JSON; `missing` where there is none."""
         return json_body(req)
 
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """The parameters; raises InvalidInput for one that is given twice and means one thing."""
+        found = super().load_querystring(req, schema)
+        twice = [
+            FieldError(name, "Given more than once.")
+            for name, values in req.args.lists()
+            if len(values) > 1 and name in schema.fields and name not in found.multiple_keys
+        ]
+        if twice:
+            raise InvalidInput("The request is not valid.", errors=twice)
+        return found
+
     def handle_error(
         self,
         error: ValidationError,

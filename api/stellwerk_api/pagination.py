@@ -12,6 +12,7 @@ from marshmallow import Schema, fields, validate
 from stellwerk.errors import FieldError, InvalidInput
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
+from stellwerk_api.query_fields import QueryInteger
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
@@ -25,7 +26,7 @@ class PageQuery(Schema):
         validate=validate.Length(1, 200),
         metadata={"description": "`next_cursor` of the page before."},
     )
-    limit = fields.Integer(load_default=LIMIT_DEFAULT, validate=validate.Range(1, LIMIT_MAX))
+    limit = QueryInteger(load_default=LIMIT_DEFAULT, validate=validate.Range(1, LIMIT_MAX))
 
 
 def page_schema(item: type[Schema]) -> type[Schema]:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -41,6 +42,34 @@ class PlainString(fields.String):
         if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
             raise ValidationError("Contains a character that is not text.")
         return text
+
+
+class Flag(fields.Boolean):
+    """`true` or `false` of JSON, and nothing that only looks like one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        del attr, data, kwargs
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Real(fields.Float):
+    """A number of JSON, not one in a text."""
+
+    def _validated(self, value: Any) -> float:
+        if isinstance(value, str):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
+class Amount(fields.Decimal):
+    """The same with decimal places that are exact."""
+
+    def _validated(self, value: Any) -> Decimal:
+        if isinstance(value, str):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
 
 
 class Identifier(fields.Integer):

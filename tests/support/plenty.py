@@ -6,6 +6,6 @@ _OFTEN = "1000000/s"
 _BY_TIER = dict.fromkeys(("free", "pro", "enterprise"), _OFTEN)
 
 PLENTY: dict[str, Any] = {  # the setting `config_defaults`
-    **{f"rates.{name}": _BY_TIER for name in ("default", "polls", "videos")},
+    **{f"rates.{name}": _BY_TIER for name in ("default", "polls", "videos", "mail")},
     "rates.login": _OFTEN,
 }

@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from stellwerk.clock import utc_now
-from stellwerk.fields import Instant, Pattern
+from stellwerk.fields import Instant, Pattern, Real
 from stellwerk.identity.api_keys import OVERLAP_H, OVERLAP_MAX_H
 from stellwerk_api.pagination import page_schema
 
@@ -35,7 +35,7 @@ class KeyBody(Schema):
 class RotationBody(Schema):
     """How long the old key goes on working, and how long the new one works."""
 
-    overlap_h = fields.Float(
+    overlap_h = Real(
         load_default=OVERLAP_H,
         validate=validate.Range(0, OVERLAP_MAX_H),
         metadata={"description": "Hours; 0: the old key is worth nothing from now on."},

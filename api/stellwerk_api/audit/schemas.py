@@ -6,6 +6,7 @@ from stellwerk.audit.actions import Action
 from stellwerk.audit.trail import LONGEST_TARGET
 from stellwerk.fields import POSTGRES_INT_MAX, Instant, Moment
 from stellwerk_api.pagination import PageQuery, page_schema
+from stellwerk_api.query_fields import QueryInteger
 
 _ROW_ID = validate.Range(1, POSTGRES_INT_MAX)
 _ERASED = "null where nothing was recorded, or where it was erased."
@@ -17,12 +18,12 @@ class AuditQuery(PageQuery):
     action = fields.String(
         load_default=None, validate=validate.OneOf([action.value for action in Action])
     )
-    actor = fields.Integer(
+    actor = QueryInteger(
         load_default=None,
         validate=_ROW_ID,
         metadata={"description": "Id of the user who acted."},
     )
-    subject = fields.Integer(
+    subject = QueryInteger(
         load_default=None,
         validate=_ROW_ID,
         metadata={"description": "Id of the user whom it is about."},

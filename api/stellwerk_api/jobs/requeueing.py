@@ -7,7 +7,7 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from celeryconfig import QUEUES
-from stellwerk.fields import Instant
+from stellwerk.fields import Flag, Instant
 from stellwerk.jobs.requeue import EndedJobs, find, requeue
 from stellwerk.jobs.states import JobStatus
 from stellwerk_api.auth import caller
@@ -28,7 +28,7 @@ class RequeueBody(Schema):
         validate=validate.OneOf([JobStatus.FAILED, JobStatus.CANCELLED]),
         metadata={"description": "failed or cancelled."},
     )
-    dead = fields.Boolean(
+    dead = Flag(
         load_default=False,
         metadata={"description": "Only those that used up their attempts."},
     )
@@ -52,9 +52,7 @@ class RequeueBody(Schema):
         allow_none=True,
         metadata={"description": "`next_after` of the page before."},
     )
-    dry_run = fields.Boolean(
-        load_default=False, metadata={"description": "Only say which they would be."}
-    )
+    dry_run = Flag(load_default=False, metadata={"description": "Only say which they would be."})
 
 
 class RefusedJob(Schema):

@@ -3,14 +3,14 @@
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
-from webargs.fields import DelimitedList
 
-from stellwerk.fields import Instant
+from stellwerk.fields import Flag, Instant
 from stellwerk.jobs.states import PublicStatus
 from stellwerk.jobs.waits import NAME_MAX
 from stellwerk.providers.outbound.targets import LONGEST_URL
 from stellwerk_api.jobs.usual import LONGEST_NAME, Requests
 from stellwerk_api.pagination import PageQuery
+from stellwerk_api.query_fields import QueryFlag, QueryInteger, SeveralOf
 
 _NAME = validate.Length(1, LONGEST_NAME)
 BIGINT_MAX = 2**63 - 1
@@ -113,16 +113,6 @@ class AcceptedJobs(Schema):
     jobs = fields.List(fields.Nested(AcceptedEntry), required=True)
 
 
-class SeveralOf(DelimitedList):
-    """`?status=failed,completed`, or `?status=failed&status=completed`."""
-
-    is_multiple = True  # webargs then hands over every value of the parameter
-
-    def _deserialize(self, value: list[str], attr: str | None, data: Any, **options: Any) -> Any:
-        joined = self.delimiter.join(value)
-        return super()._deserialize(joined, attr, data, **options)  # type: ignore[no-untyped-call]  # webargs types it not
-
-
 class StatusQuery(PageQuery):
     """Jobs in which state."""
 
@@ -147,13 +137,13 @@ class JobQuery(StatusQuery):
         validate=_NAME,
         metadata={"description": "Failed jobs with this code, such as EFFECT_UNCERTAIN."},
     )
-    dead = fields.Boolean(
+    dead = QueryFlag(
         load_default=False,
         metadata={"description": "Only failed jobs that used up their attempts."},
     )
     created_from = Instant(data_key="from", load_default=None)
     created_to = Instant(data_key="to", load_default=None)
-    everybodys = fields.Boolean(
+    everybodys = QueryFlag(
         data_key="all",
         load_default=False,
         metadata={"description": "Everybody's jobs; needs jobs:read_all."},
@@ -178,7 +168,7 @@ class ResolutionBody(Schema):
         validate=validate.Length(max=255),
         metadata={"description": "Needed where several effects of that name are open."},
     )
-    happened = fields.Boolean(required=True)
+    happened = Flag(required=True)
     output = fields.Raw(
         load_default=None,
         allow_none=True,
@@ -194,7 +184,7 @@ class ResolutionBody(Schema):
 class WaitQuery(Schema):
     """How long to hold the answer back."""
 
-    wait = fields.Integer(
+    wait = QueryInteger(
         validate=validate.Range(min=0),
         metadata={
             "description": "Seconds to wait for the job's end; at most 30 s are waited.",
@@ -206,5 +196,5 @@ class WaitQuery(Schema):
 class LogQuery(Schema):
     """Which lines."""
 
-    after = fields.Integer(load_default=0, validate=validate.Range(0, BIGINT_MAX))
-    limit = fields.Integer(load_default=200, validate=validate.Range(1, 1000))
+    after = QueryInteger(load_default=0, validate=validate.Range(0, BIGINT_MAX))
+    limit = QueryInteger(load_default=200, validate=validate.Range(1, 1000))

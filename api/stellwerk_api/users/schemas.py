@@ -2,10 +2,11 @@
 
 from marshmallow import Schema, fields, validate
 
-from stellwerk.fields import POSTGRES_INT_MAX
+from stellwerk.fields import POSTGRES_INT_MAX, Amount, Flag
 from stellwerk.identity.permissions import Role
 from stellwerk_api.accounts.schemas import UserSchema
 from stellwerk_api.pagination import PageQuery, page_schema
+from stellwerk_api.query_fields import QueryFlag
 
 TIERS = ("free", "pro", "enterprise")
 BUDGET_MAX_EUR = 1_000_000
@@ -23,7 +24,7 @@ class UserQuery(PageQuery):
     )
     role = fields.Enum(Role, by_value=True, load_default=None)
     tier = fields.String(load_default=None, validate=_TIER)
-    is_active = fields.Boolean(load_default=None)
+    is_active = QueryFlag(load_default=None)
 
 
 class OwnLimits(Schema):
@@ -44,14 +45,12 @@ class AccountPatch(Schema):
     """What an administrator may change; a limit of null follows the tier."""
 
     role = fields.Enum(Role, by_value=True)
-    is_active = fields.Boolean()
+    is_active = Flag()
     subscription_tier = fields.String(validate=_TIER)
-    is_beta_user = fields.Boolean()
+    is_beta_user = Flag()
     channels_limit = fields.Integer(strict=True, allow_none=True, validate=_LIMIT)
     daily_video_limit = fields.Integer(strict=True, allow_none=True, validate=_LIMIT)
-    monthly_budget = fields.Decimal(
-        places=6, allow_none=True, validate=validate.Range(0, BUDGET_MAX_EUR)
-    )
+    monthly_budget = Amount(places=6, allow_none=True, validate=validate.Range(0, BUDGET_MAX_EUR))
 
 
 AccountPage = page_schema(AccountSchema)

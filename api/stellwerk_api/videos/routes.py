@@ -4,11 +4,11 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from stellwerk.clock import rfc3339
 from stellwerk.configuration.rates import RateClass
-from stellwerk.fields import Moment, PlainString
+from stellwerk.fields import POSTGRES_INT_MAX, Moment, PlainString
 from stellwerk.jobs import control
 from stellwerk.jobs.estimates import estimated_completion
 from stellwerk.jobs.queries import costs
@@ -30,6 +30,7 @@ from stellwerk_api.documentation.parameters import PREFER
 from stellwerk_api.idempotency import once, replayable
 from stellwerk_api.jobs.documents import JobDocument
 from stellwerk_api.pagination import PageQuery, int_cursor, page, page_schema
+from stellwerk_api.query_fields import QueryInteger
 
 blueprint = Blueprint("videos", url_prefix="/api/v1/videos", description="Videos")
 OPERATION = "videos.generate"
@@ -45,9 +46,11 @@ EXAMPLE = {
 class VideoQuery(PageQuery):
     """Filters of the list."""
 
-    channel_id = fields.Integer()
+    channel_id = QueryInteger(validate=validate.Range(1, POSTGRES_INT_MAX))
     status = fields.Enum(VideoStatus, by_value=True)
-    q = PlainString(metadata={"description": "Text in title or topic."})
+    q = PlainString(
+        validate=validate.Length(1, 200), metadata={"description": "Text in title or topic."}
+    )
 
 
 class AcceptedVideo(Accepted):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from stellwerk.connections.model import OauthRevocation
 from stellwerk.connections.service import REVOKE
 from stellwerk.connections.tokens import TELL_LOST
+from stellwerk.fields import Flag
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Operation, RetryPolicy, Scope
 
@@ -32,7 +33,7 @@ class TellLostPayload(Schema):
     """Which connection; `was_cut_short`: its last renewal was not seen to its end."""
 
     connection_id = fields.UUID(required=True)
-    was_cut_short = fields.Boolean(load_default=False)
+    was_cut_short = Flag(load_default=False)
 
 
 class TellLostResult(Schema):

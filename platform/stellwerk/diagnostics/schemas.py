@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from stellwerk.diagnostics.kinds import CrashAt, ErrorKind, Then
+from stellwerk.fields import Flag, Real
 from stellwerk.jobs.children import ChildFailure
 from stellwerk.jobs.effects import Repeat
 from stellwerk.jobs.waits import NAME_MAX
@@ -34,7 +35,7 @@ class EchoResult(Schema):
 class SleepPayload(Schema):
     """How long, in how many steps."""
 
-    seconds = fields.Float(load_default=1.0, validate=validate.Range(0, 300))
+    seconds = Real(load_default=1.0, validate=validate.Range(0, 300))
     steps = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 100))
 
 
@@ -72,7 +73,7 @@ class EffectPayload(Schema):
 
     kind = fields.Enum(Repeat, by_value=True, load_default=Repeat.IDEMPOTENT)
     count = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 100))
-    call_s = fields.Float(
+    call_s = Real(
         load_default=0.0,
         validate=validate.Range(0, 30),
         metadata={"description": "How long each call takes before it happens."},
@@ -84,7 +85,7 @@ class EffectPayload(Schema):
         allow_none=True,
         metadata={"description": "Where the first attempt kills its worker; null: nowhere."},
     )
-    can_tell = fields.Boolean(
+    can_tell = Flag(
         load_default=True,
         metadata={"description": "Whether the outside world can be asked (kind `probe`)."},
     )
@@ -137,7 +138,7 @@ class WaitPayload(Schema):
 
     signal = fields.String(load_default="go", validate=validate.Length(1, NAME_MAX))
     times = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 10))
-    timeout_s = fields.Float(
+    timeout_s = Real(
         load_default=3600.0,
         validate=validate.Range(0, 604_800),
         metadata={"description": "How long to wait for each of them; then the job fails."},
@@ -154,7 +155,7 @@ class UndoPayload(Schema):
     """What comes after the steps, and whether rolling back goes well."""
 
     then = fields.Enum(Then, by_value=True, load_default=Then.FAIL)
-    crash = fields.Boolean(
+    crash = Flag(
         load_default=False,
         metadata={"description": "Whether the first try to undo `first` kills its worker."},
     )

@@ -43,7 +43,7 @@ class NotifyPayload(Schema):
 
     occasion = fields.Enum(Occasion, by_value=True, required=True)
     email = fields.String(required=True, validate=validate.Length(max=254))
-    user_id = fields.Integer(load_default=None, allow_none=True)
+    user_id = fields.Integer(strict=True, load_default=None, allow_none=True)
     language = fields.String(load_default="en")
 
 

@@ -37,7 +37,10 @@ class MailAddresses(fields.List[str]):
 
     def __init__(self, **kwargs: Any) -> None:
         length = validate.Length(max=RECIPIENTS_MAX)
-        about = {"description": "Several addresses, or one as a string by itself."}
+        about = {
+            "description": "Several addresses, or one as a string by itself.",
+            "type": ["array", "string"],
+        }
         super().__init__(MailAddress(), validate=length, metadata=about, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:

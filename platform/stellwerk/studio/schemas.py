@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from stellwerk.fields import (
     CronExpression,
+    Flag,
     Identifier,
     Moment,
     Pattern,
@@ -30,8 +31,8 @@ class ChannelFields(Schema):
     name = PlainString(required=True, validate=validate.Length(1, 100))
     niche = PlainString(validate=validate.Length(max=100))
     description = PlainString(validate=validate.Length(max=5000))
-    is_active = fields.Boolean(truthy={True}, falsy={False})
-    auto_publish = fields.Boolean(truthy={True}, falsy={False})
+    is_active = Flag()
+    auto_publish = Flag()
     publish_schedule = fields.Nested(PublishSchedule, allow_none=True)
 
 
@@ -75,7 +76,7 @@ class GeneratePayload(Schema):
             r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", error="Not a BCP 47 language tag."
         ),
     )
-    auto_publish = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
+    auto_publish = Flag(load_default=False)
     schedule_time = Moment(load_default=None, allow_none=True)
 
     @validates("topic")

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from stellwerk.fields import Moment, Pattern, PlainString
+from stellwerk.fields import Flag, Moment, Pattern, PlainString
 from stellwerk.providers.outbound.targets import LONGEST_URL
 from stellwerk.webhooks.model import DeliveryStatus, EventType
 
@@ -41,7 +41,7 @@ class EndpointPatch(Schema):
         validate=validate.Length(max=20),
         metadata={"description": "Names or patterns such as `videos.*`; empty: all of them."},
     )
-    is_active = fields.Boolean(
+    is_active = Flag(
         data_key="active", metadata={"description": "true enables one that was disabled."}
     )
 

@@ -48,7 +48,7 @@ def test_accounts_are_found_by_address_role_tier_and_standing(
 
 
 def test_an_account_shows_its_limits_and_those_of_its_own(admin: ApiUser, ada: ApiUser) -> None:
-    changed = change(admin, ada, subscription_tier="pro", channels_limit=3, monthly_budget="12.5")
+    changed = change(admin, ada, subscription_tier="pro", channels_limit=3, monthly_budget=12.5)
     assert changed.status_code == 200, changed.text
     said = admin.get(f"/users/{ada.user['id']}").get_json()
     assert said == changed.get_json()
