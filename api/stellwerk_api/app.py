@@ -52,7 +52,7 @@ def create_app(platform: Platform | None = None, aliases: Sequence[Alias] = ALIA
     Without a `platform` it reads the settings and makes one, with a connection per thread.
     """
     if platform is None:
-        configure_logs(settings(), forks=False)
+        configure_logs(settings(), role="web", forks=False)
         platform = bootstrap(settings(), role="web", pool_size=settings().web_threads)
     app = empty_app()
     is_traced = start_tracing(platform.settings, "web")

@@ -11,6 +11,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import LimitedStream
 
 from stellwerk.clock import new_id_text
+from stellwerk_api import context
 from stellwerk_api.bodies import READ_BYTES
 from stellwerk_api.limits import headers_of, noted
 from stellwerk_api.metrics import observe_request
@@ -45,11 +46,13 @@ class Answered(NamedTuple):
     request_id: str
 
 
-def record(answered: Answered) -> None:
-    """Measure a request, and write its line into the log."""
+def record(answered: Answered, *, slow_s: float) -> None:
+    """Measure a request, and write its line into the log: a warning where it took `slow_s`."""
     observe_request(answered.route, answered.method, answered.status, answered.duration_s)
-    log.info(
-        "request",
+    is_slow = 0 < slow_s <= answered.duration_s
+    tell = log.warning if is_slow else log.info
+    tell(
+        "slow request" if is_slow else "request",
         request_id=answered.request_id,
         method=answered.method,
         path=answered.path,
@@ -122,5 +125,6 @@ def _record(status: int, duration_s: float) -> None:
             user_id=caller.user_id if caller else None,
             remote=request.remote_addr,
             request_id=request_id(),
-        )
+        ),
+        slow_s=context.platform().settings.slow_request_s,
     )

@@ -17,6 +17,7 @@ from stellwerk.db.base import Base
 from stellwerk.db.direct import Direct
 from stellwerk.db.engine import build_engine, build_sessions
 from stellwerk.db.holdings import Holding
+from stellwerk.db.slow import watch
 from stellwerk.errors import ConfigurationError
 from stellwerk.gate import Gate
 from stellwerk.jobs.operation import Operation, Registry, RetryPolicy
@@ -80,12 +81,13 @@ def bootstrap(
     pool_size = pool_size or settings.database_pool_size
     vault = Vault(settings.encryption_keys())
     engine = build_engine(settings.database(), pool_size=pool_size, role=role, vault=vault)
+    watch(engine, settings.slow_query_s)
     gate = Gate(settings.redis_pause_s)
     client = LiveClient(settings.redis(), timeout_s=settings.redis_timeout_s, gate=gate)
     live = LiveStatus(client, ttl_s=settings.job_status_ttl_s, events_kept=settings.job_events_kept)
     operations = registry(settings.retry_delays_s)
     grouping = Grouping(settings, operations)
-    direct = Direct(engine)
+    direct = Direct(engine, settings.slow_query_s)
     runtime = Runtime(
         settings=settings,
         registry=operations,

@@ -9,6 +9,7 @@ import orjson
 import structlog
 from structlog.types import Processor
 
+from stellwerk.error_tracking import start_error_tracking, track
 from stellwerk.masking import mask_personal
 from stellwerk.settings import Settings
 
@@ -16,15 +17,17 @@ from stellwerk.settings import Settings
 TALKATIVE = ("authlib", "botocore", "httpcore", "httpx", "openai", "urllib3", "websockets")
 
 
-def configure_logs(settings: Settings, *, forks: bool = True) -> None:
+def configure_logs(settings: Settings, *, role: str, forks: bool = True) -> None:
     """Send our own and every library's log lines to stderr in one form.
 
-    A process that never forks takes a shorter way (structlog's lock would not survive a fork).
+    Errors are sent to where the settings say. A process that never forks takes a shorter way
+    (structlog's lock would not survive a fork).
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([track] if start_error_tracking(settings, role) else ()),
         structlog.processors.format_exc_info,
         mask_personal,
     ]

@@ -15,8 +15,10 @@ import redis
 import requests
 
 from command_line import CommandLine
+from error_reports import content as envelope
+from error_reports import events
 from planted import Scene, a_scene
-from planting import plain, use_secrets
+from planting import PAYLOAD, plain, use_secrets
 from stellwerk.bootstrap import bootstrap
 from stellwerk.providers.mail.protocol import Parcel
 from stellwerk.settings import load_settings
@@ -126,6 +128,13 @@ def test_flower_tells_no_secret(used: Scene) -> None:
         answer = requests.get(f"{used.url}/flower/api/{path}", auth=auth, timeout=30)
         assert answer.status_code == 200
         assert used.planted.found_in(answer.content) == []
+
+
+def test_no_report_of_an_error_tells_a_secret_or_a_payload(used: Scene) -> None:
+    assert "worker" in {event["server_name"] for event in events(used.tracker)}
+    for sent in used.tracker.requests:
+        assert used.planted.found_in(envelope(sent)) == []
+        assert PAYLOAD.encode() not in envelope(sent)
 
 
 def test_no_job_tells_a_secret(used: Scene) -> None:

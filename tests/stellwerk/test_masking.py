@@ -64,7 +64,7 @@ def test_free_text_loses_only_what_looks_like_one(text: str, shown: str) -> None
 def test_no_log_line_holds_a_number_or_an_address(
     way: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    configure_logs(load_settings(log_format="json"), forks=way == "through logging")
+    configure_logs(load_settings(log_format="json"), role="tests", forks=way == "through logging")
 
     log = structlog.get_logger()
     log.warning("dialling +493012345567", to="+493012345567", email="ada@example.com", count=3)

@@ -11,6 +11,7 @@ from typing import Any
 import trustme
 
 from embedded import running_postgres
+from error_reports import dsn_of
 from full_stack import Client, full_stack, new_operator, operator_of
 from mail_server import MailServer, mail_server
 from receiver import Receiver, receiving
@@ -50,6 +51,7 @@ class Scene:
     postgres_log: Path
     mails: MailServer
     receiver: Receiver
+    tracker: Receiver  # of errors
     settings: dict[str, Any]
 
     @property
@@ -78,8 +80,12 @@ def a_scene(folder: Path) -> Iterator[Scene]:
         running_postgres(folder / "postgres", **REMEMBERING) as database_url,
         a_mail_server(folder, planted.new("SMTP password")) as mails,
         receiving([500, 204]) as receiver,
+        receiving([200]) as tracker,
     ):
-        settings = settings_with(planted, folder, mails) | {"database_url": database_url}
+        settings = settings_with(planted, folder, mails) | {
+            "database_url": database_url,
+            "error_dsn": dsn_of(tracker, planted.new("key of the error tracker")),
+        }
         with full_stack(folder, **settings) as run:
             yield Scene(
                 run,
@@ -88,6 +94,7 @@ def a_scene(folder: Path) -> Iterator[Scene]:
                 folder / "postgres" / "logs" / "server.log",
                 mails,
                 receiver,
+                tracker,
                 settings,
             )
 

@@ -10,11 +10,13 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from embedded import wait_until
+from error_reports import events
 from full_stack import Client
 from mail_server import Received
 from planted import Scene
 
 NUL = "\x00"
+PAYLOAD = "what a job was about, which is no secret"
 
 
 def use_secrets(scene: Scene) -> None:
@@ -107,6 +109,12 @@ def webhooks(scene: Scene, ada: Client) -> None:
     wait_until(lambda: len(scene.receiver.requests) > 2, timeout_s=60)
 
 
+def a_bug(scene: Scene, operator: Client) -> None:
+    """In a handler, about what it was given."""
+    operator.ended(operator.submit("diagnostics.fail", {"kind": "bug", "message": PAYLOAD}))
+    wait_until(lambda: "RuntimeError" in str(events(scene.tracker)))
+
+
 def bodies_that_are_refused(scene: Scene, ada: Client) -> None:
     """By the schema, and by Postgres."""
     planted = scene.planted
@@ -123,6 +131,7 @@ def mails(scene: Scene) -> None:
     operator = scene.operator()
     token = operator.session.headers["Authorization"]
     scene.planted.note("operator's access token", str(token).removeprefix("Bearer "))
+    a_bug(scene, operator)
     for name, to in {"a mail": "ada@example.com", "a refused mail": "refused@example.com"}.items():
         operator.ended(operator.submit("email.send", letter(scene, name, to)))
     right, scene.mails.login = scene.mails.login, ("stellwerk", "another")

@@ -36,6 +36,7 @@ from stellwerk.bootstrap import Platform, bootstrap, registry
 from stellwerk.broker.calls import LIST_TASK
 from stellwerk.broker.events import ENDED_EVENTS
 from stellwerk.db import sizes
+from stellwerk.error_tracking import start_error_tracking
 from stellwerk.errors import StellwerkError
 from stellwerk.jobs import claims
 from stellwerk.jobs.operation import Operation
@@ -218,7 +219,7 @@ def _tell_flower(task: Task[Any, Any], status: JobStatus | None) -> None:
 
 @setup_logging.connect
 def _logs(**_: Any) -> None:
-    configure_logs(settings())
+    configure_logs(settings(), role="worker")
     for name in LOGS_OF_TASKS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -242,6 +243,7 @@ def _start_child(**_: Any) -> None:
     """A forked child builds its own clients, and dies with its parent."""
     for made in (platform, heartbeat, runner, finisher):
         made.cache_clear()
+    start_error_tracking(settings(), "worker")
     _die_with_parent()
 
 

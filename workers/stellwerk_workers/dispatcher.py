@@ -135,7 +135,7 @@ def broker_client(platform: Platform) -> LiveClient | None:
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    configure_logs(settings())
+    configure_logs(settings(), role="dispatcher")
     platform = bootstrap(settings(), role="dispatcher", pool_size=1)
     dispatcher = Dispatcher(platform)
     signal.signal(signal.SIGTERM, dispatcher.stop)

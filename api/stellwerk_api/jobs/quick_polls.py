@@ -61,6 +61,7 @@ class QuickPolls:
         self._flask = app.wsgi_app
         self._credentials: Credentials = app.extensions[EXTENSION]
         self._limiter = self._credentials.limiter
+        self._slow_s = platform.settings.slow_request_s
         self._glances = Glances(platform.live_client)
         self._access = declarations(app)[ENDPOINT]
         self._route = next(app.url_map.iter_rules(ENDPOINT)).rule
@@ -86,7 +87,8 @@ class QuickPolls:
                 user_id=answer.user_id,
                 remote=environ.get("REMOTE_ADDR"),
                 request_id=request_id,
-            )
+            ),
+            slow_s=self._slow_s,
         )
         return (answer.body,)
 

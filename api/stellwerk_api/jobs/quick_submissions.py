@@ -66,6 +66,7 @@ class QuickSubmissions:
     def __init__(self, app: Flask, platform: Platform) -> None:
         self._flask = app.wsgi_app
         self._runtime = platform.runtime
+        self._slow_s = platform.settings.slow_request_s
         self._configuration = platform.configuration
         self._credentials: Credentials = app.extensions[EXTENSION]
         self._limiter = self._credentials.limiter
@@ -97,7 +98,8 @@ class QuickSubmissions:
                 user_id=wanted.caller.user_id,
                 remote=environ.get("REMOTE_ADDR"),
                 request_id=request_id,
-            )
+            ),
+            slow_s=self._slow_s,
         )
         return (body,)
 

@@ -5,6 +5,6 @@ from stellwerk.settings import settings
 from stellwerk.stack.production import refuse_unfit
 from stellwerk_api.realtime.server import serve
 
-configure_logs(settings())
+configure_logs(settings(), role="realtime")
 refuse_unfit(settings(), serves=False)
 serve(settings())

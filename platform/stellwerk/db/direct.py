@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
 from stellwerk.db.engine import forget_values
+from stellwerk.db.slow import timed
 
 Table = tuple[list[str], list[tuple[Any, ...]]]  # columns' names, and rows
 _NAME = re.compile(r"(?<!:):(\w+)")
@@ -61,8 +62,9 @@ def prepared(name: str, sql: str, without: Sequence[str] = (), **types: str) -> 
 class Direct:
     """Runs prepared statements on an engine's pool. What has returned is committed."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, slow_query_s: float = 0.0) -> None:
         self._engine = engine
+        self._slow_query_s = slow_query_s  # longer ones are logged; 0: none
 
     def rows(self, statement: Prepared, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """What the statement returns; raises SQLAlchemy's DBAPIErrors, as a session does."""
@@ -95,7 +97,8 @@ class Direct:
         """The same in a session's transaction, whose later statements are planned alike."""
         lent = session.connection().connection
         try:
-            names, rows = _called(lent, statement, values)
+            with timed(statement.definition, self._slow_query_s):
+                names, rows = _called(lent, statement, values)
         except psycopg2.Error as exc:
             raise self._error(exc, lent, statement) from exc
         return [dict(zip(names, row, strict=True)) for row in rows]
@@ -103,7 +106,8 @@ class Direct:
     def _run(self, statement: Prepared, values: Mapping[str, Any]) -> Table:
         lent = self._lend(statement)
         try:
-            return _rows(lent, statement, values)
+            with timed(statement.definition, self._slow_query_s):
+                return _rows(lent, statement, values)
         except psycopg2.Error as exc:
             raise self._error(exc, lent, statement) from exc
         finally:

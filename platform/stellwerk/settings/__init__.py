@@ -25,13 +25,14 @@ from stellwerk.settings.naming import PREFIX
 from stellwerk.settings.outside import Outside
 from stellwerk.settings.people import People
 from stellwerk.settings.studio import Studio
+from stellwerk.settings.watching import Watching
 
 # In the order of the documents.
-SECTIONS = (Installation, Edge, Engine, People, Outside, Mail, Studio, Connections)
+SECTIONS = (Installation, Watching, Edge, Engine, People, Outside, Mail, Studio, Connections)
 
 
 class Settings(
-    Connections, Studio, Mail, Outside, People, Engine, Edge, Installation, BaseSettings
+    Connections, Studio, Mail, Outside, People, Engine, Edge, Watching, Installation, BaseSettings
 ):
     """The typed settings; every field's comment gives its unit where the name does not."""
 
