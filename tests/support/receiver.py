@@ -26,6 +26,7 @@ class Receiver:
     url: str
     statuses: list[int]
     headers: Mapping[str, str]
+    body: bytes
     requests: list[Received] = field(default_factory=list)
 
     def next_status(self) -> int:
@@ -43,6 +44,7 @@ def receiving(
     statuses: Sequence[int] = (OK,),
     *,
     headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
     host: str = "127.0.0.1",
     tls: ssl.SSLContext | None = None,
     before_answer: Callable[[], object] = lambda: None,
@@ -59,8 +61,9 @@ def receiving(
             self.send_response(status)
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(receiver.body)))
             self.end_headers()
+            self.wfile.write(receiver.body)
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  http.server's name
             """Quietly."""
@@ -69,7 +72,8 @@ def receiving(
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     scheme = "https" if tls else "http"
-    receiver = Receiver(f"{scheme}://{host}:{server.server_port}", list(statuses), headers or {})
+    url = f"{scheme}://{host}:{server.server_port}"
+    receiver = Receiver(url, list(statuses), headers or {}, body)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
