@@ -21,6 +21,7 @@ from stellwerk.stack.procfile import SHELL
 
 RIVALS_FOLDER = Path(__file__).resolve().parent / "rivals"
 OUR_APPLICATION = "stellwerk_api.app:create_app"
+OUR_SERVER = "python -m stellwerk_api.web"  # granian with more patience: takes its options
 BROKER_DATABASE, RESULT_DATABASE = 1, 2
 
 
@@ -124,7 +125,9 @@ class Rival:
         """What serves HTTP at `url`."""
         ours = stage.program("web").argv[-1]
         command = (
-            f"exec {self.web}" if self.web else ours.replace(OUR_APPLICATION, "app:create_app")
+            f"exec {self.web}"
+            if self.web
+            else ours.replace(OUR_SERVER, "granian").replace(OUR_APPLICATION, "app:create_app")
         )
         return self.program(stage, "web", command, url.rpartition(":")[2])
 

@@ -1,4 +1,4 @@
-"""The web process: `granian --interface wsgi --factory stellwerk_api.app:create_app`."""
+"""The application of the web process, which `stellwerk_api.web` serves."""
 
 import importlib
 import pkgutil

@@ -16,7 +16,7 @@ from benchmarks.people import Person, sign_in
 from benchmarks.saturated import generator, saturate
 from benchmarks.sizes import Sizes
 from benchmarks.stage import Stage, Start, answers
-from benchmarks.systems import BARE, BROKER_DATABASE, OUR_APPLICATION
+from benchmarks.systems import BARE, BROKER_DATABASE, OUR_APPLICATION, OUR_SERVER
 from stellwerk.clock import utc_now
 from stellwerk.stack.ports import free_port
 
@@ -59,7 +59,8 @@ def lines(figures: Mapping[str, Any]) -> list[str]:
 def bare_application(stage: Stage, module: str) -> Iterator[str]:
     """A bare application behind the granian that serves ours; gives its URL."""
     url = f"http://127.0.0.1:{free_port()}"
-    command = stage.program("web").argv[-1].replace(OUR_APPLICATION, f"{module}:create_app")
+    ours = stage.program("web").argv[-1].replace(OUR_SERVER, "granian")
+    command = ours.replace(OUR_APPLICATION, f"{module}:create_app")
     program = BARE.program(stage, module, command, url.rpartition(":")[2])
     with stage.others([Start(program, answers(f"{url}/"))]):
         yield url

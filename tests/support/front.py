@@ -88,7 +88,12 @@ def _process(
 def _web(port: int) -> list[str]:
     options = "--interface wsgi --factory --host 127.0.0.1 --http 1 --no-ws --blocking-threads 4"
     return _python(
-        "-m", "granian", *options.split(), "--port", str(port), "stellwerk_api.app:create_app"
+        "-m",
+        "stellwerk_api.web",
+        *options.split(),
+        "--port",
+        str(port),
+        "stellwerk_api.app:create_app",
     )
 
 

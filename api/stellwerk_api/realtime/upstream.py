@@ -21,6 +21,7 @@ CONNECTIONS = 64  # for requests that are handed on
 QUESTIONS = 12  # of listeners at once; more wait here, since web has few threads for them
 SPARE = 4  # connections that are left for questions of our own
 CONNECT_RETRIES = 4  # over 3.5 s: a web process that is being restarted fails no request
+IDLE_S = 2  # web's former workers close what is idle after three, when they are replaced
 TIMEOUTS = httpx.Timeout(30.0, connect=2.0, pool=10.0)
 
 Headers = list[tuple[bytes, bytes]]
@@ -159,7 +160,7 @@ def _client(connections: int) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         timeout=TIMEOUTS,
         transport=httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_connections=connections, keepalive_expiry=20),
+            limits=httpx.Limits(max_connections=connections, keepalive_expiry=IDLE_S),
             retries=CONNECT_RETRIES,
         ),
         trust_env=False,

@@ -81,12 +81,14 @@ def status(*, as_json: bool) -> None:
 def restart(names: tuple[str, ...]) -> None:
     """Start processes again, one after the other, by the names that `status` shows.
 
-    `web` replaces its workers one after the other. Others end first.
+    `workers` are all workers; `all` is everything but the databases and the edge, in the order of a
+    deploy. `web` takes its new code into use without a failed request. Others end first.
     """
-    from stellwerk.stack.restarting import restart as start_again  # noqa: PLC0415  as above
+    from stellwerk.stack import restarting  # noqa: PLC0415  as above
 
-    for name in names:
-        start_again(_home(), name)
+    home = _home()
+    for name in restarting.named(home, names):
+        restarting.restart(home, name)
         click.echo(f"{name} runs again.")
 
 
