@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import quantiles
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -36,6 +37,17 @@ _ATTEMPTS = text("""
 """)
 
 
+class Sent(NamedTuple):
+    """A wake-up that is watched."""
+
+    attempt: int
+    at: float  # by the dispatcher's clock
+    window: int  # how many might be outstanding then
+
+
+Waits = Sequence[tuple[Sent, float]]  # seconds
+
+
 @dataclass(slots=True)
 class Pace:
     """One queue as one dispatcher sees it."""
@@ -48,7 +60,7 @@ class Pace:
     clock: Callable[[], float] = time.monotonic
     _may_go_on: bool = False  # the last turn left something to do
     _waits_s: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    _watched: dict[UUID, tuple[int, float]] = field(default_factory=dict)  # attempt, clock
+    _watched: dict[UUID, Sent] = field(default_factory=dict)
     _claimed_sent_at: float = 0.0  # when the last of those claimed was sent
     _look_at: float = 0.0
 
@@ -77,9 +89,9 @@ class Pace:
         now = self.clock()
         for wakeup in turn.wakeups:
             if wakeup.job_id in self._watched:  # sent again: a loss is no wait
-                self._watched[wakeup.job_id] = (wakeup.attempt, now)
+                self._watched[wakeup.job_id] = Sent(wakeup.attempt, now, self.window)
         for wakeup in _spread(turn.wakeups, WATCHED - len(self._watched)):
-            self._watched.setdefault(wakeup.job_id, (wakeup.attempt, now))
+            self._watched.setdefault(wakeup.job_id, Sent(wakeup.attempt, now, self.window))
 
     def look(self, session: Session) -> None:
         """See which watched wake-ups were claimed; a few times a second at most."""
@@ -87,33 +99,42 @@ class Pace:
         if now < self._look_at:
             return
         self._look_at = now + self.settings.job_dispatch_interval_s
-        claimed_s, waiting_s = self._sort_watched(session, now)
-        self._waits_s.extend(claimed_s)
-        self._adapt(claimed_s, waiting_s)
+        claimed, waiting = self._sort_watched(session, now)
+        self._waits_s.extend(wait_s for _, wait_s in claimed)
+        self._adapt(self._as_of_now(claimed), self._as_of_now(waiting))
         self._may_go_on = False
 
-    def _sort_watched(self, session: Session, now: float) -> tuple[list[float], list[float]]:
-        """Waits of those that were claimed, and of those that were not yet."""
+    def _sort_watched(self, session: Session, now: float) -> tuple[Waits, Waits]:
+        """How long those waited that were claimed, and so far those that were not."""
         if not self._watched:
             return [], []
         rows = {row.id: row for row in session.execute(_ATTEMPTS, {"ids": list(self._watched)})}
-        claimed_s, waiting_s = [], []
-        for job_id, (attempt, sent_at) in list(self._watched.items()):
+        claimed, waiting = [], []
+        for job_id, sent in list(self._watched.items()):
             row = rows.get(job_id)
-            if row and row.attempt == attempt and row.is_waiting and not self._is_lost(sent_at):
-                waiting_s.append(now - sent_at)
+            if row and row.attempt == sent.attempt and row.is_waiting and not self._is_lost(sent):
+                waiting.append((sent, now - sent.at))
                 continue
             del self._watched[job_id]
-            if row and row.attempt > attempt:
+            if row and row.attempt > sent.attempt:
                 # A busy dispatcher looks late: how late, the ledger knows of first attempts
-                claimed_s.append(max(0.0, now - sent_at - float(row.claimed_s_ago or 0)))
-                self._claimed_sent_at = max(self._claimed_sent_at, sent_at)
-        return claimed_s, waiting_s
+                wait_s = now - sent.at - float(row.claimed_s_ago or 0)
+                claimed.append((sent, max(0.0, wait_s)))
+                self._claimed_sent_at = max(self._claimed_sent_at, sent.at)
+        return claimed, waiting
 
-    def _is_lost(self, sent_at: float) -> bool:
+    def _as_of_now(self, waits: Waits) -> list[float]:
+        """How long they would wait behind as many as may be outstanding now.
+
+        Whoever was sent while the window was wider waits the longer for that: heeded as they are,
+        look by look, such waits would narrow it until the workers had nothing to do.
+        """
+        return [wait_s * self.window / sent.window for sent, wait_s in waits]
+
+    def _is_lost(self, sent: Sent) -> bool:
         """Whether one sent later was claimed, and long enough ago."""
-        is_overdue = self.clock() - sent_at > self.republish_after_s
-        return is_overdue and sent_at < self._claimed_sent_at
+        is_overdue = self.clock() - sent.at > self.republish_after_s
+        return is_overdue and sent.at < self._claimed_sent_at
 
     def _adapt(self, claimed_s: Sequence[float], waiting_s: Sequence[float]) -> None:
         fewest = slots(self.settings, self.queue)

@@ -127,6 +127,22 @@ def test_the_window_narrows_to_the_slots_where_wake_ups_wait(
     assert pace.window == SLOTS
 
 
+def test_waits_of_a_window_that_was_too_wide_narrow_it_once(
+    runtime: Runtime, pace: Pace, clock: Clock
+) -> None:
+    pace.window = SLOTS * 64
+    first, second = (send(runtime, pace, may_go_on=True) for _ in range(2))
+    clock.now_s += 2
+    change(runtime, first, status="running", attempt=1)
+    look(runtime, pace)
+    assert pace.window == SLOTS * 32
+
+    clock.now_s += 0.25
+    change(runtime, second, status="running", attempt=1)
+    look(runtime, pace)
+    assert pace.window == int(SLOTS * 64 / 2.25)  # as many as were claimed in a second
+
+
 def claimed_after(
     runtime: Runtime, pace: Pace, clock: Clock, *, wait_s: float, may_go_on: bool = False
 ) -> None:
