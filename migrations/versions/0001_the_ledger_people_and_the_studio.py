@@ -630,7 +630,7 @@ def upgrade() -> None:
         "mailed_links",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.Column("purpose", sa.String(length=14), nullable=False),
+        sa.Column("purpose", sa.String(length=20), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=False),
         sa.Column(
             "created_at",
@@ -640,7 +640,8 @@ def upgrade() -> None:
         ),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "purpose IN ('verify_email', 'reset_password')", name=op.f("ck_mailed_links_purpose")
+            "purpose IN ('verify_email', 'reset_password', 'confirm_request')",
+            name=op.f("ck_mailed_links_purpose"),
         ),
         sa.ForeignKeyConstraint(
             ["user_id"],
@@ -714,6 +715,8 @@ def upgrade() -> None:
         sa.Column(
             "counts", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
         ),
+        sa.Column("language", sa.String(length=2), server_default="en", nullable=False),
+        sa.Column("address", sa.LargeBinary(), nullable=True),
         sa.Column(
             "receipt", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
         ),

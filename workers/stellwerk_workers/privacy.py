@@ -1,7 +1,6 @@
-"""Carries out what people ask about themselves: a file of everything, or the erasure of it all."""
+"""Makes the file of everything that is held of a person; what housekeeping does about accounts."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -11,29 +10,22 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import orjson
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from stellwerk.audit.actions import Action, Party
-from stellwerk.audit.trail import record
+from stellwerk.audit.actions import Party
 from stellwerk.bootstrap import privacy_domains
 from stellwerk.clock import rfc3339, utc_now
-from stellwerk.errors import JobFailed, Unavailable
-from stellwerk.identity import sessions as ledger
-from stellwerk.identity.model import ApiKey, User, UserSession
-from stellwerk.jobs import families
+from stellwerk.errors import JobFailed
+from stellwerk.identity.model import User
 from stellwerk.jobs import privacy as jobs
 from stellwerk.jobs.context import JobContext
-from stellwerk.jobs.interruptions import HandedOver
+from stellwerk.jobs.queries import API
 from stellwerk.privacy import service
-from stellwerk.privacy.domains import Domain
-from stellwerk.privacy.model import PrivacyRequest, RequestKind, RequestStatus
-from stellwerk.privacy.receipts import receipt_of
+from stellwerk.privacy.model import PrivacyRequest, RequestKind
 from stellwerk_workers.handlers import handles
 
 FORMAT = 1  # of the file; raised when its form changes
-LOOK_AGAIN_S = 0.5  # between looks whether jobs have ended
-BATCH = 500  # jobs
+BATCH = 500
 
 _domains = cache(privacy_domains)
 
@@ -45,8 +37,27 @@ def export(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     if user_id is None:
         raise JobFailed("There is nobody whose data could be exported.")
     with ctx.transaction() as session:
-        service.begin(session, payload["request_id"])
-    return ctx.step("write", partial(_write, ctx, user_id))
+        language = service.begin(session, payload["request_id"]).language
+    written = ctx.step("write", partial(_write, ctx, user_id))
+    _tell(ctx, user_id, language)
+    return written
+
+
+def _tell(ctx: JobContext, user_id: int, language: str) -> None:
+    """By a mail, where its owner proved to read mails there; the job of that is theirs as well."""
+    with ctx.runtime.sessions() as session:
+        user = session.get_one(User, user_id)
+    if user.email_verified_at is None:
+        return
+    settings = ctx.runtime.settings
+    file = f"{settings.base_url()}{API}/jobs/{ctx.job_id}/artifacts/{service.FILE}"
+    letter = {
+        "to": user.email,
+        "template": "privacy_export_ready",
+        "variables": {"link": file, "valid_days": min(settings.export_kept_days, 365)},
+        "language": language,
+    }
+    ctx.submit_child("email.send", letter, key="mail")
 
 
 def _write(ctx: JobContext, user_id: int) -> dict[str, Any]:
@@ -91,138 +102,6 @@ def _write_rows(ctx: JobContext, file: IO[bytes], rows: Iterable[Mapping[str, An
         file.write(orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS))
     file.write(b"\n]\n")
     return number
-
-
-@handles(service.ERASE)
-def erase(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
-    """Every step finds by itself what is left to do, so that any attempt can go on with it."""
-    steps = Erasure(ctx, payload["request_id"])
-    ctx.step("disable", steps.disable)
-    ctx.step("cancel", steps.cancel)
-    ctx.step("erase", steps.erase)
-    ctx.step("traces", steps.remove_traces)
-    ctx.step("account", steps.remove_account)
-    return ctx.step("receipt", steps.sign)
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """The steps. The request's row alone says whose they are, until the account is gone."""
-
-    ctx: JobContext
-    request_id: UUID
-
-    def disable(self) -> None:
-        """Nobody signs in, nothing is submitted any more."""
-        with self.ctx.transaction() as session:
-            user_id = service.begin(session, self.request_id).user_id
-            if user_id is None:
-                return
-            user = session.get(User, user_id, with_for_update={"key_share": True})
-            if user is not None:
-                user.is_active = False
-            ledger.end_all_of(session, user_id)
-            session_ids, hashes = _credentials(session, user_id)
-        standings = self.ctx.runtime.standings
-        if not (standings.end(session_ids) and standings.end_keys(hashes)):
-            raise _no_redis()
-
-    def cancel(self) -> None:
-        """Cancel their jobs; gives its worker back until the last of them has ended."""
-        user_id = self._user_id()
-        if user_id is None:
-            return
-        while live := self._live_jobs(user_id):
-            self.ctx.check()
-            families.cancel_all(self.ctx.runtime, live)
-        with self.ctx.runtime.sessions() as session:
-            if jobs.has_live_jobs(session, user_id):
-                raise HandedOver("waits for jobs to end", LOOK_AGAIN_S)
-
-    def erase(self) -> None:
-        """Domain by domain; the account itself is last, and has a step of its own."""
-        for number, domain in enumerate(_domains()[:-1]):
-            self.ctx.progress(number / len(_domains()), domain.name)
-            self._erase(domain)
-
-    def remove_traces(self) -> None:
-        """What Redis shows of removed jobs, and their files, whoever stored them."""
-        runtime, user_id = self.ctx.runtime, self._user_id()
-        while user_id is not None and (gone := self._removed_jobs(user_id)):
-            if not runtime.board.forget(gone):
-                raise _no_redis()
-            files = 0
-            for job_id in gone:
-                self.ctx.check()
-                files += runtime.providers.artifacts.delete_folder(str(job_id))
-            with self.ctx.transaction() as session:
-                jobs.forget_owner(session, gone)
-                self._count(session, "jobs", {"files": files})
-
-    def remove_account(self) -> None:
-        """Once more all of it, since requests that were under way may have added something."""
-        self.cancel()
-        self.erase()
-        self.remove_traces()
-        try:
-            self._erase(_domains()[-1])
-        except IntegrityError as exc:
-            raise HandedOver("something new was found", LOOK_AGAIN_S) from exc
-
-    def sign(self) -> dict[str, Any]:
-        """The receipt, by which the request is complete."""
-        with self.ctx.transaction() as session:
-            request = service.locked(session, self.request_id)
-            now = session.scalars(select(func.clock_timestamp())).one()
-            vault, finished_at = self.ctx.runtime.vault, rfc3339(now) or ""
-            request.receipt = receipt_of(request, _domains(), vault, finished_at)
-            request.status, request.finished_at = RequestStatus.COMPLETED, now
-            target = f"privacy_request:{self.request_id}"
-            record(session, action=Action.ACCOUNT_ERASED, actor=Party.SYSTEM, target=target)
-            erased = sum(sum(kinds.values()) for kinds in request.receipt["erased"].values())
-        return {"request_id": str(self.request_id), "erased": erased}
-
-    def _erase(self, domain: Domain) -> None:
-        """Batch by batch, each counted in the transaction that removes it."""
-        while True:
-            self.ctx.check()
-            with self.ctx.transaction() as session:
-                request = service.locked(session, self.request_id)
-                if request.user_id is None:
-                    return
-                removed = domain.erase(session, request.user_id)
-                self._count(session, domain.name, removed)
-            if not any(removed.values()):
-                return
-
-    def _count(self, session: Session, domain: str, removed: Mapping[str, int]) -> None:
-        request = service.locked(session, self.request_id)
-        before: Mapping[str, int] = request.counts.get(domain, {})
-        kinds = {kind: before.get(kind, 0) + number for kind, number in removed.items()}
-        request.counts = {**request.counts, domain: {**before, **kinds}}
-
-    def _user_id(self) -> int | None:
-        with self.ctx.runtime.sessions() as session:
-            return session.get_one(PrivacyRequest, self.request_id).user_id
-
-    def _live_jobs(self, user_id: int) -> list[UUID]:
-        with self.ctx.runtime.sessions() as session:
-            return list(jobs.live_jobs(session, user_id, limit=BATCH))
-
-    def _removed_jobs(self, user_id: int) -> list[UUID]:
-        with self.ctx.runtime.sessions() as session:
-            return list(jobs.removed_jobs(session, user_id, limit=BATCH))
-
-
-def _credentials(session: Session, user_id: int) -> tuple[list[UUID], list[str]]:
-    """Of every session and key that Redis may have a copy of."""
-    sessions = select(UserSession.id).where(UserSession.user_id == user_id)
-    keys = select(ApiKey.key_hash).where(ApiKey.user_id == user_id)
-    return list(session.scalars(sessions)), list(session.scalars(keys))
-
-
-def _no_redis() -> Unavailable:
-    return Unavailable("Redis does not answer; what it holds has to be removed as well.")
 
 
 def erase_unused_accounts(ctx: JobContext) -> int:

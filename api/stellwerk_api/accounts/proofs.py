@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 from stellwerk.identity import proving, registering, service
 from stellwerk.identity.notices import Occasion
@@ -13,21 +13,21 @@ from stellwerk_api.accounts.profiles import own_profile
 from stellwerk_api.auth import caller, credentials
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import ApiResponse, json_answer
+from stellwerk_api.languages import wanted_language
 
-LANGUAGES = ("en", "de")  # of mails
 WRITTEN = "We have written to the address, if there is something to say to it."
 REGISTERED = "We have written to the address. If it is new, its account is ready."
 
 
 def registered(body: Mapping[str, Any]) -> Response:
     """The same for an address that has an account."""
-    registering.register(platform().runtime, language=_language(), **body)
+    registering.register(platform().runtime, language=wanted_language(), **body)
     return json_answer({"message": REGISTERED}, 202)
 
 
 def written(occasion: Occasion, email: str) -> Response:
     """The same for every address."""
-    proving.ask(platform().runtime, occasion, email, _language())
+    proving.ask(platform().runtime, occasion, email, wanted_language())
     return json_answer({"message": WRITTEN}, 202)
 
 
@@ -47,7 +47,7 @@ def told_how() -> Response:
 def reset(body: Mapping[str, Any]) -> Response:
     """A new password by the link of a mail."""
     here = platform().runtime
-    return _ended(proving.reset(here, body["token"], body["password"], _language()))
+    return _ended(proving.reset(here, body["token"], body["password"], wanted_language()))
 
 
 def changed_password(body: Mapping[str, Any]) -> Response:
@@ -57,7 +57,7 @@ def changed_password(body: Mapping[str, Any]) -> Response:
         caller().user_id,
         current=body["current_password"],
         new=body["new_password"],
-        language=_language(),
+        language=wanted_language(),
     )
     return _ended(ended)
 
@@ -68,7 +68,7 @@ def changed_profile(body: Mapping[str, Any]) -> Response:
     fields = dict(body)
     email, password = fields.pop("email", None), fields.pop("password", "")
     if email is not None:
-        proving.ask_for_address(runtime, user_id, email, password, _language())
+        proving.ask_for_address(runtime, user_id, email, password, wanted_language())
     service.change_profile(runtime.sessions, user_id, fields)
     return own_profile()
 
@@ -76,7 +76,3 @@ def changed_profile(body: Mapping[str, Any]) -> Response:
 def _ended(ended: Ended) -> Response:
     credentials().forget(ended.sessions, ended.key_hashes)
     return ApiResponse(status=204)
-
-
-def _language() -> str:
-    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]

@@ -11,6 +11,7 @@ from stellwerk.privacy.model import PrivacyRequest, RequestKind, RequestStatus
 from stellwerk.privacy.receipts import is_genuine
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
+from stellwerk_api.languages import wanted_language
 from stellwerk_api.observation import request_id
 
 LISTED = 100
@@ -20,7 +21,8 @@ def exported(password: str) -> dict[str, Any]:
     """A new request of the caller's."""
     _confirm(password)
     runtime, user_id = platform().runtime, caller().user_id
-    return shown(service.request_export(runtime, user_id, request_id=request_id()))
+    sent = {"request_id": request_id(), "language": wanted_language()}
+    return shown(service.request_export(runtime, user_id, **sent))
 
 
 def erased(password: str) -> dict[str, Any]:
@@ -32,7 +34,11 @@ def erased(password: str) -> dict[str, Any]:
 def erasure_of(user_id: int) -> dict[str, Any]:
     """A new request to erase an account; raises NotFound, Conflict."""
     made = service.request_erasure(
-        platform().runtime, user_id, request_id=request_id(), by=caller().user_id
+        platform().runtime,
+        user_id,
+        request_id=request_id(),
+        by=caller().user_id,
+        language=wanted_language(),
     )
     url = f"{platform().settings.base_url()}{API}/privacy/receipts/{made.receipt_token}"
     return shown(made.request) | {"receipt_url": url}

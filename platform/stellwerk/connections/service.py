@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
@@ -132,7 +133,16 @@ def forget_channel(runtime: Runtime, work: Unit, user_id: int, channel_id: int) 
 
 
 def part(runtime: Runtime, work: Unit, row: OauthConnection, grant: Grant) -> None:
-    """Put a grant aside that nobody uses any more, and a job that tells the provider so."""
+    """Put a grant aside that nobody uses any more, and a job that tells the provider so.
+
+    The job is the system's: it has to be done whatever becomes of the user.
+    """
+    payload = {"revocation_id": str(put_aside(runtime, work.session, row, grant))}
+    accept(runtime, work, Submission(REVOKE, payload, owner_id=None), payload)
+
+
+def put_aside(runtime: Runtime, session: Session, row: OauthConnection, grant: Grant) -> UUID:
+    """Keep a grant until its provider was told that it is over; returns the id of its record."""
     parting = OauthRevocation(
         id=new_id(),
         user_id=row.user_id,
@@ -140,10 +150,9 @@ def part(runtime: Runtime, work: Unit, row: OauthConnection, grant: Grant) -> No
         account_id=row.account_id,
         sealed=sealed(runtime.vault, grant),
     )
-    work.session.add(parting)
-    work.session.flush()
-    payload = {"revocation_id": str(parting.id)}
-    accept(runtime, work, Submission(REVOKE, payload, row.user_id), payload)
+    session.add(parting)
+    session.flush()
+    return parting.id
 
 
 def discard(asked: AuthorizationServer, grant: Grant) -> None:

@@ -93,13 +93,15 @@ class MailedLink(Base):
 
     __tablename__ = "mailed_links"
     __table_args__ = (
-        CheckConstraint("purpose IN ('verify_email', 'reset_password')", name="purpose"),
+        CheckConstraint(
+            "purpose IN ('verify_email', 'reset_password', 'confirm_request')", name="purpose"
+        ),
         Index("ix_mailed_links_user", "user_id"),
     )
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    purpose: Mapped[str] = mapped_column(String(14))
+    purpose: Mapped[str] = mapped_column(String(20))
     email: Mapped[str] = mapped_column(String(254))
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[Timestamp]

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -31,7 +31,8 @@ class PrivacyRequest(Base):
     """A request of a user; after an erasure it is nobody's, and its receipt is what is left.
 
     `counts` are what was erased or kept so far: domain, kind, number. `receipt_hash` is the
-    SHA-256 of the token by which whoever had the account finds the receipt.
+    SHA-256 of the token by which whoever had the account finds the receipt. `address`, sealed for
+    the request, is kept from the beginning of an erasure until its end was told there.
     """
 
     __tablename__ = "privacy_requests"
@@ -63,6 +64,8 @@ class PrivacyRequest(Base):
     is_available: Mapped[bool] = mapped_column(server_default="false")  # the export's file
     receipt_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     counts: Mapped[Json] = mapped_column(server_default="{}")
+    language: Mapped[str] = mapped_column(String(2), server_default="en")  # of mails about it
+    address: Mapped[bytes | None] = mapped_column(LargeBinary)
     receipt: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[CreatedAt]
     due_at: Mapped[Timestamp]

@@ -37,9 +37,11 @@ ERASE = Operation(
     steps=(
         Step("disable"),
         Step("cancel", 3),
+        Step("revoke"),
         Step("erase", 10),
         Step("traces", 5),
         Step("account"),
+        Step("letter"),
         Step("receipt"),
     ),
     retry=RetryPolicy(max_attempts=25, base_s=5, max_s=3600),  # days: it is owed

@@ -10,9 +10,9 @@ from stellwerk.privacy.model import PrivacyRequest, RequestKind
 
 
 def export(session: Session, user_id: int) -> Mapping[str, Iterable[Mapping[str, Any]]]:
-    """Every request, without the token's hash."""
+    """Every request, without the token's hash; the address stands in the profile."""
     mine = PrivacyRequest.user_id == user_id
-    return {"requests": held(session, PrivacyRequest, mine, without=["receipt_hash"])}
+    return {"requests": held(session, PrivacyRequest, mine, without=["receipt_hash", "address"])}
 
 
 def erase(session: Session, user_id: int) -> Mapping[str, int]:

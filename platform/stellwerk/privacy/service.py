@@ -25,9 +25,11 @@ from stellwerk.jobs.sealing import unseal
 from stellwerk.jobs.states import TERMINAL, JobStatus
 from stellwerk.jobs.submission import Submission, accept
 from stellwerk.privacy.model import PrivacyRequest, RequestKind, RequestStatus
+from stellwerk.vault import Vault
 
 EXPORT = "privacy.export"
 ERASE = "privacy.erase"
+ENGLISH = "en"
 FILE = "personal-data.zip"  # of an export
 
 _UNUSED = text("""
@@ -62,11 +64,11 @@ def confirm(sessions: Sessions, user_id: int, password: str) -> None:
 
 
 def request_export(
-    runtime: Runtime, user_id: int, *, request_id: str | None = None
+    runtime: Runtime, user_id: int, *, request_id: str | None = None, language: str = ENGLISH
 ) -> PrivacyRequest:
     """Ask for everything that is held of a user; raises Conflict while one is under way."""
     with unit(runtime) as work:
-        made = _made(work, user_id, RequestKind.EXPORT, timedelta(0))
+        made = _made(work, user_id, RequestKind.EXPORT, timedelta(0), language)
         _note(work.session, Action.ACCOUNT_EXPORT_REQUESTED, made)
         payload = {"request_id": str(made.id)}
         accept(runtime, work, Submission(EXPORT, payload, user_id, request_id=request_id), payload)
@@ -79,6 +81,7 @@ def request_erasure(
     *,
     request_id: str | None = None,
     by: int | Party | None = None,
+    language: str = ENGLISH,
 ) -> Erasure:
     """Ask for the erasure of an account, which begins once `erasure_grace_h` are over.
 
@@ -90,7 +93,7 @@ def request_erasure(
     grace = timedelta(hours=runtime.settings.erasure_grace_h)
     with unit(runtime) as work:
         _refuse_last_admin(work.session, user_id)
-        made = _made(work, user_id, RequestKind.ERASE, grace)
+        made = _made(work, user_id, RequestKind.ERASE, grace, language)
         made.receipt_hash = token_hash(token)
         _note(work.session, Action.ACCOUNT_ERASURE_REQUESTED, made, by)
         payload = {"request_id": str(made.id)}
@@ -147,6 +150,18 @@ def unknown(request_id: UUID | str) -> NotFound:
     return NotFound(f"There is no request {request_id}.")
 
 
+def keep_address(session: Session, request_id: UUID, user: User) -> None:
+    """Whom to tell once the account is gone: nobody, where nobody proved to read mails there."""
+    if user.email_verified_at is not None:
+        found = locked(session, request_id)
+        found.address = vault_of(session).seal(user.email, str(request_id))
+
+
+def kept_address(vault: Vault, request: PrivacyRequest) -> str | None:
+    """The address that was kept, until it is forgotten."""
+    return vault.open(request.address, str(request.id)) if request.address else None
+
+
 def accept_export(session: Session, job: Job, runtime: Runtime) -> None:
     """Only for a request of the job's owner that has no job yet."""
     del runtime
@@ -182,7 +197,9 @@ def requeue_request(session: Session, job: Job, runtime: Runtime) -> None:
     found.status, found.finished_at = RequestStatus.PENDING, None
 
 
-def _made(work: Unit, user_id: int, kind: RequestKind, grace: timedelta) -> PrivacyRequest:
+def _made(
+    work: Unit, user_id: int, kind: RequestKind, grace: timedelta, language: str
+) -> PrivacyRequest:
     session = work.session
     held = {"key_share": True}
     if session.get(User, user_id, with_for_update=held, populate_existing=True) is None:
@@ -190,6 +207,7 @@ def _made(work: Unit, user_id: int, kind: RequestKind, grace: timedelta) -> Priv
     _refuse_second(session, user_id, kind)
     due_at = _now(session) + grace
     made = PrivacyRequest(id=new_id(), kind=kind.value, user_id=user_id, due_at=due_at)
+    made.language = language
     session.add(made)
     session.flush()
     session.refresh(made)

@@ -13,6 +13,7 @@ from api import API, ApiUser, error_of, signed_up
 from attempts import attempt
 from connecting import begin, callback, knowing, opened
 from emulated_google import CLIENT_ID, CLIENT_SECRET, EMAIL, OTHER_EMAIL, Google, running_google
+from leaving import erased
 from people import add_channel
 from stellwerk.bootstrap import Platform
 from stellwerk.connections import sealing
@@ -110,6 +111,23 @@ def test_a_deleted_connection_is_revoked_at_google(
     attempt(here.runtime, job.id)
     (job,) = revocations(here)
     assert job.result == {"revoked": True}
+
+
+def test_an_erasure_is_told_google_once_nobody_else_uses_the_account(
+    here: Platform, google: Google, ann: ApiUser
+) -> None:
+    ben = signed_up(create_app(here).test_client())
+    connected(ann, google)
+    connected(ben, google)
+    assert (erased(here, ann).receipt or {})["erased"]["connections"]["grants_revoked"] == 0
+    ends_soon(here)
+    assert google.knows(access_token(here.runtime, of(ben)))
+    with here.runtime.sessions() as session:
+        (sealed,) = session.scalars(select(OauthConnection.sealed)).all()
+    assert (erased(here, ben).receipt or {})["erased"]["connections"]["grants_revoked"] == 1
+    refresh_token = sealing.opened(here.runtime.vault, sealed or b"").refresh_token
+    with pytest.raises(GrantRevoked):
+        here.runtime.providers.oauth["google"].renew(refresh_token or "")
 
 
 def test_a_channels_connection_of_the_same_account_is_not_ended_along(

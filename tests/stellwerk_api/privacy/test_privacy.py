@@ -1,5 +1,6 @@
 """Asking over HTTP for one's data, and for its erasure."""
 
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -9,15 +10,29 @@ from sqlalchemy import select, update
 
 from api import PASSWORD, UNKNOWN_ID, ApiUser, error_of, signed_in
 from attempts import attempt
-from stellwerk.bootstrap import Platform
+from mail_server import OK, mail_server, mailer_for
+from mails import mails_to, text_of
+from stellwerk.bootstrap import Platform, registry
 from stellwerk.clock import utc_now
 from stellwerk.errors import ErrorCode
-from stellwerk.jobs.model import Job, JobArtifact
+from stellwerk.identity.model import User
+from stellwerk.jobs import queries
+from stellwerk.jobs.model import Job, JobArtifact, JobStep
+from stellwerk.jobs.sealing import unseal
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.privacy.model import PrivacyRequest
 from stellwerk_workers.reports import Came
 
 CONFIRMED = {"password": PASSWORD}
+
+
+def verified(platform: Platform, user: ApiUser) -> str:
+    """Their address, which they have proved to read mails at."""
+    email = str(user.user["email"])
+    with platform.runtime.sessions.begin() as session:
+        proved = update(User).where(User.email == email)
+        session.execute(proved.values(email_verified_at=utc_now()))
+    return email
 
 
 def carried_out(platform: Platform, request_id: str) -> Came:
@@ -92,6 +107,78 @@ def test_an_erased_account_is_gone_and_its_receipt_is_not(
     assert shown["receipt"]["erased"]["identity"]["profile"] == 1
     assert ada.user["email"] not in nobody.get(receipt).text
     error_of(nobody.get("/privacy/receipts/nonsense"), 404)
+
+
+def test_whose_data_are_ready_is_told_where_they_are(platform: Platform, ada: ApiUser) -> None:
+    email = verified(platform, ada)
+    answer = ada.post("/privacy/export", CONFIRMED, headers={"Accept-Language": "de"})
+    carried_out(platform, answer.get_json()["id"])
+
+    (mail,) = mails_to(platform, email)
+
+    done = ada.get(f"/privacy/requests/{answer.get_json()['id']}").get_json()
+    assert mail["Subject"] == "Deine Daten stehen zum Herunterladen bereit"
+    assert f"{platform.settings.base_url()}{done['download']}" in text_of(mail)
+
+
+def test_whoever_is_erased_gets_one_last_mail_and_no_job_keeps_their_address(
+    platform: Platform, ada: ApiUser
+) -> None:
+    email = verified(platform, ada)
+    made = asked(ada, "delete")
+    assert carried_out(platform, made["id"]) is Came.COMPLETED
+
+    (mail,) = mails_to(platform, email)
+
+    assert mail["Subject"] == "Your account was deleted"
+    request = stored(platform, made["id"])
+    assert mail["Message-ID"].startswith(f"<{request.job_id}@")
+    assert request.address is None
+    with platform.runtime.sessions() as session:
+        jobs = session.scalars(select(Job.id)).all()
+        held = [queries.unsealed(session, registry(), platform.runtime.vault, job) for job in jobs]
+        steps = session.scalars(select(JobStep)).all()
+        outputs = [unseal(platform.runtime.vault, step.job_id, step.output) for step in steps]
+    assert email not in f"{held}{outputs}"
+
+
+def test_an_address_that_nobody_proved_is_not_written_to(platform: Platform, ada: ApiUser) -> None:
+    for what in ("export", "delete"):
+        carried_out(platform, asked(ada, what)["id"])
+    assert mails_to(platform, str(ada.user["email"])) == []
+
+
+def test_the_last_mail_waits_for_its_server_and_the_receipt_for_the_mail(
+    platform: Platform, ada: ApiUser
+) -> None:
+    email = verified(platform, ada)
+    made = asked(ada, "delete")
+    with mail_server(["451 4.7.1 Later", OK]) as server:
+        providers = replace(platform.runtime.providers, mail=mailer_for(server))
+        runtime = replace(platform.runtime, providers=providers)
+        job_id = stored(platform, made["id"]).job_id
+        assert job_id
+        assert attempt(runtime, job_id) is Came.AGAIN
+        assert stored(platform, made["id"]).address
+        assert attempt(runtime, job_id) is Came.COMPLETED
+    assert [one.recipients for one in server.inbox] == [(email,)]
+
+
+def test_a_mailbox_that_is_gone_holds_up_no_erasure(platform: Platform, ada: ApiUser) -> None:
+    verified(platform, ada)
+    made = asked(ada, "delete")
+    job_id = stored(platform, made["id"]).job_id
+    assert job_id
+    with mail_server(["550 5.1.1 Nobody of that name"]) as server:
+        providers = replace(platform.runtime.providers, mail=mailer_for(server))
+        runtime = replace(platform.runtime, providers=providers)
+        assert attempt(runtime, job_id) is Came.COMPLETED
+    assert stored(platform, made["id"]).address is None
+
+
+def stored(platform: Platform, request_id: str) -> PrivacyRequest:
+    with platform.runtime.sessions() as session:
+        return session.get_one(PrivacyRequest, UUID(request_id))
 
 
 def test_an_administrator_sees_every_request_and_others_their_own(

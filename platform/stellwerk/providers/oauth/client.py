@@ -116,8 +116,8 @@ class CodeFlow:
             self.require_success(answer)
             return _object(answer.json())
 
-    def delete(self, url: str, access_token: str, headers: Mapping[str, str]) -> None:
-        """Delete something there; what is gone already, or a token that is over, is no error."""
+    def delete(self, url: str, access_token: str, headers: Mapping[str, str]) -> bool:
+        """Delete something there, what is gone already too; False where the token is over."""
         with self._session() as session, self._explained():
             answer = session.delete(
                 url, headers={**_bearer(access_token), **headers}, withhold_token=True,
@@ -125,6 +125,7 @@ class CodeFlow:
             )  # fmt: skip
             if answer.status_code not in {401, 403, 404}:
                 self.require_success(answer)
+            return bool(answer.status_code != requests.codes.unauthorized)
 
     def require_success(self, answer: requests.Response) -> None:
         """Raise what an answer other than 2xx means."""

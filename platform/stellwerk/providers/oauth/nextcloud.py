@@ -6,9 +6,10 @@ more, is an `invalid_request` there.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
-from stellwerk.errors import ProviderUnavailable
+from stellwerk.errors import GrantRevoked, ProviderUnavailable
 from stellwerk.providers.oauth.client import CodeFlow, Endpoints, Registration
 from stellwerk.providers.oauth.protocol import Account, Asked, Grant
 
@@ -48,8 +49,17 @@ class Nextcloud:
         return self._flow.renew(refresh_token)
 
     def revoke(self, grant: Grant) -> None:
-        """There is no RFC 7009: the access token is an app password, which may delete itself."""
-        self._flow.delete(self._flow.endpoints.revocation, grant.access_token, _OCS)
+        """There is no RFC 7009: the access token is an app password, which may delete itself.
+
+        One that has ended may not; the grant goes on without it, so that it takes a fresh one.
+        """
+        if self._delete(grant.access_token) or grant.refresh_token is None:
+            return
+        with suppress(GrantRevoked):
+            self._delete(self.renew(grant.refresh_token).access_token)
+
+    def _delete(self, access_token: str) -> bool:
+        return self._flow.delete(self._flow.endpoints.revocation, access_token, _OCS)
 
     def account(self, access_token: str) -> Account:
         """By the provisioning API. Nobody verified the address, so it is no proof of anything."""
