@@ -45,6 +45,7 @@ PUBLIC = frozenset(
         "accounts.tell_how",
         "accounts.reset",
         "privacy.receipt",
+        "privacy.tell_how",
         "system.index",
         "system.status",
         "system.health",

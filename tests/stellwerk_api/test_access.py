@@ -99,6 +99,7 @@ OWN: dict[str, tuple[int, Any]] = {
     "videos.list_videos": (200, None),
     "videos.generate_video": (422, {}),
     "privacy.browse": (200, None),
+    "privacy.confirm": (202, None),
     "privacy.export": (422, {}),
     "privacy.delete": (401, {"password": "not Bob's"}),
     "listeners.me": (200, None),

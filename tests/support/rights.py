@@ -126,6 +126,7 @@ RIGHTS = {
     "privacy.browse": _each(200, READ),
     "privacy.show": Rights(200, 404, 200, READ),
     "privacy.withdraw": _hers(200, NEVER),
+    "privacy.confirm": _each(202, NEVER),
     "privacy.export": _each(422, NEVER),
     "privacy.delete": _each(422, NEVER),
     "configuration.browse": _staff(200, READ),

@@ -1,10 +1,13 @@
 """What the routes answer by which somebody proves who they are."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import Response
 
+from stellwerk.connections import signing_in
+from stellwerk.connections.signing_in import Shown
 from stellwerk.identity import proving, registering, service
 from stellwerk.identity.notices import Occasion
 from stellwerk.identity.proving import Ended
@@ -33,7 +36,7 @@ def written(occasion: Occasion, email: str) -> Response:
 
 def verified(token: str) -> Response:
     """The address is its owner's now."""
-    proving.verify(platform().runtime, token)
+    proving.verify(platform().runtime, token, wanted_language())
     return json_answer({"message": "The e-mail address is verified."})
 
 
@@ -66,9 +69,12 @@ def changed_profile(body: Mapping[str, Any]) -> Response:
     """The caller's account; another address is asked for, not set."""
     runtime, user_id = platform().runtime, caller().user_id
     fields = dict(body)
-    email, password = fields.pop("email", None), fields.pop("password", "")
+    email, password, code = (fields.pop(name, None) for name in ("email", "password", "nextcloud"))
     if email is not None:
-        proving.ask_for_address(runtime, user_id, email, password, wanted_language())
+        by_code = partial(signing_in.prove, runtime, user_id, Shown(**code)) if code else None
+        by_password = partial(proving.require_password, runtime, user_id, password or "")
+        prove = by_code or by_password
+        proving.ask_for_address(runtime, user_id, email, wanted_language(), prove)
     service.change_profile(runtime.sessions, user_id, fields)
     return own_profile()
 

@@ -160,7 +160,7 @@ def show() -> Response:
 @requires("account:write")
 @accounts.body(ProfileBody, example={"full_name": "Ada Lovelace"})
 @accounts.answers(200, UserSchema)
-@accounts.raises(409)
+@accounts.raises(404, 409)
 def change(body: Mapping[str, Any]) -> Response:
     """Change one's own account; another address is asked for, and verified by a mail."""
     return proofs.changed_profile(body)
@@ -178,7 +178,7 @@ def show_usage() -> dict[str, Any]:
 @requires("privacy:manage")
 @accounts.body(ConfirmBody, example={"password": PASSWORD})
 @accounts.answers(202, ErasureSchema)
-@accounts.raises(409)
+@accounts.raises(404, 409)
 def delete(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Have one's account erased, with everything that is held of one; needs the password."""
-    return requests.erased(body["password"])
+    """Have one's account erased, with everything that is held of one; needs a proof."""
+    return requests.erased(body)

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from stellwerk.connections.schemas import NextcloudBody
 from stellwerk.fields import Moment, Pattern
 from stellwerk.identity.permissions import Audience, Role
 from stellwerk.identity.service import PASSWORD_MAX, PASSWORD_MIN
@@ -83,12 +84,13 @@ class RefreshBody(Schema):
 class ProfileBody(Schema):
     """What a user may change of their own account.
 
-    Another `email` needs the `password`, and is the account's once the link of the mail that goes
-    there was followed.
+    Another `email` needs the `password`, or, of the account that signs one in, a fresh code
+    (`nextcloud`). It is the account's once the link of the mail that goes there was followed.
     """
 
     email = fields.String(validate=_EMAIL)
     password = _password(required=False)
+    nextcloud = fields.Nested(NextcloudBody, load_only=True)
     full_name = fields.String(validate=validate.Length(max=200))
     username = fields.String(
         validate=Pattern(
@@ -99,9 +101,10 @@ class ProfileBody(Schema):
 
     @validates_schema
     def _knows_the_password(self, data: dict[str, Any], **_: Any) -> None:
-        if "email" in data and "password" not in data:
-            raise ValidationError("Needed to change the address.", "password")
-        if "password" in data and "email" not in data:
+        proofs = data.keys() & {"password", "nextcloud"}
+        if "email" in data and len(proofs) != 1:
+            raise ValidationError("Needed, or `nextcloud`, to change the address.", "password")
+        if proofs and "email" not in data:
             raise ValidationError("POST /auth/password changes it.", "password")
 
 

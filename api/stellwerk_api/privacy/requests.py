@@ -1,33 +1,39 @@
 """Requests as JSON."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from flask import Response
 from sqlalchemy import select
 
+from stellwerk.connections import signing_in
+from stellwerk.connections.signing_in import Shown
+from stellwerk.identity import proving
 from stellwerk.jobs.queries import API
 from stellwerk.privacy import service
 from stellwerk.privacy.model import PrivacyRequest, RequestKind, RequestStatus
 from stellwerk.privacy.receipts import is_genuine
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
+from stellwerk_api.json_answers import json_answer
 from stellwerk_api.languages import wanted_language
 from stellwerk_api.observation import request_id
 
 LISTED = 100
 
 
-def exported(password: str) -> dict[str, Any]:
+def exported(proof: Mapping[str, Any]) -> dict[str, Any]:
     """A new request of the caller's."""
-    _confirm(password)
+    _confirm(proof)
     runtime, user_id = platform().runtime, caller().user_id
     sent = {"request_id": request_id(), "language": wanted_language()}
     return shown(service.request_export(runtime, user_id, **sent))
 
 
-def erased(password: str) -> dict[str, Any]:
+def erased(proof: Mapping[str, Any]) -> dict[str, Any]:
     """The same, and where its receipt will be."""
-    _confirm(password)
+    _confirm(proof)
     return erasure_of(caller().user_id)
 
 
@@ -95,5 +101,23 @@ def _state(request: PrivacyRequest) -> dict[str, Any]:
     }
 
 
-def _confirm(password: str) -> None:
-    service.confirm(platform().runtime.sessions, caller().user_id, password)
+def asked_to_confirm() -> Response:
+    """A mail to the caller follows."""
+    proving.ask_to_confirm(platform().runtime, caller().user_id, wanted_language())
+    return json_answer({"message": "We have written to the address of your account."}, 202)
+
+
+def told_how() -> Response:
+    """What to do with its link where no page of the installation's does it."""
+    message = f"POST the token of this link to {API}/privacy/export or {API}/privacy/delete."
+    return json_answer({"message": message})
+
+
+def _confirm(proof: Mapping[str, Any]) -> None:
+    runtime, user_id = platform().runtime, caller().user_id
+    if "password" in proof:
+        service.confirm(runtime.sessions, user_id, proof["password"])
+    elif "token" in proof:
+        proving.require_link(runtime, user_id, proof["token"])
+    else:
+        signing_in.prove(runtime, user_id, Shown(**proof["nextcloud"]))

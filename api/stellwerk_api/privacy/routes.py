@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from flask import Response
+
 from stellwerk.jobs.queries import API
 from stellwerk.privacy import service
+from stellwerk_api.accounts.schemas import LinkQuery, SaidAnswer
 from stellwerk_api.auth import caller, requires
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
@@ -31,20 +34,38 @@ CONFIRMED = {"password": "correct horse battery staple"}
 @requires("privacy:manage")
 @privacy.body(ConfirmBody, example=CONFIRMED)
 @privacy.answers(202, RequestSchema)
-@privacy.raises(409)
+@privacy.raises(404, 409)
 def export(body: Mapping[str, Any]) -> dict[str, Any]:
     """Ask for a ZIP of everything that is held of you, as JSON; kept for a week."""
-    return requests.exported(body["password"])
+    return requests.exported(body)
 
 
 @privacy.post("/delete")
 @requires("privacy:manage")
 @privacy.body(ConfirmBody, example=CONFIRMED)
 @privacy.answers(202, ErasureSchema)
-@privacy.raises(409)
+@privacy.raises(404, 409)
 def delete(body: Mapping[str, Any]) -> dict[str, Any]:
     """Ask for the erasure of your account and of everything that is held of you."""
-    return requests.erased(body["password"])
+    return requests.erased(body)
+
+
+@privacy.post("/confirmation")
+@requires("privacy:manage")
+@privacy.answers(202, SaidAnswer)
+def confirm() -> Response:
+    """Have a link mailed to your address that proves who you are, in place of a password."""
+    return requests.asked_to_confirm()
+
+
+@privacy.get("/confirmation")
+@privacy.query(LinkQuery)
+@privacy.answers(200, SaidAnswer)
+@privacy.raises(422)
+def tell_how(query: Mapping[str, Any]) -> Response:
+    """Follow the link of such a mail: it tells what to send where. That uses nothing up."""
+    del query
+    return requests.told_how()
 
 
 @privacy.get("/requests")

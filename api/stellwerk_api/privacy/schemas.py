@@ -1,16 +1,32 @@
 """What clients send and get about their personal data."""
 
-from marshmallow import Schema, fields, validate
+from typing import Any
 
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from stellwerk.connections.schemas import NextcloudBody
 from stellwerk.fields import Moment, PlainString
 from stellwerk.identity.service import PASSWORD_MAX
 from stellwerk.privacy.model import RequestKind, RequestStatus
 
+TOKEN_MAX = 128  # letters
+
 
 class ConfirmBody(Schema):
-    """The password once more: a token that leaked is not enough for this."""
+    """One proof beside the session: a token that leaked is not enough for this.
 
-    password = PlainString(required=True, load_only=True, validate=validate.Length(1, PASSWORD_MAX))
+    `token`: of the link that `POST /privacy/confirmation` has mailed. `nextcloud`: a fresh code of
+    the account that signs one in.
+    """
+
+    password = PlainString(load_only=True, validate=validate.Length(1, PASSWORD_MAX))
+    token = PlainString(load_only=True, validate=validate.Length(1, TOKEN_MAX))
+    nextcloud = fields.Nested(NextcloudBody, load_only=True)
+
+    @validates_schema
+    def _proves_something(self, data: dict[str, Any], **_: Any) -> None:
+        if len(data) != 1:
+            raise ValidationError("Or one of `token` and `nextcloud`.", "password")
 
 
 class KeptSchema(Schema):

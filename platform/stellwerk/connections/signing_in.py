@@ -20,6 +20,7 @@ from stellwerk.errors import (
     FieldError,
     InvalidInput,
     MalformedRequest,
+    NotAuthenticated,
     NotFound,
     NotPermitted,
 )
@@ -53,9 +54,7 @@ def sign_in(runtime: Runtime, tokens: Tokens, shown: Shown) -> SignIn:
     belongs to a user who did not connect the account), NotPermitted (disabled),
     ProviderRejected, ProviderUnavailable.
     """
-    asked = runtime.providers.nextcloud_sign_in
-    if asked is None:
-        raise NotFound("Nobody signs in by Nextcloud here.")
+    asked = _server(runtime)
     account = _account(runtime, asked, shown)
     with runtime.sessions.begin() as session:
         user_id = _found_or_made(session, asked.issuer, account)
@@ -63,6 +62,28 @@ def sign_in(runtime: Runtime, tokens: Tokens, shown: Shown) -> SignIn:
         if not user.is_active:
             raise NotPermitted("The account is disabled.")
         return start(session, runtime.settings, tokens, user, Audience.TELEPHONY)
+
+
+def prove(runtime: Runtime, user_id: int, shown: Shown) -> None:
+    """Let a fresh code prove who a user is, in place of a password.
+
+    Raises NotAuthenticated (INVALID_CREDENTIALS) where its account does not sign them in, and what
+    `sign_in` does for a code that is none.
+    """
+    asked = _server(runtime)
+    account = _account(runtime, asked, shown)
+    with runtime.sessions.begin() as session:
+        known = identities.user_of(session, NEXTCLOUD, asked.issuer, account.id)
+    if known != user_id:
+        message = "That is not the account that signs you in."
+        raise NotAuthenticated(message, code=ErrorCode.INVALID_CREDENTIALS)
+
+
+def _server(runtime: Runtime) -> AuthorizationServer:
+    asked = runtime.providers.nextcloud_sign_in
+    if asked is None:
+        raise NotFound("Nobody signs in by Nextcloud here.")
+    return asked
 
 
 def _account(runtime: Runtime, asked: AuthorizationServer, shown: Shown) -> Account:

@@ -22,6 +22,7 @@ class Purpose(StrEnum):
 
     VERIFY_EMAIL = "verify_email"
     RESET_PASSWORD = "reset_password"  # noqa: S105  a name, not a password
+    CONFIRM_REQUEST = "confirm_request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Followed:
 
 def valid_h(settings: Settings, purpose: Purpose) -> int:
     """For how many hours a link is good."""
-    is_reset = purpose is Purpose.RESET_PASSWORD
-    return settings.reset_link_valid_h if is_reset else settings.verify_link_valid_h
+    is_verifying = purpose is Purpose.VERIFY_EMAIL
+    return settings.verify_link_valid_h if is_verifying else settings.reset_link_valid_h
 
 
 def make(session: Session, settings: Settings, purpose: Purpose, to: Followed) -> str:
@@ -66,9 +67,14 @@ def follow(session: Session, purpose: Purpose, token: str) -> Followed:
     )
     found = session.execute(used).one_or_none()
     if found is None:
-        message = "The link was used already, has ended, or never was. Ask for another mail."
-        raise InvalidInput(message, code=ErrorCode.LINK_NOT_VALID)
+        raise not_valid()
     return Followed(*found)
+
+
+def not_valid() -> InvalidInput:
+    """The refusal of a link."""
+    message = "The link was used already, has ended, or never was. Ask for another mail."
+    return InvalidInput(message, code=ErrorCode.LINK_NOT_VALID)
 
 
 def void(session: Session, user_id: int, purpose: Purpose) -> None:

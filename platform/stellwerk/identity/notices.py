@@ -36,6 +36,8 @@ class Occasion(StrEnum):
     FORGOTTEN = "forgotten"
     NEW_ADDRESS = "new_address"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  an occasion, not a password
+    ADDRESS_CHANGED = "address_changed"
+    TO_CONFIRM = "to_confirm"  # who asks about personal data without having a password
 
 
 class NotifyPayload(Schema):
@@ -101,16 +103,29 @@ def _new_address(session: Session, settings: Settings, payload: Mapping[str, Any
 
 def _taken(session: Session, settings: Settings, payload: Mapping[str, Any]) -> Mail | None:
     holder = by_email(session, payload["email"])
-    return _plain(settings, "address_taken", holder) if holder else None
+    return _plain(settings, "address_taken", holder.email) if holder else None
 
 
 def _changed(session: Session, settings: Settings, payload: Mapping[str, Any]) -> Mail | None:
     user = session.get(User, payload["user_id"])
-    return _plain(settings, "password_changed", user) if user else None
+    return _plain(settings, "password_changed", user.email) if user else None
 
 
-def _plain(settings: Settings, template: str, user: User) -> Mail:
-    return {"to": user.email, "template": template, "variables": {"link": settings.base_url()}}
+def _moved(session: Session, settings: Settings, payload: Mapping[str, Any]) -> Mail:
+    """To the former address, which the payload names."""
+    del session
+    return _plain(settings, "address_changed", payload["email"])
+
+
+def _confirmation(session: Session, settings: Settings, payload: Mapping[str, Any]) -> Mail | None:
+    user = session.get(User, payload["user_id"])
+    if user is None or not user.is_active:
+        return None
+    return _with_link(session, settings, Purpose.CONFIRM_REQUEST, Followed(user.id, user.email))
+
+
+def _plain(settings: Settings, template: str, address: str) -> Mail:
+    return {"to": address, "template": template, "variables": {"link": settings.base_url()}}
 
 
 def _with_link(session: Session, settings: Settings, purpose: Purpose, to: Followed) -> Mail:
@@ -127,6 +142,8 @@ def _with_link(session: Session, settings: Settings, purpose: Purpose, to: Follo
 def _page(settings: Settings, purpose: Purpose) -> str:
     if purpose is Purpose.VERIFY_EMAIL:
         return f"{settings.base_url()}{API}/auth/verify-email"
+    if purpose is Purpose.CONFIRM_REQUEST:
+        return settings.confirmation_page or f"{settings.base_url()}{API}/privacy/confirmation"
     return settings.password_reset_page or f"{settings.base_url()}{API}/auth/password-reset"
 
 
@@ -139,6 +156,8 @@ _WRITERS: Mapping[Occasion, Callable[[Session, Settings, Mapping[str, Any]], Mai
             Occasion.FORGOTTEN: _reset,
             Occasion.NEW_ADDRESS: _new_address,
             Occasion.PASSWORD_CHANGED: _changed,
+            Occasion.ADDRESS_CHANGED: _moved,
+            Occasion.TO_CONFIRM: _confirmation,
         }
     )
 )

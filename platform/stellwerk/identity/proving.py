@@ -1,6 +1,6 @@
 """Proving who one is: by the links of mails, and by the password."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -35,18 +35,31 @@ def ask(runtime: Runtime, occasion: Occasion, email: str, language: str) -> None
 
 
 def ask_for_address(
-    runtime: Runtime, user_id: int, email: str, password: str, language: str
+    runtime: Runtime, user_id: int, email: str, language: str, prove: Callable[[], object]
 ) -> None:
     """Write to an address that a user wants to have; it is theirs once they follow the link.
 
-    Raises InvalidInput, NotAuthenticated (INVALID_CREDENTIALS).
+    Raises InvalidInput, and what `prove` does for somebody else.
     """
     wanted = normalised(email)
-    require_password(runtime, user_id, password)
+    prove()
     submit(
         runtime,
         notices.notice(Occasion.NEW_ADDRESS, wanted, user_id=user_id, language=language),
     )
+
+
+def ask_to_confirm(runtime: Runtime, user_id: int, language: str) -> None:
+    """Write to a user who is to prove who they are without a password."""
+    told = notices.notice(Occasion.TO_CONFIRM, "", user_id=user_id, language=language)
+    submit(runtime, told)
+
+
+def require_link(runtime: Runtime, user_id: int, token: str) -> None:
+    """Use up the link that was sent to this user; raises InvalidInput (LINK_NOT_VALID)."""
+    with runtime.sessions.begin() as session:
+        if links.follow(session, Purpose.CONFIRM_REQUEST, token).user_id != user_id:
+            raise links.not_valid()
 
 
 def require_password(runtime: Runtime, user_id: int, password: str) -> str:
@@ -58,27 +71,30 @@ def require_password(runtime: Runtime, user_id: int, password: str) -> str:
     return known
 
 
-def verify(runtime: Runtime, token: str) -> None:
+def verify(runtime: Runtime, token: str, language: str) -> None:
     """The address of a link is its user's; raises InvalidInput (LINK_NOT_VALID), Conflict."""
     try:
-        with runtime.sessions.begin() as session:
-            followed = links.follow(session, Purpose.VERIFY_EMAIL, token)
-            user = get_user(session, followed.user_id)
-            if user.email == followed.email:
-                acts.own(session, Action.ACCOUNT_VERIFIED, user.id)
+        with unit(runtime) as work:
+            followed = links.follow(work.session, Purpose.VERIFY_EMAIL, token)
+            user = get_user(work.session, followed.user_id)
+            if user.email != followed.email:
+                _leave_address(runtime, work, user, followed.email, language)
             else:
-                _leave_address(session, user, followed.email)
+                acts.own(work.session, Action.ACCOUNT_VERIFIED, user.id)
             user.email, user.email_verified_at = followed.email, func.now()
     except IntegrityError as exc:
         raise Conflict("The address has another account by now.") from exc
 
 
-def _leave_address(session: Session, user: User, address: str) -> None:
-    """Links that were sent to the former address are worth nothing any more."""
+def _leave_address(runtime: Runtime, work: Unit, user: User, new: str, language: str) -> None:
+    """Links that went to the former address are void; whoever reads its mails is told."""
     for purpose in Purpose:
-        links.void(session, user.id, purpose)
-    changed = {"from": user.email, "to": address}
-    acts.own(session, Action.ACCOUNT_EMAIL_CHANGED, user.id, **changed)
+        links.void(work.session, user.id, purpose)
+    changed = {"from": user.email, "to": new}
+    acts.own(work.session, Action.ACCOUNT_EMAIL_CHANGED, user.id, **changed)
+    if user.email_verified_at is not None:
+        occasion, more = Occasion.ADDRESS_CHANGED, {"user_id": user.id, "language": language}
+        notices.note(runtime, work, notices.notice(occasion, user.email, **more))
 
 
 def reset(runtime: Runtime, token: str, password: str, language: str) -> Ended:

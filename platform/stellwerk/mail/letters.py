@@ -33,6 +33,8 @@ class Letter(StrEnum):
     ADDRESS_TAKEN = "address_taken"
     RESET_PASSWORD = "reset_password"  # noqa: S105  a name, not a password
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  the same
+    ADDRESS_CHANGED = "address_changed"
+    CONFIRM_REQUEST = "confirm_request"
     ACCOUNT_DELETED = "account_deleted"
     PRIVACY_EXPORT_READY = "privacy_export_ready"
     CONNECTION_LOST = "connection_lost"
@@ -81,6 +83,8 @@ VARIABLES: Mapping[Letter, type[Schema]] = MappingProxyType(
         Letter.ADDRESS_TAKEN: LinkVariables,
         Letter.RESET_PASSWORD: LinkForHours,
         Letter.PASSWORD_CHANGED: LinkVariables,
+        Letter.ADDRESS_CHANGED: LinkVariables,
+        Letter.CONFIRM_REQUEST: LinkForHours,
         Letter.ACCOUNT_DELETED: NoVariables,
         Letter.PRIVACY_EXPORT_READY: LinkForDays,
         Letter.CONNECTION_LOST: ConnectionVariables,

@@ -20,8 +20,9 @@ class People(BaseModel):
     browser_session_ttl_s: int = Field(default=43_200, ge=60)  # of a session in a cookie
     allow_unverified_login: bool | None = None  # empty: in development only
     verify_link_valid_h: int = Field(default=24, ge=1)  # in mails that ask to verify an address
-    reset_link_valid_h: int = Field(default=1, ge=1)  # in mails for forgotten passwords
+    reset_link_valid_h: int = Field(default=1, ge=1)  # for forgotten passwords, and to confirm
     password_reset_page: str = ""  # where those lead to, with ?token=; empty: the API
+    confirmation_page: str = ""  # where links that confirm lead to, likewise
     erasure_grace_h: float = Field(default=0, ge=0)  # so long an erasure can be taken back
     export_kept_days: int = Field(default=7, ge=1)  # how long an export can be downloaded
     unverified_account_days: int = Field(default=0, ge=0)  # then one nobody used goes; 0: never

@@ -230,6 +230,21 @@ def test_another_address_is_the_accounts_once_its_mail_was_answered(
     error_of(confirm(nobody, reset), 422)  # it went to the former address
 
 
+def test_the_former_address_is_told_where_it_was_proved(
+    platform: Platform, nobody: ApiUser
+) -> None:
+    former = registered(nobody)
+    ada = signed_in(nobody.client, former)
+    middle, last = (account()["email"] for _ in range(2))
+    for address in (middle, last):
+        ada.send("PATCH", "/users/me", json={"email": address, "password": PASSWORD})
+        nobody.get(f"/auth/verify-email?token={last_token(platform, address)}")
+    subject = "The address of your account was changed"
+    assert [mail["Subject"] for mail in mails_to(platform, middle)][1:] == [subject]
+    for address in (former, last):
+        assert subject not in [mail["Subject"] for mail in mails_to(platform, address)]
+
+
 def test_a_change_of_address_needs_the_password(ada: ApiUser) -> None:
     for body in ({"email": "new@example.com"}, {"password": PASSWORD}):
         error = error_of(ada.send("PATCH", "/users/me", json=body), 422)

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from api import ApiUser, error_of
 from connecting import connected, knowing_nextcloud
+from mails import mails_to, token_in
 from nextcloud import AUTHORIZE, CLIENT_ID, Nextcloud, NextcloudUser
 from stellwerk.bootstrap import Platform
 from stellwerk.connections.model import OauthConnection, OauthIdentity
@@ -140,6 +141,27 @@ def test_whoever_came_by_the_account_keeps_it_to_sign_in(phone: App) -> None:
     connected(user, phone.cloud)
     assert user.send("DELETE", "/connections/nextcloud").status_code == 204
     assert signed_in(phone.sign_in())["user"]["id"] == said["user"]["id"]
+
+
+def test_a_fresh_code_proves_who_has_no_password(
+    here: Platform, phone: App, cloud: Nextcloud
+) -> None:
+    cloud.who = NextcloudUser("grace", None)
+    said = signed_in(phone.sign_in())
+    bearer = {"Authorization": f"Bearer {said['access_token']}"}
+    grace = ApiUser(phone.nobody.client, bearer)
+    new = {"email": "grace@example.com", "nextcloud": phone.body()}
+    assert grace.send("PATCH", "/users/me", json=new).status_code == 200
+    (mail,) = mails_to(here, "grace@example.com")
+    assert grace.get(f"/auth/verify-email?token={token_in(mail)}").status_code == 200
+    cloud.who = NextcloudUser("eve")
+    error = error_of(grace.post("/privacy/delete", {"nextcloud": phone.body()}), 401)
+    assert error["code"] == "INVALID_CREDENTIALS"
+    cloud.who = NextcloudUser("grace")
+    proof = {"nextcloud": phone.body()}
+    assert grace.post("/privacy/delete", proof).status_code == 202
+    error_of(grace.post("/privacy/export", proof), 422)  # a code is good once
+    assert cloud.tokens == []
 
 
 @pytest.mark.parametrize("email", [None, "", "no address", "a@b"])

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from api import PASSWORD, UNKNOWN_ID, ApiUser, error_of, signed_in
 from attempts import attempt
 from mail_server import OK, mail_server, mailer_for
-from mails import mails_to, text_of
+from mails import mails_to, text_of, token_in
 from stellwerk.bootstrap import Platform, registry
 from stellwerk.clock import utc_now
 from stellwerk.errors import ErrorCode
@@ -196,6 +196,26 @@ def test_a_token_alone_is_not_enough(ada: ApiUser) -> None:
         error = error_of(ada.post(f"/privacy/{what}", {"password": "not Ada's"}), 401)
         assert error["code"] == ErrorCode.INVALID_CREDENTIALS
         error_of(ada.with_key().post(f"/privacy/{what}", CONFIRMED), 403)
+
+
+def test_whoever_has_no_password_confirms_by_a_link_that_is_theirs_and_good_once(
+    platform: Platform, ada: ApiUser, bob: ApiUser, nobody: ApiUser
+) -> None:
+    assert ada.post("/privacy/confirmation").status_code == 202
+    (mail,) = mails_to(platform, str(ada.user["email"]))
+    assert nobody.get(f"/privacy/confirmation?token={token_in(mail)}").status_code == 200
+    shown = {"token": token_in(mail)}
+    assert error_of(bob.post("/privacy/delete", shown), 422)["code"] == ErrorCode.LINK_NOT_VALID
+    assert ada.post("/privacy/export", shown).status_code == 202
+    assert error_of(ada.post("/privacy/delete", shown), 422)["code"] == ErrorCode.LINK_NOT_VALID
+
+
+def test_one_proof_is_asked_for(ada: ApiUser) -> None:
+    wrong: list[dict[str, Any]] = [{}, CONFIRMED | {"token": "x"}, {"nextcloud": {}}]
+    for one in wrong:
+        error_of(ada.post("/privacy/delete", one), 422)
+    body = {"nextcloud": {"code": "x", "code_verifier": "x" * 43}}
+    error_of(ada.post("/privacy/delete", body), 404)  # nobody signs in so here
 
 
 def test_a_second_request_names_the_first(ada: ApiUser) -> None:
