@@ -21,6 +21,7 @@ from stellwerk.identity.model import User
 from stellwerk.identity.permissions import Role, permissions_of
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.submission import Submission, accept, checked_payload
+from stellwerk.schedules import payloads
 from stellwerk.schedules.model import FireOutcome, Misfire, Overlap, Schedule, ScheduleFire
 
 log = structlog.get_logger()
@@ -169,15 +170,16 @@ def _try(runtime: Runtime, work: Unit, schedule: Schedule, fire: ScheduleFire) -
 def _submit(runtime: Runtime, work: Unit, schedule: Schedule) -> UUID:
     operation = runtime.registry.get(schedule.operation)
     _require(work.session, schedule.owner_id, operation.permission)
+    payload = payloads.opened(runtime.vault, schedule.id, schedule.payload)
     submission = Submission(
         operation=schedule.operation,
-        payload=schedule.payload,
+        payload=payload,
         owner_id=schedule.owner_id,
         tags=(*schedule.tags, f"schedule:{schedule.id}"),
         queue=schedule.queue,
         callback_url=schedule.callback_url,
     )
-    job = accept(runtime, work, submission, checked_payload(operation, schedule.payload))
+    job = accept(runtime, work, submission, checked_payload(operation, payload))
     job.schedule_id = schedule.id
     work.session.flush()
     return job.id

@@ -6,15 +6,19 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from stellwerk.db.engine import vault_of
 from stellwerk.db.personal import held, remove_batch
 from stellwerk.schedules.model import Schedule, ScheduleFire
+from stellwerk.schedules.payloads import opened
 
 
 def export(session: Session, user_id: int) -> Mapping[str, Iterable[Mapping[str, Any]]]:
     """Schedules, and the times at which they were due."""
     own = select(Schedule.id).where(Schedule.owner_id == user_id)
+    vault = vault_of(session)
+    mine = held(session, Schedule, Schedule.owner_id == user_id)
     return {
-        "schedules": held(session, Schedule, Schedule.owner_id == user_id),
+        "schedules": (row | {"payload": opened(vault, row["id"], row["payload"])} for row in mine),
         "times": held(session, ScheduleFire, ScheduleFire.schedule_id.in_(own)),
     }
 

@@ -7,9 +7,11 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
+from stellwerk.db.engine import vault_of
 from stellwerk.errors import NotFound
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.states import JobStatus
+from stellwerk.schedules import payloads
 from stellwerk.schedules.model import FireOutcome, Misfire, Overlap, Schedule, ScheduleFire
 
 NEXT_TIMES = 5  # shown of each schedule
@@ -18,11 +20,11 @@ NEXT_TIMES = 5  # shown of each schedule
 def schedules(
     session: Session, owner_id: int, *, after: UUID | None, limit: int
 ) -> list[dict[str, Any]]:
-    """The owner's schedules, newest first."""
+    """The owner's schedules, newest first, without what is sensitive in their payloads."""
     query = _shown(owner_id).order_by(Schedule.id.desc()).limit(limit)
     if after is not None:
         query = query.where(Schedule.id < after)
-    return _documents(session, query)
+    return [payloads.hidden(found) for found in _documents(session, query)]
 
 
 def schedule(session: Session, owner_id: int, schedule_id: UUID) -> dict[str, Any]:
@@ -30,7 +32,8 @@ def schedule(session: Session, owner_id: int, schedule_id: UUID) -> dict[str, An
     found = _documents(session, _shown(owner_id).where(Schedule.id == schedule_id))
     if not found:
         raise _not_found(schedule_id)
-    return found[0]
+    payload = payloads.opened(vault_of(session), schedule_id, found[0]["payload"])
+    return {**found[0], "payload": payload}
 
 
 def own(session: Session, owner_id: int, schedule_id: UUID) -> Schedule:

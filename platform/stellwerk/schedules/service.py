@@ -7,10 +7,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from stellwerk.clock import new_id
+from stellwerk.db.engine import vault_of
 from stellwerk.errors import ErrorCode, FieldError, InvalidInput, NotPermitted
 from stellwerk.identity.model import User
 from stellwerk.jobs.operation import Registry
 from stellwerk.jobs.submission import checked_payload, chosen_queue
+from stellwerk.schedules import payloads
 from stellwerk.schedules.model import Misfire, Overlap, Schedule
 
 DEFAULTS: dict[str, Any] = {
@@ -29,7 +31,7 @@ def create(
     _refuse_too_many(session, owner_id, limit)
     now = _now(session)
     schedule = Schedule(id=new_id(), owner_id=owner_id, **{**DEFAULTS, "starts_at": now, **fields})
-    _check(schedule, registry)
+    _check(session, schedule, registry)
     _plan(schedule, now)
     session.add(schedule)
     return schedule
@@ -44,7 +46,7 @@ def change(
             fields.setdefault(other, None)
     for name, value in fields.items():
         setattr(schedule, name, value)
-    _check(schedule, registry)
+    _check(session, schedule, registry)
     schedule.updated_at = _now(session)
     if schedule.paused_at is None and fields.keys() & {
         "cron",
@@ -68,20 +70,20 @@ def resume(session: Session, schedule: Schedule) -> None:
         _plan(schedule, _now(session))
 
 
-def _check(schedule: Schedule, registry: Registry) -> None:
+def _check(session: Session, schedule: Schedule, registry: Registry) -> None:
     if (schedule.cron is None) == (schedule.interval_s is None):
         reason = "Either `cron` or `interval_s`, and not both."
         raise InvalidInput("The schedule is not valid.", errors=[FieldError("cron", reason)])
     operation = registry.get(schedule.operation)
     chosen_queue(operation, schedule.queue)
-    if operation.is_sensitive:
-        reason = "Its payloads are sensitive, and a schedule keeps one to be read. Submit each job."
-        raise InvalidInput("The schedule is not valid.", errors=[FieldError("operation", reason)])
+    vault = vault_of(session)
+    sent = payloads.opened(vault, schedule.id, schedule.payload)
     try:
-        schedule.payload = checked_payload(operation, schedule.payload)
+        checked = checked_payload(operation, sent)
     except InvalidInput as exc:
         errors = [FieldError(f"payload.{one.field}".rstrip("."), one.reason) for one in exc.errors]
         raise InvalidInput(exc.message, code=exc.code, errors=errors) from exc
+    schedule.payload = payloads.kept(vault, operation, schedule.id, checked)
 
 
 def _plan(schedule: Schedule, now: datetime) -> None:

@@ -5,8 +5,15 @@ from uuid import UUID
 import pytest
 
 from api import UNKNOWN_ID, ApiUser, error_of
+from attempts import attempt
+from mails import mails_to
 from stellwerk.bootstrap import Platform
+from stellwerk.db.holdings import counted
 from stellwerk.jobs.model import Job
+from stellwerk.schedules import privacy
+from stellwerk.schedules.sealed import SEALED
+from stellwerk_workers.reports import Came
+from traces import traces
 
 WEEKLY = {
     "name": "weekly",
@@ -141,6 +148,39 @@ def test_a_key_for_other_operations_cannot_change_or_run_a_schedule(ada: ApiUser
     key = ada.with_key(scopes=["read", "write", "videos.*"])
     assert key.post(f"{path}/run").status_code == 403
     assert key.send("PATCH", path, json={"name": "mine"}).status_code == 403
+
+
+def test_a_sensitive_payload_is_kept_sealed_and_seen_by_its_owner_alone(
+    platform: Platform, admin: ApiUser
+) -> None:
+    payload = {"to": ["secret@example.com"], "subject": "Good morning", "text": "It is 7."}
+    body = {"name": "mail", "operation": "email.send", "interval_s": 3600, "payload": payload}
+    made = admin.post("/schedules", body).get_json()
+    path = f"/schedules/{made['id']}"
+    assert made["payload"]["to"] == payload["to"]
+    assert admin.send("PATCH", path, json={"name": "morning"}).status_code == 200
+    assert admin.get(path).get_json()["payload"] == made["payload"]
+    (listed,) = admin.get("/schedules").get_json()["items"]
+    assert listed["payload"] == {"masked": True}
+    assert traces(platform, "secret@") == []
+    job_id = admin.post(f"{path}/run").get_json()["job_id"]
+    assert attempt(platform.runtime, UUID(job_id)) is Came.COMPLETED
+    assert len(mails_to(platform, "secret@example.com")) == 1
+    error = error_of(admin.send("PATCH", path, json={"payload": {"to": []}}), 422)
+    assert error["details"]["field"].startswith("payload.")
+
+
+def test_a_sealed_payload_moves_to_a_new_key_and_into_its_owners_export(
+    platform: Platform, admin: ApiUser
+) -> None:
+    payload = {"to": ["ada@example.com"], "subject": "Good morning", "text": "It is 7."}
+    body = {"name": "mail", "operation": "email.send", "interval_s": 3600, "payload": payload}
+    admin.post("/schedules", body)
+    with platform.runtime.sessions() as session:
+        counts = counted(session, platform.runtime.vault, SEALED)
+        (row,) = privacy.export(session, int(admin.user["id"]))["schedules"]
+    assert sum(counts["schedules.payload"].values()) == 1
+    assert row["payload"]["to"] == payload["to"]
 
 
 def test_the_number_of_schedules_is_limited(ada: ApiUser) -> None:
