@@ -1,17 +1,15 @@
 """Puts a backup into a database: checked before, in one transaction, or not at all."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from shutil import copyfileobj
-from tempfile import TemporaryDirectory
 from typing import IO
 
 from alembic.util import CommandError
 
 from stellwerk.backup.archive import BLOCK_BYTES, Manifest, checked, damage_told, members
 from stellwerk.backup.database import Loading, connected, has_accounts
+from stellwerk.backup.exchange import Exchange
 from stellwerk.backup.saving import key_ids
 from stellwerk.db import migrate
 from stellwerk.errors import ConfigurationError, Conflict
@@ -38,9 +36,9 @@ def restore(
         if has_accounts(connection) and not force:
             message = "The database is in use: there are accounts. --force replaces all of it."
             raise Conflict(message)
-        with _taken_back(storage) as written, damage_told(path):
+        with Exchange(storage).undone_by_failure() as exchange, damage_told(path):
             loading = Loading(connection, manifest)
-            _load(path, loading, storage, written)
+            _load(path, loading, exchange)
             loading.finish()
             connection.commit()
     migrate.upgrade(url)
@@ -65,47 +63,20 @@ class _Stream:
         raise NotImplementedError("COPY reads blocks.")
 
 
-def _load(path: Path, loading: Loading, storage: ArtifactStorage, written: list[str]) -> None:
+def _load(path: Path, loading: Loading, exchange: Exchange) -> None:
     """In the order of the file: tables, those that others refer to first, then artifacts."""
-    with TemporaryDirectory(prefix="stellwerk-restore-") as folder:
-        for (kind, table), parts in groupby(members(path), key=lambda member: _place(member[0])):
-            if kind == TABLES:
-                loading.load(table, _Stream(parts))
-            elif kind == ARTIFACTS:
-                _put_all(storage, parts, Path(folder) / "artifact", written)
-
-
-def _put_all(
-    storage: ArtifactStorage, parts: Iterator[Member], copy: Path, written: list[str]
-) -> None:
-    for name, content in parts:
-        key = name.removeprefix(f"{ARTIFACTS}/")
-        _put(storage, key, content, copy)
-        written.append(key)
-
-
-def _put(storage: ArtifactStorage, key: str, content: IO[bytes], copy: Path) -> None:
-    with copy.open("wb") as target:
-        copyfileobj(content, target, BLOCK_BYTES)
-    storage.put(key, copy, "application/octet-stream")  # its row has the type it is sent with
+    for (kind, table), parts in groupby(members(path), key=lambda member: _place(member[0])):
+        if kind == TABLES:
+            loading.load(table, _Stream(parts))
+        elif kind == ARTIFACTS:
+            for name, content in parts:
+                exchange.put(name.removeprefix(f"{ARTIFACTS}/"), content)
 
 
 def _place(name: str) -> tuple[str, str]:
     """`tables` and which one, or `artifacts`."""
     parts = PurePosixPath(name).parts
     return parts[0], parts[1] if parts[0] == TABLES else ""
-
-
-@contextmanager
-def _taken_back(storage: ArtifactStorage) -> Iterator[list[str]]:
-    """Files that were put are removed again where the rest fails."""
-    written: list[str] = []
-    try:
-        yield written
-    except BaseException:
-        for key in written:
-            storage.delete(key)
-        raise
 
 
 def _refuse_missing_keys(settings: Settings, manifest: Manifest) -> None:

@@ -195,10 +195,13 @@ def test_a_database_in_use_is_replaced_only_when_told_to(
 
 
 class FullStore(LocalArtifacts):
-    """A store that takes one file, and then none."""
+    """A store that takes a file, does not take the next, and takes others again."""
+
+    puts = 0
 
     def put(self, key: str, path: Path, content_type: str) -> Any:
-        if any(self._root.rglob("note.txt")):
+        self.puts += 1
+        if self.puts == 2:
             raise ProviderUnavailable("The disk is full.")
         return super().put(key, path, content_type)
 
@@ -216,6 +219,27 @@ def test_a_restore_that_fails_leaves_nothing_behind(
     with restored().runtime.sessions() as session:
         assert session.scalar(text("SELECT count(*) FROM users")) == 0
         assert session.scalar(text("SELECT count(*) FROM jobs")) == 0
+
+
+def test_a_restore_that_fails_leaves_the_files_that_were_there(
+    platform: Platform, file: Path, tmp_path: Path
+) -> None:
+    entry = Submission("diagnostics.echo", {"message": "x"}, add_user(platform))
+    other = submit(platform.runtime, entry)
+    keys = [
+        with_file(platform, job_id, "a note", tmp_path)
+        for job_id in (filled(platform, tmp_path), other)
+    ]
+    saved(platform, file)
+    first, second = (platform.settings.artifacts_path / key for key in keys)
+    first.write_text("changed since")
+    second.write_text("changed as well")
+
+    with pytest.raises(ProviderUnavailable):
+        restore(platform.settings, file, FullStore(platform.settings.artifacts_path), force=True)
+
+    assert first.read_text() == "changed since"
+    assert second.read_text() == "changed as well"
 
 
 @pytest.mark.parametrize("word", [b"a note", b"later"])
