@@ -21,8 +21,7 @@ def started_in_browser(body: Mapping[str, Any]) -> Response:
     runtime, tokens = platform().runtime, credentials().tokens
     started = signing_in.login(runtime, tokens, **body, audience=Audience.API)
     session_id = tokens.verify(started.access_token).session_id
-    settings = runtime.settings
-    ttl_s = min(settings.browser_session_ttl_s, settings.refresh_token_ttl_s)
+    ttl_s = runtime.settings.browser_session_s()
     expires_at = utc_now() + timedelta(seconds=ttl_s)
     token = tokens.sign(started.user.id, session_id, expires_at)
     answer = json_answer({}, 201)

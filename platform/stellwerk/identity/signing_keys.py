@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -30,7 +29,8 @@ def keys(session: Session, settings: Settings, vault: Vault) -> list[SigningKey]
     """The same; each but the last is good until the tokens that it signed have ended."""
     stored = session.scalars(select(StoredSigningKey).order_by(StoredSigningKey.id)).all()
     secrets_in_turn = [settings.signing_key(), *(vault.open(one.sealed) for one in stored)]
-    ends = [one.created_at.timestamp() + _longest_s(settings) for one in stored]
+    tail_s = settings.longest_token_s() + MARGIN_S
+    ends = [one.created_at.timestamp() + tail_s for one in stored]
     return [
         SigningKey(secret, until)
         for secret, until in zip(secrets_in_turn, [*ends, None], strict=True)
@@ -55,8 +55,3 @@ def rotate(session: Session, settings: Settings, vault: Vault) -> Sequence[Signi
     )
     session.flush()
     return keys(session, settings, vault)
-
-
-def _longest_s(settings: Settings) -> float:
-    longest = timedelta(seconds=max(settings.access_token_ttl_s, settings.telephony_token_ttl_s))
-    return longest.total_seconds() + MARGIN_S

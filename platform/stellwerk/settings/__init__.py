@@ -82,6 +82,14 @@ class Settings(
         """Key of access tokens; raises ConfigurationError where none is set."""
         return _required(self.jwt_secret_key, "JWT_SECRET_KEY")
 
+    def longest_token_s(self) -> int:
+        """How long the longest of the tokens that signing keys sign is good for."""
+        return max(self.access_token_ttl_s, self.telephony_token_ttl_s, self.browser_session_s())
+
+    def browser_session_s(self) -> int:
+        """How long a session in a cookie lasts: no longer than the session behind it."""
+        return min(self.browser_session_ttl_s, self.refresh_token_ttl_s)
+
     def encryption_keys(self) -> list[str]:
         """Keys of the vault, the present one first.
 
