@@ -27,7 +27,7 @@ def allow_caching(app: Flask) -> None:
     def say(response: Response) -> Response:
         if request.endpoint in kept and response.status_code == 200:  # noqa: PLR2004  OK
             response.headers["Cache-Control"] = f"private, max-age={MAX_AGE_S}"
-            response.vary.update(("Authorization", "X-API-Key"))
+            response.vary.update(("Authorization", "Cookie", "X-API-Key"))
         return response
 
     app.after_request(say)

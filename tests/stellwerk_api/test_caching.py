@@ -11,7 +11,7 @@ def test_what_rarely_changes_may_be_kept_by_its_client_for_five_minutes(
 ) -> None:
     answer = ada.get(path)
     assert answer.headers["Cache-Control"] == "private, max-age=300"
-    assert answer.headers["Vary"] == "Authorization, X-API-Key"
+    assert answer.headers["Vary"] == "Authorization, Cookie, X-API-Key"
 
 
 @pytest.mark.parametrize("path", ["/channels/", "/users/me", "/jobs"])

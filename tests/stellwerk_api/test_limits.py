@@ -224,6 +224,8 @@ def test_videos_have_a_limit_of_their_own_by_whatever_route_they_are_asked_for(
     assert many["details"] == {"limit": 3}
     assert ada.post("/jobs", job).status_code == 202
     error_of(ada.post("/videos/generate", payload), 429)
+    made = ada.post("/schedules", {"name": "by hand", "cron": "0 0 1 1 *", **job}).get_json()
+    error_of(ada.post(f"/schedules/{made['id']}/run"), 429)
     job_id = first.get_json()["job_id"]
     ada.post(f"/jobs/{job_id}/cancel")
     error_of(ada.post(f"/jobs/{job_id}/retry"), 429)

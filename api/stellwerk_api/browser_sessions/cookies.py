@@ -38,7 +38,8 @@ class Cookies:
         prefix = HOST_PREFIX if self.is_secure else ""
         self.name, self.proof_name = prefix + NAME, prefix + PROOF
         self._vault = vault
-        self._origins = {*settings.cors_origins, _origin_of(settings.public_url)} - {""}
+        self._own_origin = _origin_of(settings.public_url)  # "": the one that was asked
+        self._origins = frozenset(settings.cors_origins)
 
     def begin(self, response: Response, token: str, ttl_s: int) -> str:
         """Put a session's token into the cookie; returns the proof that belongs to it."""
@@ -71,7 +72,8 @@ class Cookies:
         if origin is None:
             is_own = sent.headers.get("Sec-Fetch-Site", "none") in _OWN_SITE
         else:
-            is_own = origin in (self._origins or {sent.host_url.rstrip("/")})
+            own = self._own_origin or sent.host_url.rstrip("/")
+            is_own = origin == own or origin in self._origins
         if not is_own:
             raise _refused("The request was made by a page of another site.")
 

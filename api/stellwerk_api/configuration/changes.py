@@ -22,7 +22,8 @@ _TAG = re.compile(r'"?(\d{1,10})"?')
 def everything() -> Response:
     """All entries as they are."""
     with platform().runtime.sessions() as session:
-        changes, version = service.changes(session), service.revision(session)
+        version = service.revision(session)  # first: a later one would vouch for older values
+        changes = service.changes(session)
     items = [_entry(name, changes.get(name)) for name in ENTRIES]
     return json_answer({"version": version, "items": items}, headers=_tag(version))
 

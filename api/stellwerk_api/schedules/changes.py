@@ -12,7 +12,7 @@ from stellwerk.jobs.runtime import Unit, unit
 from stellwerk.schedules import firing, queries, service
 from stellwerk.schedules.model import Schedule
 from stellwerk.webhooks.service import refuse_callbacks
-from stellwerk_api.accepted import accepted
+from stellwerk_api.accepted import accepted, count_operation
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.idempotency import once, replay
@@ -79,6 +79,7 @@ def _run_once(work: Unit, schedule: Schedule) -> UUID:
         reserve(work.session, once(), ())
     except Replayed as exc:
         return replay(exc)[0]
+    count_operation(schedule.operation)
     job_id = firing.run_now(platform().runtime, work, schedule)
     name_jobs(work.session, once(), [job_id])
     return job_id

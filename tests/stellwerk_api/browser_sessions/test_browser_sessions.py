@@ -184,3 +184,15 @@ def test_with_https_the_cookies_are_the_hosts_alone(
             headers={**headers, "Origin": origin},
         )
         assert changed.status_code == status, origin
+
+
+def test_our_own_page_is_ours_with_or_without_others(
+    platform: Platform, person: dict[str, str]
+) -> None:
+    settings = platform.settings.model_copy(
+        update={"public_url": "", "cors_origins": ("https://a.test",)}
+    )
+    client = create_app(replace(platform, settings=settings)).test_client()
+    for origin, status in (("http://localhost", 201), ("https://a.test", 201), (EVIL, 403)):
+        answer = client.post("/api/v1/auth/session", json=person, headers={"Origin": origin})
+        assert answer.status_code == status, origin
