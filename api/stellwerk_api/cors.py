@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stellwerk_api.cross_origin import Origins
-from stellwerk_api.observation import HEADER, SECURITY, well_formed_id
+from stellwerk_api.own_headers import REQUEST_ID, SECURITY, well_formed_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -22,7 +22,7 @@ class WebCors:
         origin = environ.get("HTTP_ORIGIN", "")
         if origin and _is_preflight(environ):
             request_id = well_formed_id(environ.get("HTTP_X_REQUEST_ID", ""))
-            headers = {**SECURITY, **self._origins.preflight(origin), HEADER: request_id}
+            headers = {**SECURITY, **self._origins.preflight(origin), REQUEST_ID: request_id}
             start("204 NO CONTENT", list(headers.items()))
             return ()
         granted = list(self._origins.permission(origin).items())

@@ -1,6 +1,5 @@
 """Request ids, one log line and one measurement per request, and headers every answer has."""
 
-import re
 import time
 from contextlib import suppress
 from typing import NamedTuple
@@ -10,25 +9,16 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import LimitedStream
 
-from stellwerk.clock import new_id_text
 from stellwerk_api import context
 from stellwerk_api.bodies import READ_BYTES
 from stellwerk_api.limits import headers_of, noted
 from stellwerk_api.metrics import observe_request
+from stellwerk_api.own_headers import REQUEST_ID, SECURITY, well_formed_id
 
-HEADER = "X-Request-ID"
 DRAIN_BYTES = 4 * 1024 * 1024  # longer bodies cost their sender the connection
 NO_CONTENT = frozenset({204, 304})
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
-_WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
 
 log = structlog.get_logger()
 
@@ -74,13 +64,8 @@ def request_id() -> str:
     """The id of the request being answered: the client's if it is well-formed, else ours."""
     known = g.get("request_id")
     if known is None:
-        g.request_id = known = well_formed_id(request.headers.get(HEADER, ""))
+        g.request_id = known = well_formed_id(request.headers.get(REQUEST_ID, ""))
     return str(known)
-
-
-def well_formed_id(given: str) -> str:
-    """The id that a client gave, or a new one."""
-    return given if _WELL_FORMED.fullmatch(given) else new_id_text()
 
 
 def _begin() -> None:
@@ -91,7 +76,7 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     _drain()
-    response.headers[HEADER] = request_id()
+    response.headers[REQUEST_ID] = request_id()
     response.headers.update(headers_of(noted()))
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)

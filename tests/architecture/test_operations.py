@@ -7,6 +7,7 @@ import pytest
 
 from celeryconfig import QUEUES
 from stellwerk.bootstrap import registry
+from stellwerk.configuration.entries import FAIL_CLOSED
 from stellwerk.identity.permissions import PERMISSIONS
 from stellwerk.jobs.operation import Operation
 from stellwerk.shipped import shipped
@@ -44,6 +45,12 @@ class TestEveryOperation:
 
     def test_has_upcasters_for_every_older_version(self, operation: Operation) -> None:
         assert set(operation.upcasters) == set(range(1, operation.version))
+
+
+def test_what_costs_money_is_limited_also_while_redis_cannot_count() -> None:
+    paid = [operation for operation in OPERATIONS if operation.estimate_eur]
+    assert paid
+    assert {operation.rate_class for operation in paid} <= set(FAIL_CLOSED.default)
 
 
 @pytest.mark.parametrize("queue", QUEUES)

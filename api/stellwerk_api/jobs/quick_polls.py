@@ -29,7 +29,8 @@ from stellwerk_api.jobs.reading import poll_headers
 from stellwerk_api.json_answers import MIMETYPE
 from stellwerk_api.limit_headers import REPEAT
 from stellwerk_api.limits import COUNTED, Tally, headers_of
-from stellwerk_api.observation import HEADER, SECURITY, Answered, record, well_formed_id
+from stellwerk_api.observation import Answered, record
+from stellwerk_api.own_headers import REQUEST_ID, SECURITY, well_formed_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -75,7 +76,7 @@ class QuickPolls:
             return self._flask(environ, start)
         request_id = well_formed_id(environ.get("HTTP_X_REQUEST_ID", ""))
         limits = headers_of((answer.tally,)) if answer.tally else {}
-        headers = {HEADER: request_id, **SECURITY, **limits, **answer.headers}
+        headers = {REQUEST_ID: request_id, **SECURITY, **limits, **answer.headers}
         start(_STATUS_LINE[answer.status], list(headers.items()))
         record(
             Answered(

@@ -34,7 +34,8 @@ from stellwerk_api.jobs.schemas import SubmissionBody
 from stellwerk_api.jobs.usual import defaults_of, is_usual
 from stellwerk_api.json_answers import MIMETYPE, as_json
 from stellwerk_api.limits import COUNTED, headers_of
-from stellwerk_api.observation import HEADER, SECURITY, Answered, record, well_formed_id
+from stellwerk_api.observation import Answered, record
+from stellwerk_api.own_headers import REQUEST_ID, SECURITY, well_formed_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -87,7 +88,7 @@ class QuickSubmissions:
             return self._flask(environ, start)
         body, headers = _answer(wanted.submission)
         limits = headers_of([environ[COUNTED]]) if COUNTED in environ else {}
-        start(_STATUS_LINE, list({HEADER: request_id, **SECURITY, **limits, **headers}.items()))
+        start(_STATUS_LINE, list({REQUEST_ID: request_id, **SECURITY, **limits, **headers}.items()))
         record(
             Answered(
                 method="POST",

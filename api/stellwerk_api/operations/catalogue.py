@@ -77,6 +77,7 @@ def _entry(operation: Operation, schemas: JsonSchemas) -> dict[str, Any]:
             "max_running": operation.max_running,
             "max_share": operation.max_share,
             "max_running_per_owner": operation.max_running_per_owner,
+            "rate_class": operation.rate_class.value if operation.rate_class else None,
         },
         "retry": {
             "max_attempts": retry.max_attempts,

@@ -14,6 +14,14 @@ class LimitsSchema(Schema):
         metadata={"description": "The same as a share of the queue's slots, at least one."},
     )
     max_running_per_owner = fields.Integer(required=True, allow_none=True)
+    rate_class = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The limit that its submissions count in, beside that on all requests: "
+            "the first word of `RateLimit-Policy`."
+        },
+    )
 
 
 class RetrySchema(Schema):

@@ -25,7 +25,7 @@ from stellwerk_api.realtime.guests import Guests
 from stellwerk_api.realtime.metrics import exposition
 from stellwerk_api.realtime.own_streams import OwnStreams
 from stellwerk_api.realtime.peer import House
-from stellwerk_api.realtime.replies import error_reply
+from stellwerk_api.realtime.replies import error_reply, identified
 from stellwerk_api.realtime.sockets import Sockets
 from stellwerk_api.realtime.streams import JobStreams
 from stellwerk_api.realtime.upstream import Upstream
@@ -76,6 +76,8 @@ class _Realtime:
         if scope["type"] == "websocket":
             await self._sockets.answer(scope, receive, send)
         else:
+            if scope["type"] == "http":
+                identified(scope)
             await self._plain(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,7 +145,7 @@ class _Logged:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started_at = time.monotonic()
+        started_at, request_id = time.monotonic(), identified(scope)
         status = 0
 
         async def watch(message: Message) -> None:
@@ -158,6 +160,7 @@ class _Logged:
                 "answered",
                 method=scope["method"],
                 path=scope["path"],
+                request_id=request_id,
                 status=status,
                 duration_ms=round((time.monotonic() - started_at) * 1000),
             )

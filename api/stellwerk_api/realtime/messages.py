@@ -10,6 +10,7 @@ import orjson
 
 from stellwerk.errors import FieldError, InvalidInput, MalformedRequest, StellwerkError
 from stellwerk.live.events import EventId, JobEvent
+from stellwerk_api.realtime.refusals import details_of
 
 TEXT_MAX_BYTES = 16 * 1024  # of one message of a client
 OWN_JOBS = "jobs"
@@ -109,9 +110,10 @@ def said(kind: str, **fields: Any) -> str:
 
 def error_text(error: StellwerkError, channel: str | None) -> str:
     """An error, and the channel whose subscription it refused."""
-    errors = [{"field": one.field, "reason": one.reason} for one in error.errors]
     about = {"channel": channel} if channel else {}
-    details = {"errors": errors} if errors else error.details
+    details = details_of(error)
+    if error.retry_after_s:
+        details["retry_after_s"] = error.retry_after_s
     return said("error", code=error.code, message=error.message, details=details, **about)
 
 

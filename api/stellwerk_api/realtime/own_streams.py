@@ -6,7 +6,9 @@ change after that. Events have no ids: whoever connects again gets the list agai
 
 import asyncio
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
+import orjson
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
@@ -15,7 +17,7 @@ from stellwerk.live.events import Dismissed, JobEvent, Listener, Notice
 from stellwerk.live.feed import EventFeed
 from stellwerk.live.topics import of_user
 from stellwerk_api.realtime.guests import Guest, Guests, Standing
-from stellwerk_api.realtime.replies import own_headers
+from stellwerk_api.realtime.replies import handed_on, note_limits, own_headers
 from stellwerk_api.realtime.streams import (
     HEARTBEAT,
     HEARTBEAT_S,
@@ -38,17 +40,21 @@ class OwnStreams:
         self._guests = guests
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream; raises ApiRefused, LimitReached and Unavailable."""
-        request = Request(scope, receive)
-        asker = caller_of(request)
-        standing = Standing.of(await self._upstream.standing(asker))
+        """Send the stream, or Flask's refusal; raises ApiRefused, LimitReached and Unavailable."""
+        asker = caller_of(Request(scope, receive))
+        told = await self._upstream.listener(asker)
+        if told.status_code != HTTPStatus.OK:
+            await handed_on(told)(scope, receive, send)
+            return
+        note_limits(scope, told)
+        standing = Standing.of(orjson.loads(told.content))
         asker = self._upstream.again(asker)
         with self._feed.listen(of_user(standing.user_id)) as listener:
             jobs = await self._upstream.own_jobs(asker)
             guest = Guest(standing, lambda code: listener.tell(Dismissed(code)))
             with self._guests.entered(guest):
                 chunks = self._chunks(asker, listener, jobs)
-                await EventStream(chunks, own_headers(request))(scope, receive, send)
+                await EventStream(chunks, own_headers(scope))(scope, receive, send)
 
     async def _chunks(self, asker: Headers, listener: Listener, jobs: bytes) -> AsyncIterator[str]:
         yield RETRY + event_text("snapshot", jobs)

@@ -36,6 +36,7 @@ from stellwerk_api.realtime.messages import (
 )
 from stellwerk_api.realtime.metrics import count_dropped, count_error
 from stellwerk_api.realtime.outbox import Outbox
+from stellwerk_api.realtime.refusals import STATUS
 from stellwerk_api.realtime.subscriptions import JobSubscription, OwnSubscription, Subscription
 from stellwerk_api.realtime.upstream import Headers, Upstream, caller_of
 
@@ -199,7 +200,7 @@ class Peer:
         try:
             standing = Standing.of(await self.upstream.standing(asker))
         except ApiRefused as exc:
-            code = _CLOSED_WITH.get(exc.details["status"], CloseCode.NOT_AUTHENTICATED)
+            code = _CLOSED_WITH.get(exc.details[STATUS], CloseCode.NOT_AUTHENTICATED)
             self.close(code, exc.code)
             raise
         finally:

@@ -1,11 +1,10 @@
 """Answers: Flask's, handed on, and the error envelope for what Flask could not answer."""
 
 import http
-import re
-import uuid
 from typing import Any
 
 import httpx
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -21,21 +20,15 @@ from stellwerk.errors import (
     Unavailable,
 )
 from stellwerk_api.limit_headers import HEADERS as LIMITS
+from stellwerk_api.own_headers import REQUEST_ID, SECURITY, well_formed_id
 from stellwerk_api.problems import PROBLEM, as_problem, prefers_problem
 from stellwerk_api.realtime.metrics import count_error
+from stellwerk_api.realtime.refusals import STATUS, details_of
 
 _MADE_ANEW = frozenset(
     b"connection keep-alive transfer-encoding upgrade trailer date server".split()
 )
-_CARRIED_OVER = (
-    "x-request-id",
-    "x-content-type-options",
-    "referrer-policy",
-    "x-frame-options",
-    "content-security-policy",
-    *(name.lower() for name in LIMITS),
-)
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_COUNTED = "stellwerk.counted"  # in the scope of a request: what web said of its limits
 _STATUSES: dict[type[StellwerkError], int] = {
     MalformedRequest: 400,
     NotAuthenticated: 401,
@@ -66,35 +59,46 @@ async def error_reply(request: Request, error: Exception) -> Response:
     if not isinstance(error, StellwerkError):
         error = StellwerkError("The platform failed. Quote the request_id when you report this.")
     count_error(error.code)
-    headers = own_headers(request)
+    headers = own_headers(request.scope)
     if error.retry_after_s:
         headers["Retry-After"] = str(round(error.retry_after_s))
     status = _status(error)
     if status == http.HTTPStatus.UNAUTHORIZED:  # RFC 9110, 11.6.1
         headers["WWW-Authenticate"] = "Bearer"
     headers["Vary"] = "Accept"
-    said = _envelope(error, headers["X-Request-ID"])
+    said = _envelope(error, headers[REQUEST_ID])
     if prefers_problem(request.headers.get("accept", "")):
         return JSONResponse(as_problem(status, said), status, headers, PROBLEM)
     return JSONResponse({"error": said}, status, headers)
 
 
-def own_headers(request: Request) -> dict[str, str]:
-    """What every answer has that is not Flask's."""
-    given_id = request.headers.get("x-request-id", "")
-    return {
-        "X-Request-ID": given_id if _REQUEST_ID.fullmatch(given_id) else str(uuid.uuid4()),
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
+def identified(scope: Scope) -> str:
+    """The id of a request, put into its headers where there is none that can be used."""
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    request_id = well_formed_id(given)
+    if request_id != given:
+        name = REQUEST_ID.lower().encode()
+        kept = [pair for pair in scope["headers"] if pair[0] != name]
+        scope["headers"] = [*kept, (name, request_id.encode())]
+    return request_id
+
+
+def note_limits(scope: Scope, response: httpx.Response) -> None:
+    """Have this process's own answer to a request tell of the limits that web counted it in."""
+    scope[_COUNTED] = {name: response.headers[name] for name in LIMITS if name in response.headers}
+
+
+def own_headers(scope: Scope) -> dict[str, str]:
+    """What every answer has that is not Flask's; `identified` gave the request its id."""
+    request_id = Headers(scope=scope).get(REQUEST_ID, "")
+    return {**SECURITY, REQUEST_ID: request_id, **scope.get(_COUNTED, {})}
 
 
 def _envelope(error: StellwerkError, request_id: str) -> dict[str, Any]:
-    errors = [{"field": item.field, "reason": item.reason} for item in error.errors]
     return {
         "code": error.code,
         "message": error.message,
-        "details": {**errors[0], "errors": errors} if errors else error.details,
+        "details": details_of(error),
         "timestamp": rfc3339(utc_now()),
         "request_id": request_id,
     }
@@ -102,14 +106,9 @@ def _envelope(error: StellwerkError, request_id: str) -> dict[str, Any]:
 
 def _status(error: StellwerkError) -> int:
     if isinstance(error, ApiRefused):
-        return int(error.details["status"])
+        return int(error.details[STATUS])
     default = 500 if error.code is ErrorCode.INTERNAL_ERROR else 422
     return _STATUSES.get(type(error), default)
-
-
-def carried_over(response: httpx.Response) -> dict[str, str]:
-    """The request's id, its limits and the security headers of Flask's answer, for our own."""
-    return {name: response.headers[name] for name in _CARRIED_OVER if name in response.headers}
 
 
 class _Streamed(StreamingResponse):

@@ -27,7 +27,7 @@ from stellwerk.live.events import (
 from stellwerk.live.feed import EventFeed
 from stellwerk_api.realtime.guests import Guest, Guests, Standing
 from stellwerk_api.realtime.metrics import count_dropped, observe_delivery
-from stellwerk_api.realtime.replies import carried_over, handed_on
+from stellwerk_api.realtime.replies import handed_on, note_limits, own_headers
 from stellwerk_api.realtime.upstream import JobAnswer, Upstream, caller_of
 
 RETRY = "retry: 2000\n\n"  # milliseconds until a client connects again
@@ -56,8 +56,9 @@ class JobStreams:
         asker = caller_of(request)
         with self._feed.listen(job_id) as listener:
             first = await self._upstream.job(asker, job_id)
+            note_limits(scope, first.response)
             sent = _last_event_id(request)
-            plain = _plain_answer(first, sent)
+            plain = _plain_answer(scope, first, sent)
             if plain:
                 await plain(scope, receive, send)
                 return
@@ -68,16 +69,16 @@ class JobStreams:
             )
             stream = _JobStream(self._feed, listener, job_id, sent)
             with self._guests.entered(guest):
-                response = EventStream(stream.chunks(first), carried_over(first.response))
+                response = EventStream(stream.chunks(first), own_headers(scope))
                 await response(scope, receive, send)
 
 
-def _plain_answer(first: JobAnswer, sent: EventId) -> Response | None:
+def _plain_answer(scope: Scope, first: JobAnswer, sent: EventId) -> Response | None:
     """The answer where no stream is to follow."""
     if not first.is_found:
         return handed_on(first.response)
     if first.is_final and sent.version >= first.version:
-        return Response(status_code=204, headers=carried_over(first.response))
+        return Response(status_code=204, headers=own_headers(scope))
     return None
 
 

@@ -155,7 +155,8 @@ class OwnSubscription:
         topics = self._holder.feed.topics
         topics.attach(self._topic, self)
         try:
-            jobs = await self._holder.upstream.own_jobs(self._holder.asker)
+            await self._holder.upstream.standing(self._holder.asker)  # counts as a poll
+            jobs = await self._ask()
         except StellwerkError:
             topics.detach(self._topic, self)
             raise

@@ -15,6 +15,7 @@ from stellwerk.errors import ApiRefused, ErrorCode, MalformedRequest, Unavailabl
 from stellwerk.jobs.states import TERMINAL
 from stellwerk.live.events import EventId, JobEvent
 from stellwerk_api.limit_headers import REPEAT
+from stellwerk_api.realtime.refusals import STATUS
 from stellwerk_api.realtime.wishes import Wish
 
 CONNECTIONS = 64  # for requests that are handed on
@@ -115,10 +116,13 @@ class Upstream:
         """The caller's newest jobs as JSON; raises ApiRefused and Unavailable."""
         return _require_ok(await self._asked("/api/v1/jobs", asker))
 
+    async def listener(self, asker: Headers) -> httpx.Response:
+        """Web's answer to who listens (`StandingSchema`), which counts as a poll."""
+        return await self._asked("/api/v1/listeners/me", asker)
+
     async def standing(self, asker: Headers) -> Any:
-        """Whose the credentials are (`StandingSchema`); raises ApiRefused and Unavailable."""
-        answer = await self._asked("/api/v1/listeners/me", asker)
-        return orjson.loads(_require_ok(answer))
+        """Whose the credentials are; raises ApiRefused and Unavailable."""
+        return orjson.loads(_require_ok(await self.listener(asker)))
 
     async def compared(self, jobs: Mapping[str, int], credentials: Collection[str]) -> Any:
         """What was missed (`ComparisonSchema`); raises ApiRefused and Unavailable."""
@@ -196,18 +200,24 @@ def caller_of(connection: HTTPConnection, *, token: str = "") -> Headers:
 def _require_ok(response: httpx.Response) -> bytes:
     if response.status_code == httpx.codes.OK:
         return response.content
-    code, message = _error_in(response)
+    code, message, details = _error_in(response)
     if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise Unavailable(message, retry_after_s=2)
-    raise ApiRefused(message, code=code, details={"status": response.status_code})
+    wait_s = response.headers.get("retry-after", "")
+    raise ApiRefused(
+        message,
+        code=code,
+        details={**details, STATUS: response.status_code},
+        retry_after_s=int(wait_s) if wait_s.isdecimal() else None,
+    )
 
 
-def _error_in(response: httpx.Response) -> tuple[ErrorCode, str]:
+def _error_in(response: httpx.Response) -> tuple[ErrorCode, str, dict[str, Any]]:
     try:
         error = orjson.loads(response.content)["error"]
-        return ErrorCode(error["code"]), str(error["message"])
+        return ErrorCode(error["code"]), str(error["message"]), dict(error["details"])
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        return ErrorCode.INTERNAL_ERROR, "The web process refused it without a reason."
+        return ErrorCode.INTERNAL_ERROR, "The web process refused it without a reason.", {}
 
 
 def _job_answer(response: httpx.Response) -> JobAnswer:

@@ -28,7 +28,9 @@ def test_an_entry_says_what_the_declaration_says(ada: ApiUser) -> None:
     entry = ada.get("/operations/diagnostics.fail").get_json()
     assert entry["retry"] == {"max_attempts": 3, "base_s": 0.5, "max_s": 5, "delays_s": []}
     unbounded = {"max_running": None, "max_share": None, "max_running_per_owner": None}
-    assert entry["limits"] == {"time_limit_s": 30, **unbounded}
+    assert entry["limits"] == {"time_limit_s": 30, "rate_class": None, **unbounded}
+    video = ada.get("/operations/videos.generate").get_json()
+    assert video["limits"]["rate_class"] == "videos"
     assert (entry["queue"], entry["permission"], entry["scope"]) == (
         "long",
         "diagnostics:run",

@@ -1,10 +1,12 @@
 """Whoever waits or listens counts once, though the realtime process asks web more often."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import requests
 
+from embedded import wait_until
 from front import Front
 from full_stack import PASSWORD, Client
 from jobs_over_http import events, opened, submit_for_later
@@ -59,10 +61,57 @@ def test_a_stream_counts_once(limited: Client) -> None:
         assert remaining(answer) == 2
         assert next(stream).type == "snapshot"
     with opened(limited, "/jobs/events") as (answer, stream):
+        assert remaining(answer) == 1
         assert next(stream).type == "snapshot"
     assert remaining(limited.request("GET", f"/jobs/{job_id}")) == 0
-    with events(limited, job_id) as (answer, _):
-        assert answer.status_code == 429
+    for path in (f"/jobs/{job_id}/events", "/jobs/events"):
+        with opened(limited, path) as (refused, _):
+            assert (refused.status_code, remaining(refused)) == (429, 0)
+            assert int(refused.headers["Retry-After"]) > 1000
+            assert refused.json()["error"]["details"]["policy"] == "polls"
+
+
+def test_a_stream_that_this_process_refuses_tells_what_web_counted(
+    client: Client, front: Front
+) -> None:
+    job_id = submit_for_later(client)
+    with ExitStack() as stack:
+        for _ in range(front.settings.realtime_listeners_per_user):
+            stack.enter_context(opened(client, "/jobs/events"))
+        for path in (f"/jobs/{job_id}/events", "/jobs/events"):
+            answer, _ = stack.enter_context(opened(client, path))
+            assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
+            assert answer.headers["RateLimit-Policy"].startswith('"polls";')
+            assert answer.headers["RateLimit"].startswith('"polls";')
+            assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_listening_to_all_of_ones_jobs_counts_as_a_poll(limited: Client) -> None:
+    with talking(limited) as talk:
+        for _ in range(2):
+            assert talk.subscribe("jobs")["event"] == "snapshot"
+            talk.say("unsubscribe", channel="jobs")
+            assert talk.hear()["type"] == "unsubscribed"
+        talk.say("subscribe", channel="jobs")
+        refused = talk.hear()
+    assert refused["code"] == "LIMIT_REACHED"
+    assert refused["details"]["policy"] == "polls"
+    assert refused["details"]["retry_after_s"] > 1000
+    assert "status" not in refused["details"]
+
+
+def test_one_id_stands_for_a_request_in_the_answer_and_in_both_processes_logs(
+    client: Client, front: Front
+) -> None:
+    job_id = submit_for_later(client)
+    answers = [client.request("GET", f"/jobs/{job_id}?wait=1")]
+    for path in (f"/jobs/{job_id}/events", "/jobs/events"):
+        with opened(client, path) as (answer, _):
+            answers.append(answer)
+    for answer in answers:
+        request_id = answer.headers["X-Request-ID"]
+        for name in ("web", "realtime"):
+            wait_until(lambda: request_id in front.log(name), timeout_s=10)  # noqa: B023  called here
 
 
 def test_a_socket_counts_its_token_and_each_subscription(limited: Client) -> None:
