@@ -11,11 +11,37 @@ from stellwerk.bootstrap import Platform
 from stellwerk.broker.publisher import publishing_app
 from stellwerk.jobs.model import Job
 from stellwerk_workers.beat import SCHEDULE
+from stellwerk_workers.housekeeping import purge
+from trial import trial
 
 _SESSIONS = text("""
     INSERT INTO user_sessions (id, user_id, expires_at)
     SELECT gen_random_uuid(), :user_id, now() - age * interval '1 day'
     FROM unnest(ARRAY[1, 30]) AS age
+""")
+
+_KEYS = text("""
+    INSERT INTO api_keys (id, user_id, name, prefix, key_hash, revoked_at, replaced_at, expires_at)
+    SELECT gen_random_uuid(), :user_id, name, 'sk_', md5(name), now() - revoked * interval '1 day',
+        now() - replaced * interval '1 day', now() - expired * interval '1 day'
+    FROM (VALUES
+        ('in use', NULL::int, NULL::int, NULL::int),
+        ('expired long ago', NULL, NULL, 400),
+        ('revoked lately', 89, NULL, NULL),
+        ('revoked long ago', 91, NULL, NULL),
+        ('replaced and in use', NULL, 400, -1),
+        ('replaced long ago', NULL, 92, 91)
+    ) AS keys (name, revoked, replaced, expired)
+""")
+_REQUESTS = text("""
+    INSERT INTO privacy_requests (id, kind, status, receipt, due_at, finished_at)
+    SELECT gen_random_uuid(), kind, status, receipt::jsonb, now(), now() - age * interval '1 day'
+    FROM (VALUES
+        ('export', 'completed', NULL, 366),
+        ('export', 'completed', NULL, 364),
+        ('erase', 'cancelled', NULL, 366),
+        ('erase', 'completed', '{}', 4000)
+    ) AS requests (kind, status, receipt, age)
 """)
 
 
@@ -34,6 +60,33 @@ def test_what_is_scheduled_runs_and_removes_what_has_expired(platform: Platform)
     assert job.owner_id is None
     assert job.result is not None
     assert job.result["removed"]["sessions"] == 1
+
+
+def test_keys_that_are_over_go_and_those_that_are_listed_stay(platform: Platform) -> None:
+    with platform.runtime.sessions.begin() as session:
+        session.execute(_KEYS, {"user_id": add_user(platform)})
+    assert purged(platform, "api_keys") == 2
+    with platform.runtime.sessions() as session:
+        left = set(session.scalars(text("SELECT name FROM api_keys")))
+    assert left == {"in use", "expired long ago", "revoked lately", "replaced and in use"}
+
+
+def test_requests_of_last_year_go_but_receipts_of_erasures(platform: Platform) -> None:
+    with platform.runtime.sessions.begin() as session:
+        session.execute(_REQUESTS)
+    assert purged(platform, "privacy_requests") == 2
+    with platform.runtime.sessions() as session:
+        left = session.execute(text("SELECT kind, status FROM privacy_requests")).all()
+    assert sorted(map(tuple, left)) == [("erase", "completed"), ("export", "completed")]
+
+
+def purged(platform: Platform, kind: str) -> int:
+    """How many of a kind housekeeping removes."""
+    with trial(platform, purge) as run:
+        job_id = run.submit()
+        run.attempt(job_id)
+        result: dict[str, Any] = run.row(job_id).result or {}
+    return int(result["removed"][kind])
 
 
 def jobs(platform: Platform) -> list[Job]:

@@ -21,6 +21,16 @@ _EXPIRED = {
     "sessions": text("DELETE FROM user_sessions WHERE expires_at < now() - interval '7 days'"),
     "refresh_tokens": text("DELETE FROM refresh_tokens WHERE expires_at < now()"),
     "mailed_links": text("DELETE FROM mailed_links WHERE expires_at < now()"),
+    # A key that was replaced works until it expires; what is not over is listed.
+    "api_keys": text("""
+        DELETE FROM api_keys WHERE revoked_at < now() - interval '90 days'
+            OR (replaced_at IS NOT NULL AND expires_at < now() - interval '90 days')
+    """),
+    # Receipts of erasures are proof, and stay.
+    "privacy_requests": text("""
+        DELETE FROM privacy_requests
+        WHERE finished_at < now() - interval '365 days' AND receipt IS NULL AND NOT is_available
+    """),
     "schedule_fires": text("""
         DELETE FROM schedule_fires
         WHERE created_at < now() - interval '90 days' AND outcome <> 'waiting'
