@@ -165,6 +165,9 @@ class Retiring:
 
 def _load(loader: Loader, listener_fd: int, loaded: Event) -> Retiring:
     """In a worker: the application, of the code as it is now."""
+    from stellwerk_api.slow_readers import write_apart  # noqa: PLC0415  not in the main process
+
+    write_apart()
     app = Retiring(loader(), listener_fd)
     signal.signal(RETIRE, app.retire)
     loaded.set()

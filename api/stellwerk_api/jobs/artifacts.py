@@ -1,6 +1,6 @@
 """Files of jobs, whole or in ranges (RFC 9110, section 14), never as anything a browser runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from uuid import UUID
 
@@ -13,8 +13,12 @@ from stellwerk.jobs import queries, sealed_files
 from stellwerk.jobs.model import JobArtifact
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
+from stellwerk_api.jobs.downloads import Downloads
 from stellwerk_api.jobs.reading import looked_at
 from stellwerk_api.json_answers import ApiResponse
+from stellwerk_api.slow_readers import LARGE_BYTES
+
+DOWNLOADS = Downloads()
 
 
 def served(job_id: UUID, name: str) -> Response:
@@ -65,8 +69,21 @@ def _is_of_this_version(found: JobArtifact) -> bool:
     return request.headers.get("If-Range", etag) == etag
 
 
-def _body(found: JobArtifact, start: int, length: int) -> Iterator[bytes]:
-    """Its bytes; the first block is read now, while an error can still be answered."""
+def _body(found: JobArtifact, start: int, length: int) -> Iterable[bytes]:
+    """Its bytes; raises Unavailable where too many read large ones already."""
+    if length <= LARGE_BYTES:
+        return _begun(found, start, length)
+    download = DOWNLOADS.begin(caller().user_id)
+    try:
+        download.blocks = _begun(found, start, length)
+    except BaseException:
+        download.close()
+        raise
+    return download
+
+
+def _begun(found: JobArtifact, start: int, length: int) -> Iterator[bytes]:
+    """The first block is read now, while an error can still be answered."""
     blocks = _blocks(found, start, length)
     try:
         first = next(blocks, b"")
