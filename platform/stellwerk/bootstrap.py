@@ -13,6 +13,7 @@ from stellwerk.broker.calls import Grouping
 from stellwerk.broker.publisher import CeleryPublisher, publishing_app
 from stellwerk.broker.redis_publisher import RedisPublisher, is_plain_redis
 from stellwerk.configuration.present import Configuration
+from stellwerk.connections.securing import secure_connections
 from stellwerk.db.base import Base
 from stellwerk.db.direct import Direct
 from stellwerk.db.engine import build_engine, build_sessions
@@ -35,6 +36,7 @@ from stellwerk.settings.naming import PREFIX
 from stellwerk.stack.production import refuse_unfit
 from stellwerk.vault import Vault
 from stellwerk.webhooks.deliveries import announce
+from stellwerk.webhooks.securing import secure_endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ def bootstrap(
         vault=vault,
         role=role,
         ended=(announce,),
+        secured=(secure_connections, secure_endpoints),
     )
     return Platform(settings, engine, client, live, runtime)
 

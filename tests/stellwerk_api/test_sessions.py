@@ -15,6 +15,7 @@ from api import ApiUser, error_of, signed_in, signed_up
 from embedded import running_valkey, wait_until
 from servers import server_at
 from stellwerk.bootstrap import Platform, bootstrap
+from stellwerk.connections.securing import end_ways_in
 from stellwerk.identity.model import User
 from stellwerk.identity.service import create_admin
 from stellwerk.identity.sessions import Standing, end
@@ -90,10 +91,12 @@ def test_a_disabled_user_is_out(platform: Platform, ada: ApiUser) -> None:
 
 
 def test_a_promoted_user_signs_in_again(platform: Platform, ada: ApiUser) -> None:
-    email = ada.user["email"]
-    create_admin(platform.runtime.sessions, email, "a new and longer one", promote=True)
+    email, key = ada.user["email"], ada.with_key()
+    assert key.get("/jobs").status_code == 200
+    create_admin(platform.runtime.sessions, email, "a new and longer one", promote=end_ways_in)
     platform.live_client.redis.flushdb()
-    error_of(ada.get("/jobs"), 401)
+    for known in (ada, key):
+        error_of(known.get("/jobs"), 401)
     assert signed_in(ada.client, email, "a new and longer one").user["role"] == "admin"
 
 

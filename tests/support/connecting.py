@@ -1,15 +1,17 @@
 """Platforms that know a provider, and browsers on their way there and back."""
 
-from dataclasses import dataclass, replace
+import secrets
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from api import API, ApiUser
-from nextcloud import CLIENT_ID, CLIENT_SECRET, Nextcloud
+from nextcloud import AUTHORIZE, CLIENT_ID, CLIENT_SECRET, Nextcloud
 from stellwerk.bootstrap import Platform
 from stellwerk.connections.model import OauthConnection
 from stellwerk.connections.queries import Place
@@ -18,6 +20,8 @@ from stellwerk.jobs.runtime import Runtime, unit
 from stellwerk.providers.choice import choose_providers
 from stellwerk.providers.oauth.protocol import Account, Grant
 from stellwerk.settings import Settings
+
+APP_URL = "https://phone.example.com/signed-in"
 
 
 def callback(settings: Settings, provider: str) -> str:
@@ -80,3 +84,35 @@ def connect(runtime: Runtime, cloud: Nextcloud, user_id: int) -> OauthConnection
     granted = Granted(grant, Account(f"user-{user_id}"))
     with unit(runtime) as work:
         return keep(runtime, work, Place(user_id, "nextcloud"), granted)
+
+
+@dataclass(slots=True)
+class App:
+    """An app on somebody's phone: it asks Nextcloud for a code and brings it to us."""
+
+    nobody: ApiUser
+    cloud: Nextcloud
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
+    redirect_url: str = APP_URL
+
+    def code(self) -> str:
+        """A code for whoever is signed in at the cloud."""
+        asked = {
+            "response_type": "code",
+            "client_id": CLIENT_ID,
+            "redirect_uri": self.redirect_url,
+            "state": "the app's own",
+            "code_challenge": create_s256_code_challenge(self.verifier),
+            "code_challenge_method": "S256",
+        }
+        back = self.cloud.allow(f"{self.cloud.url}{AUTHORIZE}?{urlencode(asked)}")
+        return parse_qs(urlsplit(back).query)["code"][0]
+
+    def body(self, **fields: Any) -> dict[str, Any]:
+        """What the app sends."""
+        given = {"code_verifier": self.verifier, "redirect_url": self.redirect_url}
+        return {"code": self.code(), **given, **fields}
+
+    def sign_in(self, **fields: Any) -> TestResponse:
+        """The answer to it."""
+        return self.nobody.post("/auth/nextcloud", self.body(**fields))

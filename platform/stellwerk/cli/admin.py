@@ -21,9 +21,11 @@ def admin() -> None:
 def create(email: str, *, from_stdin: bool, promote: bool, as_json: bool) -> None:
     """Make an administrator, in the database of this home or of DATABASE_URL.
 
-    With --promote the account gets the given password, and its sessions end.
+    With --promote the account gets the given password; its sessions, its API keys and the outside
+    accounts that signed in to it end.
     """
     # Heavy, and only needed here:
+    from stellwerk.connections.securing import end_ways_in  # noqa: PLC0415  see above
     from stellwerk.db.engine import build_engine, build_sessions  # noqa: PLC0415  see above
     from stellwerk.identity.service import create_admin  # noqa: PLC0415  see above
     from stellwerk.vault import Vault  # noqa: PLC0415  see above
@@ -33,7 +35,7 @@ def create(email: str, *, from_stdin: bool, promote: bool, as_json: bool) -> Non
     engine = build_engine(settings.database(), pool_size=1, role="cli")
     try:
         sessions = build_sessions(engine, Vault(settings.encryption_keys()))
-        user_id = create_admin(sessions, email, password, promote=promote)
+        user_id = create_admin(sessions, email, password, promote=end_ways_in if promote else None)
     finally:
         engine.dispose()
     if as_json:

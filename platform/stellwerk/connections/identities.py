@@ -72,3 +72,8 @@ def unlink(session: Session, place: Place) -> None:
             ~OauthIdentity.made_account,
         )
     )
+
+
+def unlink_all(session: Session, user_id: int) -> None:
+    """Let no account sign the user in, not even the one the user came by."""
+    session.execute(delete(OauthIdentity).where(OauthIdentity.user_id == user_id))

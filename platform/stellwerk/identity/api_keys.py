@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
@@ -103,6 +103,12 @@ def revoke(sessions: Sessions, user_id: int, key_id: UUID) -> str:
             key.revoked_at = utc_now()
             _note(session, Action.API_KEY_REVOKED, key)
         return key.key_hash
+
+
+def revoke_all_of(session: Session, user_id: int) -> Sequence[str]:
+    """End all keys of a user; returns the hashes of those that stood."""
+    query = update(ApiKey).where(ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
+    return session.scalars(query.values(revoked_at=func.now()).returning(ApiKey.key_hash)).all()
 
 
 def own_keys(session: Session, user_id: int) -> Sequence[ApiKey]:

@@ -82,3 +82,10 @@ def void(session: Session, user_id: int, purpose: Purpose) -> None:
     session.execute(
         delete(MailedLink).where(MailedLink.user_id == user_id, MailedLink.purpose == purpose.value)
     )
+
+
+def void_elsewhere(session: Session, user_id: int, email: str) -> None:
+    """The same of every link that was sent to another address than that."""
+    session.execute(
+        delete(MailedLink).where(MailedLink.user_id == user_id, MailedLink.email != email)
+    )

@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, update
+from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
 from stellwerk.errors import Conflict
-from stellwerk.identity import acts, links, notices, passwords
+from stellwerk.identity import acts, api_keys, links, notices, passwords
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.links import Purpose
-from stellwerk.identity.model import ApiKey, User
+from stellwerk.identity.model import User
 from stellwerk.identity.notices import Occasion
 from stellwerk.identity.service import get_user, normalised
 from stellwerk.identity.signing_in import wrong_credentials
@@ -100,18 +100,20 @@ def _leave_address(runtime: Runtime, work: Unit, user: User, new: str, language:
 def reset(runtime: Runtime, token: str, password: str, language: str) -> Ended:
     """Set a password by a link of a mail; raises InvalidInput (LINK_NOT_VALID).
 
-    Where nobody had verified the address, whoever made its API keys may have been somebody else:
-    they end as well.
+    Where nobody had verified the address, whoever has the account may be somebody else: its API
+    keys, connected accounts, ways in by them and webhook endpoints end as well.
     """
     hashed = passwords.hashed(password)
     with unit(runtime) as work:
         followed = links.follow(work.session, Purpose.RESET_PASSWORD, token)
         user = _locked(work.session, followed.user_id)
-        key_hashes = () if user.email_verified_at else _revoked_keys(work.session, user.id)
+        is_takeover = user.email_verified_at is None
+        key_hashes = api_keys.revoke_all_of(work.session, user.id) if is_takeover else ()
         if user.email == followed.email:
             user.email_verified_at = user.email_verified_at or func.now()
         user.password_hash = hashed
         acts.own(work.session, Action.PASSWORD_RESET, user.id, keys_revoked=len(key_hashes))
+        _secured(runtime, work, user, is_takeover=is_takeover)
         return Ended(_signed_out(runtime, work, user, language), key_hashes)
 
 
@@ -127,21 +129,23 @@ def change_password(
             raise wrong_credentials()  # it was changed while it was compared
         user.password_hash = hashed
         acts.own(work.session, Action.PASSWORD_CHANGED, user.id)
+        _secured(runtime, work, user, is_takeover=False)
         return Ended(_signed_out(runtime, work, user, language))
+
+
+def _secured(runtime: Runtime, work: Unit, user: User, *, is_takeover: bool) -> None:
+    """What was under way, to sign in or to another address, ends with the former password."""
+    links.void(work.session, user.id, Purpose.RESET_PASSWORD)
+    links.void_elsewhere(work.session, user.id, user.email)
+    for secure in runtime.secured:
+        secure(runtime, work, user.id, is_takeover=is_takeover)
 
 
 def _signed_out(runtime: Runtime, work: Unit, user: User, language: str) -> Sequence[UUID]:
     """The sessions that a new password ends; its owner is told of it."""
-    links.void(work.session, user.id, Purpose.RESET_PASSWORD)
     told = notices.notice(Occasion.PASSWORD_CHANGED, user.email, user_id=user.id, language=language)
     notices.note(runtime, work, told)
     return ledger.end_all_of(work.session, user.id)
-
-
-def _revoked_keys(session: Session, user_id: int) -> Sequence[str]:
-    query = update(ApiKey).where(ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
-    revoked = query.values(revoked_at=func.now()).returning(ApiKey.key_hash)
-    return session.scalars(revoked).all()
 
 
 def _locked(session: Session, user_id: int) -> User:

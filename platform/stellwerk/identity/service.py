@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -19,14 +19,17 @@ from stellwerk.errors import (
     InvalidInput,
     NotFound,
 )
-from stellwerk.identity import acts, passwords
+from stellwerk.identity import acts, api_keys, links, passwords
 from stellwerk.identity import sessions as ledger
+from stellwerk.identity.links import Purpose
 from stellwerk.identity.model import User
 from stellwerk.identity.permissions import Role
 from stellwerk.identity.queries import has_email
 
 PASSWORD_MIN = 10  # characters
 PASSWORD_MAX = 200
+
+WaysIn = Callable[[Session, int], None]  # ends those that another domain gave into an account
 
 _USERNAME_LETTERS = 40  # kept of the address; the rest of 64 is for the suffix
 
@@ -58,11 +61,13 @@ def change_profile(sessions: Sessions, user_id: int, fields: Mapping[str, Any]) 
         raise Conflict("The username is taken.", details={"field": "username"}) from exc
 
 
-def create_admin(sessions: Sessions, email: str, password: str, *, promote: bool = False) -> int:
+def create_admin(
+    sessions: Sessions, email: str, password: str, *, promote: WaysIn | None = None
+) -> int:
     """Make an admin account and return its id.
 
-    An address that has an account is refused with Conflict, unless `promote`: then it becomes
-    an admin with this password, and its sessions end. Raises InvalidInput.
+    An address that has an account is refused with Conflict, unless there is `promote`: then it
+    becomes an admin with this password, and every other way into it ends. Raises InvalidInput.
     """
     check_password(password)
     values = new_user(normalised(email), password)
@@ -76,6 +81,7 @@ def create_admin(sessions: Sessions, email: str, password: str, *, promote: bool
             acts.installed(session, Action.ACCOUNT_INSTALLED, user.id)
         elif promote:
             _make_admin(session, user, values)
+            promote(session, user.id)
             acts.installed(session, Action.ACCOUNT_PROMOTED, user.id)
         else:
             raise Conflict(f"{user.email} has an account already; --promote makes it an admin.")
@@ -111,6 +117,9 @@ def _make_admin(session: Session, user: User, values: Mapping[str, Any]) -> None
     for name in ("role", "password_hash", "is_active"):
         setattr(user, name, values[name])
     user.email_verified_at = user.email_verified_at or values["email_verified_at"]
+    for purpose in Purpose:
+        links.void(session, user.id, purpose)
+    api_keys.revoke_all_of(session, user.id)
     ledger.end_all_of(session, user.id)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -59,6 +60,7 @@ class Runtime:
     vault: Vault
     role: str = ""  # as given to `bootstrap`
     ended: tuple["EndListener", ...] = ()  # told of ends that somebody wants to hear of
+    secured: tuple["AccountListener", ...] = ()  # told of accounts that got a new password
 
 
 @dataclass(slots=True)
@@ -71,6 +73,17 @@ class Unit:
 
 
 EndListener = Callable[[Runtime, Unit, Job], None]
+
+
+class AccountListener(Protocol):
+    """Ends what somebody else may have left in an account, with its new password.
+
+    `is_takeover`: its address is proved for the first time, so that all that was there may be
+    somebody else's.
+    """
+
+    def __call__(self, runtime: Runtime, work: Unit, user_id: int, *, is_takeover: bool) -> None:
+        """Within the transaction that sets the password."""
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 import pytest
 
 from stellwerk.bootstrap import Platform
+from stellwerk.connections.securing import end_ways_in
 from stellwerk.errors import Conflict, InvalidInput
 from stellwerk.identity import passwords
 from stellwerk.identity.model import User
@@ -35,7 +36,7 @@ def test_an_address_that_has_an_account_is_refused(platform: Platform) -> None:
 
 def test_promoting_makes_the_account_an_admin_with_the_new_password(platform: Platform) -> None:
     register(platform.runtime, email=EMAIL, password=PASSWORD)
-    create_admin(platform.runtime.sessions, EMAIL, "another password", promote=True)
+    create_admin(platform.runtime.sessions, EMAIL, "another password", promote=end_ways_in)
     made = account(platform)
     assert made.role == "admin"
     assert passwords.is_right("another password", made.password_hash)

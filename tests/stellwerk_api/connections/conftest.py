@@ -6,13 +6,12 @@ import pytest
 from flask import Flask
 
 from api import ApiUser, signed_up
-from connecting import callback, knowing_nextcloud
+from connecting import APP_URL, App, callback, knowing_nextcloud
 from nextcloud import Nextcloud, running_nextcloud
 from stellwerk.bootstrap import Platform
 from stellwerk_api.app import create_app
 
 RETURN_URL = "https://console.example.com/connected"
-APP_URL = "https://phone.example.com/signed-in"
 
 
 @pytest.fixture
@@ -32,6 +31,11 @@ def here(platform: Platform, cloud: Nextcloud) -> Platform:
 @pytest.fixture
 def app(here: Platform) -> Flask:
     return create_app(here)
+
+
+@pytest.fixture
+def phone(app: Flask, cloud: Nextcloud) -> App:
+    return App(ApiUser(app.test_client()), cloud)
 
 
 @pytest.fixture

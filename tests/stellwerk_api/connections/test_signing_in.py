@@ -1,64 +1,24 @@
 """Signing in with a Nextcloud account: known by its id there, never by an e-mail address."""
 
-import secrets
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
 from api import ApiUser, error_of
-from connecting import connected, knowing_nextcloud
+from connecting import APP_URL, App, connected, knowing_nextcloud
 from mails import mails_to, token_in
-from nextcloud import AUTHORIZE, CLIENT_ID, Nextcloud, NextcloudUser
+from nextcloud import Nextcloud, NextcloudUser
 from stellwerk.bootstrap import Platform
 from stellwerk.connections.model import OauthConnection, OauthIdentity
 from stellwerk.connections.queries import Place
 from stellwerk.connections.tokens import access_token
 from stellwerk.identity.model import User
 from stellwerk_api.app import create_app
-
-APP_URL = "https://phone.example.com/signed-in"
-
-
-@dataclass(slots=True)
-class App:
-    """An app on somebody's phone: it asks Nextcloud for a code and brings it to us."""
-
-    nobody: ApiUser
-    cloud: Nextcloud
-    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
-    redirect_url: str = APP_URL
-
-    def code(self) -> str:
-        asked = {
-            "response_type": "code",
-            "client_id": CLIENT_ID,
-            "redirect_uri": self.redirect_url,
-            "state": "the app's own",
-            "code_challenge": create_s256_code_challenge(self.verifier),
-            "code_challenge_method": "S256",
-        }
-        back = self.cloud.allow(f"{self.cloud.url}{AUTHORIZE}?{urlencode(asked)}")
-        return parse_qs(urlsplit(back).query)["code"][0]
-
-    def body(self, **fields: Any) -> dict[str, Any]:
-        given = {"code_verifier": self.verifier, "redirect_url": self.redirect_url}
-        return {"code": self.code(), **given, **fields}
-
-    def sign_in(self, **fields: Any) -> TestResponse:
-        return self.nobody.post("/auth/nextcloud", self.body(**fields))
-
-
-@pytest.fixture
-def phone(app: Flask, cloud: Nextcloud) -> App:
-    return App(ApiUser(app.test_client()), cloud)
 
 
 def users(platform: Platform) -> int:

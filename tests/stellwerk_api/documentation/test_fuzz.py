@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 
 from api import PASSWORD, ApiUser, signed_in, signed_up
 from stellwerk.bootstrap import Platform
+from stellwerk.connections.securing import end_ways_in
 from stellwerk.identity.service import create_admin
 
 CHECKS = [
@@ -68,7 +69,7 @@ class Sender:
         if self._name == "user":
             return signed_up(self._client)
         email = "root@example.com"
-        create_admin(self._platform.runtime.sessions, email, PASSWORD, promote=True)
+        create_admin(self._platform.runtime.sessions, email, PASSWORD, promote=end_ways_in)
         return signed_in(self._client, email, PASSWORD)
 
 

@@ -10,6 +10,7 @@ from flask import Flask
 from api import ApiUser, error_of, signed_in
 from people import add_user
 from stellwerk.bootstrap import Platform
+from stellwerk.connections.securing import end_ways_in
 from stellwerk.identity.service import create_admin
 
 
@@ -130,5 +131,8 @@ def test_two_administrators_who_demote_each_other_leave_one(
         assert statuses[1] in {401, 403, 409}
         for email in ("root@example.com", "second@example.com"):
             create_admin(
-                platform.runtime.sessions, email, "correct horse battery staple", promote=True
+                platform.runtime.sessions,
+                email,
+                "correct horse battery staple",
+                promote=end_ways_in,
             )
