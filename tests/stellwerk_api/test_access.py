@@ -177,6 +177,35 @@ def send(user: ApiUser, route: Route, body: Any = None) -> Any:
 
 def test_the_table_names_every_route(routes: list[Route]) -> None:
     assert {route.endpoint for route in routes} == set(ANOTHERS) | set(OWN)
+    assert set(ANOTHERS).isdisjoint(OWN)
+
+
+def test_a_row_stands_for_one_method(application: Flask) -> None:
+    methods: dict[str, set[str]] = {}
+    for rule in application.url_map.iter_rules():
+        methods.setdefault(rule.endpoint, set()).update(
+            (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        )
+    assert [name for name, found in methods.items() if len(found) != 1] == []
+
+
+def test_every_other_route_lets_nobody_in(application: Flask, nobody: ApiUser) -> None:
+    adapter = application.url_map.bind("localhost")
+    words = {"provider": "google", "token": "none", "name": "none"}
+    for endpoint in sorted(PUBLIC):
+        rule = next(application.url_map.iter_rules(endpoint))
+        method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+        path = adapter.build(endpoint, taken(rule.arguments, words), method)
+        answer = nobody.client.open(path, method=method, json={} if method == "POST" else None)
+        assert answer.status_code in {200, 404, 422, 426}, (endpoint, answer.status_code)
+
+
+def test_whoever_may_not_get_may_not_ask_for_the_head_either(
+    routes: list[Route], nobody: ApiUser
+) -> None:
+    for route in [route for route in routes if route.method == "GET"]:
+        answer = nobody.client.head(route.path)
+        assert (answer.status_code, answer.data) == (401, b""), route
 
 
 def test_nobody_gets_401_from_every_guarded_route(routes: list[Route], nobody: ApiUser) -> None:
