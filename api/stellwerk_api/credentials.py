@@ -22,6 +22,7 @@ from stellwerk.identity.caller import Caller, by_key, realtime, scraper, signed_
 from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.identity.tokens import KEY_PREFIX, Claims, Tokens, expired, key_hash
 from stellwerk.live import keys
+from stellwerk.live.limits import Counting
 from stellwerk.live.sessions import KEY_COPY_S, Copy, LiveSessions
 from stellwerk_api.limit_headers import REPEAT
 from stellwerk_api.limits import COUNTED, Limiter, Tally
@@ -121,6 +122,10 @@ class Credentials:
             return KeyProof(hashed, keys.api_key(hashed))
         return self._verified.proof(given)
 
+    def counting(self, proof: TokenProof | KeyProof, counts: RateClass) -> Counting | None:
+        """What the script that looks it up needs to count the request, too."""
+        return self.limiter.counting(counts, self.live.seen.at(proof.redis_key))
+
     def forget(self, session_ids: Sequence[UUID], key_hashes: Sequence[str] = ()) -> None:
         """Tell every process that these have ended in Postgres."""
         self.live.end(session_ids)
@@ -140,10 +145,10 @@ class Credentials:
     def _visit(self, proof: TokenProof | KeyProof, counts: RateClass | None) -> Visit:
         """In one round trip to Redis, where it knows who it is."""
         limiter = self.limiter
-        copy = self.live.copy(proof.redis_key, limiter.counting(counts) if counts else ())
+        copy = self.live.copy(proof.redis_key, self.counting(proof, counts) if counts else None)
         known = proof.caller(copy)
-        if counts and known and copy.count:
-            return Visit(known, limiter.tally(counts, known.tier, copy.count))
+        if counts and known and copy.counted:
+            return Visit(known, limiter.tally(counts, known.tier, copy.counted))
         if known is None:
             known = self._by_ledger(proof, copy)
         return Visit(known, limiter.count(counts, known) if counts else None)

@@ -6,10 +6,10 @@ there is one request more than `r`.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
+import orjson
 from flask import g
 
 from stellwerk.bootstrap import Platform
@@ -18,8 +18,8 @@ from stellwerk.configuration.rates import ByTier, Rate, RateClass, rate_of
 from stellwerk.errors import InvalidInput, LimitReached, Unavailable
 from stellwerk.identity.caller import Caller
 from stellwerk.live import keys
-from stellwerk.live.limits import REFUSED, Count, Limits
-from stellwerk.live.scripts import Argument
+from stellwerk.live.limits import REFUSED, Count, Counting, Limits
+from stellwerk.live.sessions import REMEMBERED
 from stellwerk_api.limit_headers import POLICY, REMAINING
 from stellwerk_api.local_limits import LocalLimits
 from stellwerk_api.metrics import count_limited, count_uncounted
@@ -29,28 +29,37 @@ IPV6_PREFIX = 64  # bits that one customer of a provider has, as a rule
 
 
 class Policy(NamedTuple):
-    """A rate that holds for somebody."""
+    """A rate that holds for somebody, and how answers tell of it."""
 
     rate_class: RateClass
     rate: Rate
+    text: str
+    begins: str  # of what is told of each request
 
-    def __str__(self) -> str:
-        return f'"{self.rate_class}";q={self.rate.requests};w={self.rate.window_s}'
+    @classmethod
+    def of(cls, rate_class: RateClass, rate: Rate) -> Self:
+        """With its texts."""
+        name = f'"{rate_class}"'
+        return cls(rate_class, rate, f"{name};q={rate.requests};w={rate.window_s}", f"{name};r=")
 
 
 class Tally(NamedTuple):
     """What was counted of a request."""
 
     policy: Policy
-    policy_text: str
     left: int  # -1: it is refused
     wait_s: int  # until there is one more
+
+    @property
+    def text(self) -> str:
+        """What the answer tells of it."""
+        return f"{self.policy.begins}{max(self.left, 0)};t={self.wait_s}"
 
     def require(self) -> None:
         """Raise LimitReached where it is refused."""
         if self.left != REFUSED:
             return
-        rate_class, rate = self.policy
+        rate_class, rate = self.policy[:2]
         count_limited(rate_class)
         raise LimitReached(
             f"The limit {rate_class!r} is {rate.requests} in {rate.window_s} s.",
@@ -63,28 +72,35 @@ class Tally(NamedTuple):
         )
 
 
-@dataclass(slots=True)
 class _Table:
     """The configured rates, as they are needed; made anew when one of them changes."""
 
-    values: Mapping[str, Any]
-    counting: dict[RateClass, Sequence[Argument]] = field(default_factory=dict)
-    policies: dict[tuple[RateClass, str], tuple[Policy, str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
+        self.policies: dict[tuple[RateClass, str], Policy] = {}
+        self._countings: dict[tuple[RateClass, bytes], Counting] = {}
         for rate_class, entry in RATES.items():
-            by_tier: ByTier = self.values[entry.name]
-            counting: list[Argument] = [keys.rate(rate_class, "")]
+            by_tier: ByTier = values[entry.name]
             for tier, text in by_tier:
-                rate = rate_of(text)
-                counting += [tier, rate.interval_us, rate.window_us]
-                self._add(rate_class, tier, rate)
-            self.counting[rate_class] = tuple(counting)
-        self._add(RateClass.LOGIN, "", rate_of(self.values[LOGIN_RATE.name]))
+                self._add(rate_class, tier, text)
+        self._add(RateClass.LOGIN, "", values[LOGIN_RATE.name])
 
-    def _add(self, rate_class: RateClass, tier: str, rate: Rate) -> None:
-        policy = Policy(rate_class, rate)
-        self.policies[rate_class, tier] = policy, str(policy)
+    def counting(self, rate_class: RateClass, copy: bytes) -> Counting:
+        """Whoever the copy says it is counts so."""
+        known = self._countings.get((rate_class, copy))
+        if known is not None:
+            return known
+        user_id, _, tier, *_ = orjson.loads(copy)  # as live.sessions wrote it
+        rate = self.policies[rate_class, tier].rate
+        names = (keys.rate(rate_class, user_id),)
+        counting = Counting(names, (copy, rate.interval_us, rate.window_us))
+        if len(self._countings) >= REMEMBERED:
+            self._countings.clear()
+        self._countings[rate_class, copy] = counting
+        return counting
+
+    def _add(self, rate_class: RateClass, tier: str, text: str) -> None:
+        self.policies[rate_class, tier] = Policy.of(rate_class, rate_of(text))
 
 
 class Limiter:
@@ -97,21 +113,24 @@ class Limiter:
         self._local = LocalLimits(processes=platform.settings.web_workers)
         self._made: _Table | None = None
 
-    def counting(self, rate_class: RateClass) -> Sequence[Argument]:
-        """What a script that looks up who asks needs to count the request, too."""
-        return self._table().counting[rate_class]
+    def counting(self, rate_class: RateClass, copy: bytes | None) -> Counting | None:
+        """What a script that looks up who asks needs to count the request, too.
+
+        `copy`: Redis's of their session or key, as it was seen last; None where it never was.
+        """
+        return None if copy is None else self._table().counting(rate_class, copy)
 
     def tally(self, rate_class: RateClass, tier: str, count: Count) -> Tally:
         """What was counted, as it is told."""
-        policy, text = self._table().policies[rate_class, tier]
-        return Tally(policy, text, count.left, math.ceil(count.wait_us / 1_000_000))
+        left, wait_us = count
+        return Tally(self._table().policies[rate_class, tier], left, -(-wait_us // 1_000_000))
 
     def count(self, rate_class: RateClass, caller: Caller, cost: int = 1) -> Tally | None:
         """Count a caller's request by itself; None where Redis cannot, and it may pass.
 
         Raises InvalidInput for more than there is ever, and Unavailable.
         """
-        policy, _ = self._table().policies[rate_class, caller.tier]
+        policy = self._table().policies[rate_class, caller.tier]
         if cost > policy.rate.requests:
             message = f"The limit {rate_class!r} never allows {cost} at once."
             raise InvalidInput(message, details={"limit": policy.rate.requests})
@@ -120,7 +139,7 @@ class Limiter:
 
     def count_sign_in(self, route: str, email: str, remote: str | None) -> Tally | None:
         """Count a try by the address that signs in (or none) and by where it comes from."""
-        policy, _ = self._table().policies[RateClass.LOGIN, ""]
+        policy = self._table().policies[RateClass.LOGIN, ""]
         who = [f"from:{_network(remote)}"] + ([f"as:{email}"] if email else [])
         names = [keys.rate(RateClass.LOGIN, self._hidden(f"{route}:{one}")) for one in who]
         count = self._take(names, policy, 1)
@@ -168,11 +187,8 @@ def headers_of(tallies: Sequence[Tally]) -> dict[str, str]:
     if not tallies:
         return {}
     return {
-        POLICY: ", ".join(tally.policy_text for tally in tallies),
-        REMAINING: ", ".join(
-            f'"{tally.policy.rate_class}";r={max(tally.left, 0)};t={tally.wait_s}'
-            for tally in tallies
-        ),
+        POLICY: ", ".join([tally.policy.text for tally in tallies]),
+        REMAINING: ", ".join([tally.text for tally in tallies]),
     }
 
 

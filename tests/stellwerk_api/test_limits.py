@@ -332,6 +332,45 @@ def test_the_usual_request_asks_redis_once(
         assert reads(platform) == before + 2  # this question is one too
 
 
+def test_a_process_that_never_saw_somebody_counts_their_polls_once(
+    limited: Limited, platform: Platform, ada: ApiUser
+) -> None:
+    job_id = ada.submit()
+    believed(platform, ada)
+    limited.to(polls=by_tier("100/h"))
+    other = bootstrap(platform.settings, role="tests-web")
+    try:
+        elsewhere = ApiUser(create_app(other).test_client(), ada.credentials)
+        left = [remaining(elsewhere.get(f"/jobs/{job_id}")) for _ in range(3)]
+    finally:
+        other.close()
+    assert left == [99, 98, 97]
+
+
+def test_counts_of_a_minute_are_not_kept_on_disk_and_those_of_an_hour_are(
+    limited: Limited, platform: Platform, ada: ApiUser
+) -> None:
+    believed(platform, ada)
+    kept = []
+    for rate in ("100/min", "100/h"):
+        limited.to(default=by_tier(rate))
+        before = kept_on_disk(platform, ada)
+        left = remaining(ada.get("/channels/"))
+        assert remaining(ada.get("/channels/")) < left
+        kept.append(kept_on_disk(platform, ada) - before)
+    assert kept == [0, 2]
+
+
+def kept_on_disk(platform: Platform, user: ApiUser) -> int:
+    """How often the append-only file says that requests of the user were counted."""
+    redis = platform.live_client.redis
+    places = redis.config_get("dir") | redis.config_get("appenddirname")
+    files = Path(str(places["dir"]), str(places["appenddirname"])).glob("*.aof")
+    name = keys.rate("default", user.user["id"])
+    counted = f"SET\r\n${len(name)}\r\n{name}\r\n".encode()
+    return sum(file.read_bytes().count(counted) for file in files)
+
+
 def reads(platform: Platform) -> int:
     """How often Redis was sent something."""
     return int(platform.live_client.redis.info("stats")["total_reads_processed"])

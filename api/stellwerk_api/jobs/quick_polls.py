@@ -7,7 +7,7 @@ the same request in the same way, only later; a test compares the two header by 
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -16,12 +16,12 @@ import structlog
 from flask import Flask
 
 from stellwerk.bootstrap import Platform
+from stellwerk.configuration.rates import RateClass
 from stellwerk.errors import StellwerkError
 from stellwerk.identity.caller import Caller
 from stellwerk.jobs.queries import API
 from stellwerk.live.glances import Glance, Glances
 from stellwerk.live.limits import REFUSED, Count
-from stellwerk.live.scripts import Argument
 from stellwerk.live.status import Shown
 from stellwerk_api.auth import EXTENSION, declarations
 from stellwerk_api.credentials import Credentials, given_in
@@ -63,7 +63,7 @@ class QuickPolls:
         self._credentials: Credentials = app.extensions[EXTENSION]
         self._limiter = self._credentials.limiter
         self._slow_s = platform.settings.slow_request_s
-        self._glances = Glances(platform.live_client)
+        self._glances = Glances(platform.live_client, self._credentials.live.seen)
         self._access = declarations(app)[ENDPOINT]
         self._route = next(app.url_map.iter_rules(ENDPOINT)).rule
 
@@ -106,9 +106,15 @@ class QuickPolls:
         proof = self._credentials.proof(
             given_in(environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY", ""))
         )
-        glance = self._glances.take(proof.redis_key, job_id, self._counting(environ))
+        counts = self._counted_as(environ)
+        counting = self._credentials.counting(proof, counts) if counts else None
+        if counts and counting is None:
+            return None
+        glance = self._glances.take(proof.redis_key, job_id, counting)
         caller = glance and proof.caller(glance.copy)
-        if not (glance and caller) or not self._passes(environ, caller, glance.copy.count):
+        if not (glance and caller):
+            return None
+        if counts and not self._passes(environ, counts, caller, glance.copy.counted):
             return None
         if not (glance.shown and glance.shown.owner_id == caller.user_id):
             return None  # a job that is shared with the caller is for Flask to find out
@@ -116,18 +122,17 @@ class QuickPolls:
         caller.require_scope(changes=False)
         return _answer(glance, glance.shown, UUID(job_id), environ)
 
-    def _counting(self, environ: Mapping[str, Any]) -> Sequence[Argument]:
+    def _counted_as(self, environ: Mapping[str, Any]) -> RateClass | None:
         is_repeat = self._credentials.is_repeat(environ.get(_REPEAT, ""))
-        return () if is_repeat else self._limiter.counting(self._access.counts)
+        return None if is_repeat else self._access.counts
 
-    def _passes(self, environ: "WSGIEnvironment", caller: Caller, count: Count | None) -> bool:
-        """Whether it is within the limit; then Flask does not count it once more."""
-        if count is None:
-            return True
-        tally = self._limiter.tally(self._access.counts, caller.tier, count)
-        if tally.left == REFUSED:
+    def _passes(
+        self, environ: "WSGIEnvironment", counts: RateClass, caller: Caller, count: Count | None
+    ) -> bool:
+        """Whether it was counted, within the limit; then Flask does not count it once more."""
+        if count is None or count.left == REFUSED:
             return False
-        environ[COUNTED] = tally
+        environ[COUNTED] = self._limiter.tally(counts, caller.tier, count)
         return True
 
 

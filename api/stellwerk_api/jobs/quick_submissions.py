@@ -151,11 +151,14 @@ class QuickSubmissions:
         credentials, limiter, counts = self._credentials, self._limiter, self._access.counts
         given = given_in(environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY", ""))
         proof = credentials.proof(given)
-        copy = credentials.live.copy(proof.redis_key, limiter.counting(counts))
-        caller = proof.caller(copy)
-        if caller is None or copy.count is None or copy.count.left == REFUSED:
+        counting = credentials.counting(proof, counts)
+        if counting is None:
             return None
-        environ[COUNTED] = limiter.tally(counts, caller.tier, copy.count)
+        copy = credentials.live.copy(proof.redis_key, counting)
+        caller = proof.caller(copy)
+        if caller is None or copy.counted is None or copy.counted.left == REFUSED:
+            return None
+        environ[COUNTED] = limiter.tally(counts, caller.tier, copy.counted)
         caller.require(self._access.permission)
         caller.require_scope(changes=True, submits=self._access.submits)
         return caller

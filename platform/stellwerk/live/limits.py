@@ -16,47 +16,55 @@ from stellwerk.live.scripts import Script
 NOT_COUNTED = -2
 REFUSED = -1
 
-# All of the keys, or none. Returns what is left, and after how many microseconds there is one more;
-# -1 where it is refused.
-TAKEN = """
-local function taken(names, interval, window, cost)
+# Both reply what is left, and after how many microseconds there is one more; -1: it is refused.
+_BOTH = """
+local function now_us()
   local clock = redis.call('TIME')
-  local now = clock[1] * 1000000 + clock[2]
-  local free, after = window, {}
-  for i, name in ipairs(names) do
-    after[i] = math.max(tonumber(redis.call('GET', name) or 0), now) + interval * cost
-    free = math.min(free, window - (after[i] - now))
-  end
+  return clock[1] * 1000000 + clock[2]
+end
+local function keep(name, now, ahead)
+  redis.call('SET', name, now + ahead, 'PXAT', math.ceil((now + ahead) / 1000))
+end
+local function told(free, interval)
   if free < 0 then return -1, -free end
-  for i, name in ipairs(names) do
-    redis.call('SET', name, string.format('%.0f', after[i]),
-      'PX', math.ceil((after[i] - now) / 1000))
-  end
   local left = math.floor(free / interval)
   return left, (left + 1) * interval - free
 end
 """
-# The copy of a session or a key begins with `[user,"role","tier"`. ARGV: nothing where nothing is
-# to be counted, else what the key begins with, and interval and window after the name of each tier.
+# Within a script that looks up who asks. `copy` is that of the session or key, `free_at` what the
+# key `name` holds. ARGV: nothing where nothing is to be counted, else the copy for which the rest
+# holds, interval and window. -2 where it was not counted. Of a window of a minute at most nothing
+# goes to the append-only file or to replicas, which would cost as much as the counting itself: a
+# Redis that was restarted has forgotten it.
 COUNTED = (
-    TAKEN
+    _BOTH
     + """
-local function counted(copy, swept)
-  if not (copy and swept and ARGV[1]) then return -2, 0 end
-  local user, tier = string.match(copy, '^%[(%d+),"%a+","(%a+)"')
-  for i = 2, #ARGV, 3 do
-    if ARGV[i] == tier then
-      return taken({ARGV[1] .. user}, tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), 1)
-    end
+local function counted(copy, swept, free_at, name)
+  if copy ~= ARGV[1] or not swept then return -2, 0 end
+  local interval, window, now = tonumber(ARGV[2]), tonumber(ARGV[3]), now_us()
+  local ahead = math.max((free_at or 0) - now, 0) + interval
+  if ahead <= window then
+    if window <= 60000000 and redis.set_repl then redis.set_repl(redis.REPL_NONE) end
+    keep(name, now, ahead)
   end
-  return -2, 0
+  return told(window - ahead, interval)
 end
 """
 )
+# By itself, at all of the keys or at none. ARGV: interval, window, how many at once.
 _TAKE = (
-    TAKEN
+    _BOTH
     + """
-local left, wait = taken(KEYS, tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))
+local interval, window, now = tonumber(ARGV[1]), tonumber(ARGV[2]), now_us()
+local free, ahead = window, {}
+for i, name in ipairs(KEYS) do
+  ahead[i] = math.max((redis.call('GET', name) or 0) - now, 0) + interval * ARGV[3]
+  free = math.min(free, window - ahead[i])
+end
+if free >= 0 then
+  for i, name in ipairs(KEYS) do keep(name, now, ahead[i]) end
+end
+local left, wait = told(free, interval)
 return {left, wait}
 """
 )
@@ -69,6 +77,13 @@ class Count(NamedTuple):
     wait_us: int
 
 
+class Counting(NamedTuple):
+    """What a script that looks up who asks is given to count the request, too."""
+
+    names: tuple[str]  # the last of its KEYS: what counts
+    arguments: tuple[bytes, int, int]  # its ARGV: the copy, interval, window
+
+
 class Limits:
     """Counting by itself, where nothing else is asked of Redis; any threads may use it."""
 
@@ -79,8 +94,3 @@ class Limits:
         """Count at every key, or at none where one refuses; None without Redis."""
         reply = self._script.call(names, (rate.interval_us, rate.window_us, cost))
         return None if reply is None else Count(*reply)
-
-
-def count_of(left: int, wait_us: int) -> Count | None:
-    """What a script replied; None where it did not count."""
-    return None if left == NOT_COUNTED else Count(left, wait_us)

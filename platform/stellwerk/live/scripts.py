@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 
 from stellwerk.live.client import LiveClient
 
-Argument = str | int
+Argument = bytes | str | int
 
 
 class Script:

@@ -14,8 +14,8 @@ tier are taken away, to be made anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -24,21 +24,22 @@ from redis import Redis
 from stellwerk.identity.sessions import KeyStanding, Standing
 from stellwerk.live import keys
 from stellwerk.live.client import LiveClient
-from stellwerk.live.limits import COUNTED, Count, count_of
+from stellwerk.live.limits import COUNTED, NOT_COUNTED, Count, Counting
 from stellwerk.live.scripts import Argument, Script
 
 SWEPT_FOR_S = 1  # not longer than a failed Redis is left alone
 KEY_COPY_S = 60  # how long the copy of an API key, or its mark, is kept
 ENDED = b"-"
-COPIES_READ = 10_000  # are remembered parsed, by their text
+REMEMBERED = 10_000  # copies, by their keys; and as many parsed, by their text
 
-# KEYS session or API key, swept. ARGV as in limits.py.
+# KEYS session or API key, swept, what counts (or nothing). ARGV as in limits.py. A copy that the
+# request was counted for is known already.
 _COPY = (
     COUNTED
     + """
-local held = redis.call('MGET', KEYS[1], KEYS[2])
-local left, wait = counted(held[1], held[2])
-return {held[1], held[2], left, wait}
+local held = redis.call('MGET', unpack(KEYS))
+local left, wait = counted(held[1], held[2], held[3], KEYS[3])
+return {left == -2 and held[1], held[2], left, wait}
 """
 )
 # KEYS sessions; ARGV the mark, which stays
@@ -50,17 +51,16 @@ end
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(NamedTuple):
     """What Redis holds of a session or a key; believe it only while `is_swept`.
 
-    `count`: of the request that it was looked up for, where that counts and it can be believed.
+    `counted`: of the request that it was looked up for, where that counts and it can be believed.
     """
 
     held: bytes | None = None
     is_swept: bool = False
     is_reachable: bool = True
-    count: Count | None = None
+    counted: Count | None = None
 
     @property
     def is_ended(self) -> bool:
@@ -78,17 +78,43 @@ class Copy:
         return None if self.held is None else _key_standing(self.held)
 
 
-@lru_cache(COPIES_READ)
+@lru_cache(REMEMBERED)
 def _standing(held: bytes) -> Standing | None:
     return None if held == ENDED else Standing(*orjson.loads(held))  # as `fill` wrote it
 
 
-@lru_cache(COPIES_READ)
+@lru_cache(REMEMBERED)
 def _key_standing(held: bytes) -> KeyStanding | None:
     if held == ENDED:
         return None
     user_id, role, tier, key_id, scopes, expires_at = orjson.loads(held)
     return KeyStanding(user_id, role, tier, key_id, tuple(scopes), expires_at)
+
+
+class Seen:
+    """Copies as this process saw them last; whether they still stand so, only Redis knows."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, bytes] = {}
+
+    def at(self, key: str) -> bytes | None:
+        """The copy at the key of a session or an API key."""
+        return self._held.get(key)
+
+    def put(self, key: str, held: bytes) -> None:
+        """Remember it."""
+        if len(self._held) >= REMEMBERED:
+            self._held.clear()
+        self._held[key] = held
+
+    def read(self, key: str, counting: Counting | None, reply: Sequence[Any]) -> Copy:
+        """What a script replied: the copy where it did not count, the mark, what it counted."""
+        held, swept, left, wait_us = reply
+        if counting and left != NOT_COUNTED:
+            return Copy(counting.arguments[0], is_swept=True, counted=Count(left, wait_us))
+        if held and held != ENDED:
+            self.put(key, held)
+        return Copy(held, is_swept=swept is not None)
 
 
 _NO_ANSWER = Copy(is_reachable=False)
@@ -100,6 +126,7 @@ class LiveSessions:
     def __init__(self, client: LiveClient, *, ttl_s: int) -> None:
         self._client = client
         self._ttl_s = ttl_s
+        self.seen = Seen()
         self._script = Script(client, _COPY)
         self._take_away = client.redis.register_script(_TAKE_AWAY)
 
@@ -111,16 +138,17 @@ class LiveSessions:
         """The copy of an API key, in one round trip."""
         return self.copy(keys.api_key(key_hash))
 
-    def copy(self, key: str, counting: Sequence[Argument] = ()) -> Copy:
+    def copy(self, key: str, counting: Counting | None = None) -> Copy:
         """What stands at the key of a session or an API key.
 
-        `counting`: what the request counts as, or nothing.
+        `counting`: what the request counts as, where that is known and it counts.
         """
-        reply = self._script.call((key, keys.SESSIONS_SWEPT), counting)
-        if reply is None:
-            return _NO_ANSWER
-        held, swept, left, wait_us = reply
-        return Copy(held, is_swept=swept is not None, count=count_of(left, wait_us))
+        names: tuple[str, ...] = (key, keys.SESSIONS_SWEPT)
+        arguments: Sequence[Argument] = ()
+        if counting:
+            names, arguments = names + counting.names, counting.arguments
+        reply = self._script.call(names, arguments)
+        return _NO_ANSWER if reply is None else self.seen.read(key, counting, reply)
 
     def fill(self, session_id: UUID, standing: Standing) -> None:
         """Put a session's copy where nothing is."""
@@ -158,6 +186,7 @@ class LiveSessions:
 
     def _fill(self, key: str, value: list[object], ttl_s: int) -> None:
         text = orjson.dumps(value)
+        self.seen.put(key, text)
         self._client.ask(lambda redis: redis.set(key, text, ex=ttl_s, nx=True), otherwise=None)
 
     def _mark(self, session_ids: Sequence[UUID], hashes: Sequence[str], *, swept: bool) -> bool:
