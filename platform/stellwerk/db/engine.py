@@ -11,7 +11,6 @@ from sqlalchemy.exc import (
     InterfaceError,
     InvalidatePoolError,
     OperationalError,
-    SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
@@ -23,10 +22,13 @@ Sessions = sessionmaker[Session]
 
 _VAULT = "vault"  # in a session's `info`
 
-# deadlock, serialization, lock_not_available, query_canceled, disk_full, read_only_transaction
-_PASSING = frozenset({"40P01", "40001", "55P03", "57014", "53100", "25006"})
-# admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
-_GOING = frozenset({"57P01", "57P02", "57P03", "53300", "25P03"})
+# deadlock, serialization, lock_not_available
+_CONTENDED = frozenset({"40P01", "40001", "55P03"})
+_STUCK = _CONTENDED | {"57014"}  # query_canceled, here by statement_timeout
+_PASSING = _STUCK | {"53100"}  # disk_full
+# admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections,
+# idle_in_transaction_session_timeout, read_only_transaction (a standby)
+_GOING = frozenset({"57P01", "57P02", "57P03", "53300", "25P03", "25006"})
 
 
 def build_engine(url: str, *, pool_size: int, role: str, vault: Vault | None = None) -> Engine:
@@ -73,21 +75,38 @@ def vault_of(session: Session) -> Vault:
     return vault
 
 
-def is_outage(exc: DBAPIError) -> bool:
-    """Whether Postgres was gone or going, rather than refusing what it was asked."""
-    code = getattr(exc.orig, "pgcode", None)
-    return isinstance(exc, OperationalError | InterfaceError) and (
-        exc.connection_invalidated or code is None or code in _GOING
-    )
-
-
-def may_pass(exc: SQLAlchemyError) -> bool:
-    """Whether the same transaction may work a moment later: outages, locks, full disks."""
+def is_outage(exc: BaseException) -> bool:
+    """Whether Postgres was gone or going for everybody, rather than refusing what it was asked."""
     if isinstance(exc, PoolTimeout):
         return True
     if not isinstance(exc, DBAPIError):
         return False
-    return is_outage(exc) or getattr(exc.orig, "pgcode", None) in _PASSING
+    if isinstance(exc, OperationalError | InterfaceError) and _code(exc) is None:
+        return True
+    return exc.connection_invalidated or _code(exc) in _GOING
+
+
+def is_contended(exc: BaseException) -> bool:
+    """Whether another transaction was in the way of this one."""
+    return isinstance(exc, DBAPIError) and _code(exc) in _CONTENDED
+
+
+def is_stuck(exc: BaseException) -> bool:
+    """Whether one statement took too long, by itself or behind another: perhaps it always will."""
+    return isinstance(exc, DBAPIError) and _code(exc) in _STUCK
+
+
+def may_pass(exc: BaseException) -> bool:
+    """Whether the same transaction may work a moment later: outages, locks, full disks.
+
+    Whoever has others to look after, or would try without end, asks `is_outage` or `is_stuck`.
+    """
+    return is_outage(exc) or (isinstance(exc, DBAPIError) and _code(exc) in _PASSING)
+
+
+def _code(exc: DBAPIError) -> str | None:
+    code: str | None = getattr(exc.orig, "pgcode", None)
+    return code
 
 
 def forget_values(error: BaseException) -> str:

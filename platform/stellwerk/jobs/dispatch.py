@@ -4,13 +4,13 @@ Rows are taken with FOR UPDATE SKIP LOCKED, so dispatchers never wait for each o
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from stellwerk.db.engine import may_pass
+from stellwerk.db.engine import is_contended, is_outage
 from stellwerk.errors import ErrorCode
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.control import locked
@@ -27,6 +27,8 @@ log = structlog.get_logger()
 
 POISON_CRASHES = 3  # workers that may die while running one job alone
 BATCH = 200
+AFTER_FAILURE = timedelta(minutes=5)
+AFTER_CONTENTION = timedelta(seconds=10)  # somebody was in the way, who is gone by then
 
 _EXPIRED = text("""
     SELECT id FROM jobs WHERE status = 'running' AND lease_until < now()
@@ -36,7 +38,11 @@ _STILL_EXPIRED = text("""
     SELECT id FROM jobs WHERE id = :id AND status = 'running' AND lease_until < now()
     FOR NO KEY UPDATE SKIP LOCKED
 """)
-_POSTPONE = text("UPDATE jobs SET lease_until = now() + interval '5 minutes' WHERE id = :id")
+_POSTPONE = text("""
+    UPDATE jobs SET lease_until = now() + :pause
+    WHERE id IN (SELECT id FROM jobs WHERE id = :id AND status = 'running' AND lease_until < now()
+                 FOR NO KEY UPDATE SKIP LOCKED)
+""")
 # It keeps its time: a backlog that came later is behind it.
 _RESCUE = text("""
     UPDATE jobs SET status = 'queued', version = version + 1, crashes = crashes + :crashes,
@@ -91,13 +97,15 @@ def rescue_expired(runtime: Runtime) -> list[tuple[Wakeup, JobStatus]]:
     for job_id in ids:
         try:
             with unit(runtime) as work:
-                rescued += _rescue(runtime, work, job_id)
+                lost = _rescue(runtime, work, job_id)
+            rescued += lost
         except Exception as exc:  # the dispatcher's edge: one job must not keep it from the others
-            if isinstance(exc, SQLAlchemyError) and may_pass(exc):
+            if is_outage(exc):
                 raise
             log.exception("rescue failed, it is tried again later", job_id=str(job_id))
+            pause = AFTER_CONTENTION if is_contended(exc) else AFTER_FAILURE
             with runtime.sessions.begin() as session:
-                session.execute(_POSTPONE, {"id": job_id})
+                session.execute(_POSTPONE, {"id": job_id, "pause": pause})
     return rescued
 
 

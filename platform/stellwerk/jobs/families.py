@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from stellwerk.db.engine import may_pass
+from stellwerk.db.engine import is_outage
 from stellwerk.errors import Conflict
 from stellwerk.jobs import checkpoints, control
 from stellwerk.jobs.runtime import Runtime, unit
@@ -109,7 +109,7 @@ def _cancel(runtime: Runtime, child_id: UUID, *, only_abandoned: bool) -> None:
     except Conflict:
         return  # it has just ended by itself
     except SQLAlchemyError as exc:
-        if may_pass(exc):
+        if is_outage(exc):
             raise
         log.exception("child not cancelled", job_id=str(child_id))
 

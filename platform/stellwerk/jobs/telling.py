@@ -13,10 +13,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Row, func, select, text
 
-from stellwerk.db.engine import may_pass
+from stellwerk.db.engine import is_outage
 from stellwerk.jobs.model import Job, JobLog, OwedEnd
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.runtime import Runtime, Unit, unit
@@ -26,6 +25,13 @@ log = structlog.get_logger()
 
 BATCH = 50
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
+BROKEN_PAUSE = timedelta(minutes=5)
+
+_POSTPONE = text("""
+    UPDATE job_ends_owed SET due_at = now() + :pause WHERE (job_id, party) IN (
+        SELECT job_id, party FROM job_ends_owed WHERE job_id = :job_id AND party = :party
+        FOR NO KEY UPDATE SKIP LOCKED)
+""")
 
 
 class Party(StrEnum):
@@ -38,7 +44,7 @@ class Party(StrEnum):
 def tell_end(runtime: Runtime, work: Unit, operation: Operation | None, ended: Row[Any]) -> None:
     """In the transaction that ends a job; `ended`: what the statement returned, by ENDED.
 
-    Raises only what the whole transaction may be tried again for.
+    Raises only where the ledger is gone.
     """
     has_hook = operation is not None and operation.on_end is not None
     parties = [Party.HOOK] * has_hook + [Party.LISTENERS] * ended.is_heard
@@ -56,7 +62,21 @@ def tell_owed(runtime: Runtime) -> int:
     query = select(OwedEnd.job_id, OwedEnd.party).where(OwedEnd.due_at <= func.now())
     with runtime.sessions() as session:
         due = session.execute(query.order_by(OwedEnd.due_at).limit(BATCH)).all()
-    return sum(_tell_again(runtime, row.job_id, Party(row.party)) for row in due)
+    return sum(_unless_broken(runtime, row.job_id, Party(row.party)) for row in due)
+
+
+def _unless_broken(runtime: Runtime, job_id: UUID, party: Party) -> bool:
+    """One that cannot even be owed anew must not keep the others from being told."""
+    try:
+        return _tell_again(runtime, job_id, party)
+    except Exception as exc:
+        if is_outage(exc):
+            raise
+        log.exception("an end cannot be told", job_id=str(job_id), party=party.value)
+        values = {"job_id": job_id, "party": party.value, "pause": BROKEN_PAUSE}
+        with runtime.sessions.begin() as session:
+            session.execute(_POSTPONE, values)
+        return False
 
 
 def _tell_again(runtime: Runtime, job_id: UUID, party: Party) -> bool:
@@ -84,7 +104,7 @@ def _failure_of(runtime: Runtime, work: Unit, job: Job, party: Party) -> Excepti
         with work.session.begin_nested():
             _TELL[party](runtime, work, job)
     except Exception as exc:  # a domain's code: whatever it raises, the end stands
-        if isinstance(exc, SQLAlchemyError) and may_pass(exc):
+        if is_outage(exc):
             raise
         work.changed, work.wakeups = changed, wakeups
         _note(job, party, exc)

@@ -12,10 +12,9 @@ from uuid import UUID
 import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from stellwerk.db.engine import may_pass
+from stellwerk.db.engine import is_contended, is_outage
 from stellwerk.errors import NotPermitted, StellwerkError
 from stellwerk.identity.model import User
 from stellwerk.identity.permissions import Role, permissions_of
@@ -85,7 +84,7 @@ def _unless_broken(heed: Callable[..., int], runtime: Runtime, schedule_id: UUID
     try:
         return heed(runtime, schedule_id, *of)
     except Exception as exc:  # a domain's hook or a time zone, at the edge of the dispatcher
-        if isinstance(exc, SQLAlchemyError) and may_pass(exc):
+        if is_outage(exc):
             raise
         log.exception("a schedule cannot be heeded", schedule_id=str(schedule_id))
         return 0
@@ -157,7 +156,7 @@ def _try(runtime: Runtime, work: Unit, schedule: Schedule, fire: ScheduleFire) -
     except StellwerkError as exc:
         reason = exc.message
     except Exception as exc:
-        if isinstance(exc, SQLAlchemyError) and may_pass(exc):
+        if is_outage(exc) or is_contended(exc):
             raise
         log.exception("a scheduled job could not be submitted", schedule_id=str(schedule.id))
         reason = f"{type(exc).__name__} while it was submitted"

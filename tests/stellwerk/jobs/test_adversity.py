@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from embedded import wait_until
+from errors_of_postgres import stop_at_commit
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import rfc3339
 from stellwerk.errors import Conflict, ErrorCode, ProviderRejected, ProviderUnavailable
@@ -50,6 +51,31 @@ def test_a_hook_that_fails_keeps_nobody_from_being_rescued_nor_its_own_job_from_
         assert rescued == {ending: "cancelled", innocent: "queued"}
         assert dispatch.rescue_expired(run.runtime) == []
     assert "on_end failed" in " ".join(line.message for line in run.logs(ending))
+
+
+@pytest.mark.parametrize(("code", "pause_s"), [("57014", 300), ("55P03", 10), ("40P01", 10)])
+def test_an_end_that_takes_too_long_keeps_nobody_from_being_rescued(
+    platform: Platform, code: str, pause_s: int
+) -> None:
+    def hook(session: Session, *_: Any) -> None:
+        stop_at_commit(session, code)
+
+    with trial(platform, echo, on_end=hook) as run:
+        ending, innocent = run.submit(), run.submit()
+        for job_id in (ending, innocent):
+            run.claim(job_id)
+            expire(run, job_id)
+        control.cancel(run.runtime, ending)
+
+        rescued = [wakeup.job_id for wakeup, _ in dispatch.rescue_expired(run.runtime)]
+        assert rescued == [innocent]
+        assert dispatch.rescue_expired(run.runtime) == []
+        row = run.row(ending)
+        assert row.status == "running"
+        with run.runtime.sessions() as session:
+            due_at = session.scalars(select(func.now() + timedelta(seconds=pause_s))).one()
+        assert row.lease_until
+        assert due_at - timedelta(seconds=pause_s) < row.lease_until <= due_at
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, select, text, true, update
 from sqlalchemy.orm import Session
 
 from embedded import wait_until
+from errors_of_postgres import stop_at_commit, stops
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import JobFailed
@@ -63,7 +65,15 @@ def cannot_store(_: Session) -> None:
     raise ValueError("a\x00b")
 
 
-@pytest.mark.parametrize("raises", [looks_in_vain, breaks_a_rule, refuses, cannot_store])
+def takes_too_long(session: Session) -> None:
+    session.execute(text("SET LOCAL statement_timeout = 20"))
+    session.execute(text("SELECT pg_sleep(60)"))
+
+
+@pytest.mark.parametrize(
+    "raises",
+    [looks_in_vain, breaks_a_rule, refuses, cannot_store, takes_too_long, partial(stops, "55P03")],
+)
 def test_a_hook_that_raises_neither_loses_the_end_nor_repeats_the_work(
     platform: Platform, raises: Any
 ) -> None:
@@ -153,6 +163,32 @@ def test_a_job_that_was_removed_owes_nobody_anything(platform: Platform) -> None
         assert owed(run) == 0
 
 
+def test_an_end_that_cannot_be_told_nor_owed_anew_stands_in_nobodys_way(
+    platform: Platform,
+) -> None:
+    broken: set[UUID] = set()
+
+    def hear(session: Session, job: Job, _: Runtime) -> None:
+        if len(broken) == 2:
+            raise LookupError("no such row")
+        if job.id in broken:
+            stop_at_commit(session, "57014")
+
+    with trial(platform, lambda *_: None, on_end=hear) as run:
+        first, second = run.submit(), run.submit()
+        broken |= {first, second}
+        control.cancel(run.runtime, first)
+        control.cancel(run.runtime, second)
+        broken.remove(second)
+        come_due(run, first)
+        come_due(run, second)
+        assert telling.tell_owed(run.runtime) == 1
+        with run.runtime.sessions() as session:
+            left = session.scalars(select(OwedEnd)).one()
+            assert left.job_id == first
+            assert session.scalar(select(left.due_at > func.now()))
+
+
 def test_the_dispatcher_tells_them(platform: Platform) -> None:
     with cancelled(platform) as (run, _, domain):
         come_due(run)
@@ -171,9 +207,10 @@ def cancelled(platform: Platform) -> Iterator[tuple[Trial, UUID, Domain]]:
         yield run, job_id, domain
 
 
-def come_due(run: Trial) -> None:
+def come_due(run: Trial, job_id: UUID | None = None) -> None:
+    which = OwedEnd.job_id == job_id if job_id else true()
     with run.runtime.sessions.begin() as session:
-        session.execute(update(OwedEnd).values(due_at=func.now()))
+        session.execute(update(OwedEnd).where(which).values(due_at=func.now()))
 
 
 def owed(run: Trial) -> int:
