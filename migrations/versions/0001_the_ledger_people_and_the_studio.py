@@ -124,6 +124,7 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
+        sa.Column("last_signed_in_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("role IN ('user', 'operator', 'admin')", name=op.f("ck_users_role")),
         sa.CheckConstraint(
             "subscription_tier IN ('free', 'pro', 'enterprise')", name=op.f("ck_users_tier")

@@ -259,8 +259,29 @@ def test_one_erasure_at_a_time_and_never_of_the_last_administrator(platform: Pla
     admin = create_admin(runtime.sessions, "root@example.com", "correct horse battery staple")
     with pytest.raises(Conflict, match="last administrator"):
         service.request_erasure(runtime, admin)
-    create_admin(runtime.sessions, "second@example.com", "correct horse battery staple")
+    second = create_admin(runtime.sessions, "second@example.com", "correct horse battery staple")
     service.request_erasure(runtime, admin)
+    with pytest.raises(Conflict, match="last administrator"):
+        service.request_erasure(runtime, second)
+
+
+def test_who_has_become_the_last_administrator_meanwhile_stays(
+    platform: Platform, engine: Engine
+) -> None:
+    admin, second = (
+        create_admin(
+            platform.runtime.sessions, f"{name}@example.com", "correct horse battery staple"
+        )
+        for name in ("root", "second")
+    )
+    made = service.request_erasure(with_grace(platform), admin).request
+    with platform.runtime.sessions.begin() as session:
+        session.get_one(User, second).is_active = False
+        session.get_one(Job, made.job_id).run_at = utc_now()
+
+    assert ended(platform, made.id).status == "failed", engine
+    with platform.runtime.sessions() as session:
+        assert session.get_one(User, admin).is_active
 
 
 def test_accounts_that_nobody_verified_or_used_are_erased_when_they_are_old(
@@ -271,6 +292,8 @@ def test_accounts_that_nobody_verified_or_used_are_erased_when_they_are_old(
     add_user(platform, created_at=year_ago, email_verified_at=year_ago)
     used = add_user(platform, created_at=year_ago)
     submit(platform.runtime, Submission("diagnostics.echo", {}, used))
+    add_channel(platform, add_user(platform, created_at=year_ago))
+    add_user(platform, created_at=year_ago, last_signed_in_at=utc_now())
     add_user(platform)
     settings = platform.settings.model_copy(update={"unverified_account_days": 30})
 

@@ -26,6 +26,7 @@ from stellwerk.jobs.children import ChildFailure, ChildJob
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.privacy import service
+from stellwerk.privacy.accounts import refuse_last_admin
 from stellwerk.privacy.domains import Domain
 from stellwerk.privacy.model import PrivacyRequest, RequestStatus
 from stellwerk.privacy.receipts import receipt_of
@@ -66,6 +67,8 @@ class Erasure:
             if user_id is None:
                 return
             user = session.get(User, user_id, with_for_update={"key_share": True})
+            if user is not None and user.is_active:
+                refuse_last_admin(session, user_id)
             if user is not None:
                 user.is_active = False
                 service.keep_address(session, self.request_id, user)

@@ -20,7 +20,7 @@ from stellwerk.identity.model import User
 from stellwerk.jobs import privacy as jobs
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.queries import API
-from stellwerk.privacy import service
+from stellwerk.privacy import accounts, service
 from stellwerk.privacy.model import PrivacyRequest, RequestKind
 from stellwerk_workers.handlers import handles
 
@@ -111,7 +111,7 @@ def erase_unused_accounts(ctx: JobContext) -> int:
     if not days:
         return 0
     with runtime.sessions() as session:
-        found = service.unused_accounts(session, days, limit=BATCH)
+        found = accounts.unused(session, days, limit=BATCH)
     for user_id in found:
         ctx.check()
         service.request_erasure(runtime, user_id, by=Party.SYSTEM)

@@ -37,6 +37,7 @@ class User(Base):
     is_beta_user: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
+    last_signed_in_at: Mapped[Timestamp | None]
 
 
 class UserSession(Base):

@@ -16,6 +16,7 @@ from stellwerk.identity.permissions import Audience
 
 NOTED_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is
 
+_SIGNED_IN = text("UPDATE users SET last_signed_in_at = now() WHERE id = :id")  # no change of it
 _ASYNC_COMMIT = text("SET LOCAL synchronous_commit = off")
 
 
@@ -53,6 +54,7 @@ def start(
     )
     session.add(started)
     session.flush()
+    session.execute(_SIGNED_IN, {"id": user_id})
     return started.id
 
 

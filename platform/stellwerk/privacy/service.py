@@ -1,13 +1,12 @@
 """The rules of requests: who may ask, what is refused, what a job's life does to its request."""
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action, Party
@@ -17,13 +16,13 @@ from stellwerk.db.engine import Sessions, vault_of
 from stellwerk.errors import Conflict, ErrorCode, JobFailed, NotAuthenticated, NotFound
 from stellwerk.identity import passwords
 from stellwerk.identity.model import User
-from stellwerk.identity.permissions import Role
 from stellwerk.jobs import control
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.sealing import unseal
 from stellwerk.jobs.states import TERMINAL, JobStatus
 from stellwerk.jobs.submission import Submission, accept
+from stellwerk.privacy.accounts import refuse_last_admin
 from stellwerk.privacy.model import PrivacyRequest, RequestKind, RequestStatus
 from stellwerk.vault import Vault
 
@@ -31,16 +30,6 @@ EXPORT = "privacy.export"
 ERASE = "privacy.erase"
 ENGLISH = "en"
 FILE = "personal-data.zip"  # of an export
-
-_UNUSED = text("""
-    SELECT u.id FROM users u
-    WHERE u.email_verified_at IS NULL AND u.role = 'user' AND u.created_at < now() - :kept
-        AND NOT EXISTS (SELECT 1 FROM user_sessions s WHERE s.user_id = u.id)
-        AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.user_id = u.id)
-        AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.owner_id = u.id)
-        AND NOT EXISTS (SELECT 1 FROM privacy_requests p WHERE p.user_id = u.id)
-    ORDER BY u.id LIMIT :limit
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +81,7 @@ def request_erasure(
     token = secrets.token_urlsafe(32)
     grace = timedelta(hours=runtime.settings.erasure_grace_h)
     with unit(runtime) as work:
-        _refuse_last_admin(work.session, user_id)
+        refuse_last_admin(work.session, user_id)
         made = _made(work, user_id, RequestKind.ERASE, grace, language)
         made.receipt_hash = token_hash(token)
         _note(work.session, Action.ACCOUNT_ERASURE_REQUESTED, made, by)
@@ -101,11 +90,6 @@ def request_erasure(
         submission = Submission(ERASE, payload, None, run_at=run_at, request_id=request_id)
         accept(runtime, work, submission, payload)
     return Erasure(made, token)
-
-
-def unused_accounts(session: Session, days: int, *, limit: int) -> Sequence[int]:
-    """Accounts whose address nobody verified in so many days, and that nobody ever used."""
-    return session.scalars(_UNUSED, {"kept": timedelta(days=days), "limit": limit}).all()
 
 
 def withdraw(runtime: Runtime, user_id: int, request_id: UUID) -> PrivacyRequest:
@@ -237,17 +221,6 @@ def _refuse_second(session: Session, user_id: int, kind: RequestKind) -> None:
     if found is not None:
         details = {"request_id": str(found)}
         raise Conflict(f"Such a request is under way: {found}.", details=details)
-
-
-def _refuse_last_admin(session: Session, user_id: int) -> None:
-    """Admins are locked in the order of ids, so that the last two cannot both go at once."""
-    user = session.get(User, user_id)
-    if user is None or user.role != Role.ADMIN:
-        return
-    query = select(User.id).where(User.role == Role.ADMIN, User.is_active).order_by(User.id)
-    admins = session.scalars(query.with_for_update(key_share=True)).all()
-    if list(admins) == [user_id]:
-        raise Conflict("The last administrator cannot be erased. Make another one first.")
 
 
 def _to_carry_out(session: Session, job: Job, kind: RequestKind) -> PrivacyRequest:
