@@ -53,12 +53,12 @@ class Flower:
 def flower(engine: Engine, tmp_path: Path) -> Iterator[Flower]:
     """It hears the workers."""
     port = free_port()
-    command = ["-m", "celery", "-q", "-A", "stellwerk_workers.app", "flower"]
-    options = ["--address=127.0.0.1", f"--port={port}", f"--basic_auth={':'.join(USER)}"]
+    command = ["-m", "stellwerk.stack.flower", "--address=127.0.0.1", f"--port={port}"]
+    login = dict(zip(("STELLWERK_FLOWER_USER", "STELLWERK_FLOWER_PASSWORD"), USER, strict=True))
     with (tmp_path / "flower.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  our own command
-            [sys.executable, *command, *options],
-            env=environment() | as_variables(engine.settings),
+            [sys.executable, *command],
+            env=environment() | as_variables(engine.settings) | login,
             cwd=tmp_path,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -90,6 +90,8 @@ def test_jobs_of_lists_are_found_in_flower_with_the_outcomes_that_the_ledger_has
         wait_until(lambda: flower.shows(job, state))  # noqa: B023  waited for at once
     assert ECHO in flower.listed()
     assert WAIT in flower.listed()
+    for path in ("/workers", "/task/info/1"):
+        assert requests.get(f"{flower.url}{path}", timeout=10).status_code == 401
 
 
 def standing(platform: Platform) -> dict[str, int]:

@@ -131,7 +131,6 @@ def process_environment(filled: Settings, ports: dict[str, int]) -> dict[str, st
         "GRANIAN_WORKERS": str(filled.web_workers),
         "GRANIAN_BLOCKING_THREADS": str(filled.web_threads),
         "FLOWER_PORT": str(ports["flower"]),
-        "FLOWER_BASIC_AUTH": f"{filled.flower_user}:{filled.flower_password.get_secret_value()}",
         "WEB_METRICS_DIR": str(_fresh_metrics_folder(filled.home)),
     }
 
