@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import func, select, text, update
+from sqlalchemy import event, func, select, text, update
 
 from embedded import wait_until
 from engine import Engine
@@ -92,6 +93,15 @@ def test_leases_are_spared_for_two_heartbeats_at_the_start_and_after_a_new_conne
         wait_until(partial(rescued, dispatcher, platform, job_id))
 
 
+def test_rescue_waits_for_no_step_that_is_stuck(platform: Platform, own: Platform) -> None:
+    event.listen(own.engine, "connect", waits_briefly)
+    dispatcher = Dispatcher(own)
+    job_id = abandoned(platform)
+    with platform.engine.begin() as other:
+        other.execute(text("LOCK TABLE queue_states, schedules IN ACCESS EXCLUSIVE MODE"))
+        wait_until(partial(rescued, dispatcher, platform, job_id))
+
+
 def test_a_single_job_starts_within_seconds_beside_anothers_backlog(
     platform: Platform, engine: Engine
 ) -> None:
@@ -127,6 +137,13 @@ def test_a_worker_takes_its_low_queue_after_the_other(platform: Platform, engine
         order = list(session.scalars(select(Job.queue).order_by(Job.started_at)))
     assert set(order[:3]) == {"long"}
     assert set(order[-5:]) == {"long_low"}
+
+
+def waits_briefly(connection: Any, _: object) -> None:
+    """For locks, on every connection of a pool."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = 100")
+    connection.commit()
 
 
 def wakeup(platform: Platform, queue: str) -> Wakeup:

@@ -2,8 +2,11 @@
 
 import signal
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event
 from types import FrameType
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import event
@@ -14,10 +17,12 @@ from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.broker.events import Announcer, Lost
 from stellwerk.broker.publisher import publishing_app
 from stellwerk.broker.redis_publisher import is_plain_redis
+from stellwerk.db.engine import is_outage
 from stellwerk.gate import Gate
 from stellwerk.jobs import dispatch, families, telling
 from stellwerk.jobs.depths import queue_depths
 from stellwerk.jobs.pace import Pace
+from stellwerk.jobs.runtime import Runtime
 from stellwerk.live.client import LiveClient
 from stellwerk.live.depths import QueueDepths
 from stellwerk.live.epoch import set_mark, was_emptied
@@ -33,6 +38,16 @@ log = structlog.get_logger()
 SWEEP_EVERY_S = 1.0
 OUTAGE_PAUSE_S = 1.0
 BUSY_PAUSE_S = 0.05  # between turns while windows fill up
+
+Done = TypeVar("Done")
+
+_STEPS: Sequence[Callable[[Runtime], int]] = (
+    dispatch.wake_overdue_waits,
+    fire_due,
+    families.cancel_abandoned,
+    families.tell_parents,
+    telling.tell_owed,
+)
 
 
 class Dispatcher:
@@ -65,18 +80,33 @@ class Dispatcher:
                 is_busy = self.turn()
                 pause_s = min(BUSY_PAUSE_S, interval_s) if is_busy else interval_s
             except SQLAlchemyError as exc:
-                log.warning("turn failed", reason=str(exc).splitlines()[0])
+                log.warning("Postgres is gone", reason=str(exc).splitlines()[0])
                 self._spare_leases()
                 pause_s = OUTAGE_PAUSE_S
 
     def turn(self) -> bool:
-        """Publish, and once a second, rescue; whether there was anything to publish."""
-        runtime = self._platform.runtime
-        self._heed_emptied_broker()
-        published = dispatch.publish_all_due(runtime, self._paces)
+        """Publish, and once a second, rescue; whether there was anything to publish.
+
+        Raises SQLAlchemyError where Postgres is gone; nothing else that fails ends a turn.
+        """
+        self._try(self._heed_emptied_broker)
+        published = self._try(self._publish) or 0
         if time.monotonic() >= self._sweep_after:
             self._sweep()
         return published > 0
+
+    def _publish(self) -> int:
+        return dispatch.publish_all_due(self._platform.runtime, self._paces)
+
+    def _try(self, step: Callable[[], Done]) -> Done | None:
+        """Do one of the things of a turn; none may keep the dispatcher from the others."""
+        try:
+            return step()
+        except Exception as exc:  # the process's edge
+            if is_outage(exc):
+                raise
+            log.exception("a step of the turn failed")
+            return None
 
     def _heed_emptied_broker(self) -> None:
         """The mark is set last: whoever is killed before leaves it to the next."""
@@ -86,22 +116,25 @@ class Dispatcher:
             log.warning("the broker came up empty, wake-ups go out again", count=count)
 
     def _sweep(self) -> None:
+        """Rescue first: that is what a step which takes long keeps waiting least."""
         self._sweep_after = time.monotonic() + SWEEP_EVERY_S
+        runtime = self._platform.runtime
+        self._try(self._rescue)
+        self._try(self._look_for_lost)
+        for step in _STEPS:
+            self._try(partial(step, runtime))
+        self._try(self._coming_due.look)
+        self._try(self._reshowing.look)
+        self._try(self._tell_depths)
+
+    def _look_for_lost(self) -> None:
         if self._popped:
             for queue, moment in self._popped.look().items():
                 self._paces[queue].lost_before = moment
-        dispatch.wake_overdue_waits(self._platform.runtime)
-        fire_due(self._platform.runtime)
-        families.cancel_abandoned(self._platform.runtime)
-        families.tell_parents(self._platform.runtime)
-        telling.tell_owed(self._platform.runtime)
-        self._coming_due.look()
-        self._reshowing.look()
-        self._tell_depths()
-        if time.monotonic() >= self._rescue_after:
-            self._rescue()
 
     def _rescue(self) -> None:
+        if time.monotonic() < self._rescue_after:
+            return
         rescued = dispatch.rescue_expired(self._platform.runtime)
         if rescued:
             log.warning("leases expired, jobs start again", count=len(rescued))
