@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from stellwerk.db.engine import may_pass
+from stellwerk.db.engine import is_outage
 from stellwerk.errors import StellwerkError
 from stellwerk.jobs import claims, lifecycle, outcomes
 from stellwerk.jobs.claims import Claim
@@ -138,7 +138,7 @@ class Runner:
         except StellwerkError as exc:
             return self._failed(ctx, exc)
         except SQLAlchemyError as exc:
-            if not may_pass(exc):
+            if not is_outage(exc):  # what is stuck may be so for ever: such an attempt counts
                 return self._broken(ctx, exc)
             return self._interrupted(ctx, HandedOver("the ledger did not answer", PAUSE_S))
         except Exception as exc:  # noqa: BLE001  the runner's edge: a handler's bug is an outcome

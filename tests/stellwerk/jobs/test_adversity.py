@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from embedded import wait_until
-from errors_of_postgres import stop_at_commit
+from errors_of_postgres import stop_at_commit, stops
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import rfc3339
 from stellwerk.errors import Conflict, ErrorCode, ProviderRejected, ProviderUnavailable
@@ -19,6 +19,7 @@ from stellwerk.jobs import control, dispatch
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.jobs.model import Job
+from stellwerk.jobs.operation import RetryPolicy
 from stellwerk.jobs.remains import JobCost
 from stellwerk_workers.reports import Came
 from trial import Trial, trial
@@ -112,6 +113,30 @@ def test_a_result_that_cannot_be_stored_fails_the_job_and_says_so(
             run.attempt(job_id)
     job = run.document(job_id)
     assert (job["status"], job["error"]["code"]) == ("failed", "INTERNAL_ERROR")
+
+
+@pytest.mark.parametrize(
+    ("code", "failures", "status"),
+    [
+        ("57014", 1, "failed"),
+        ("55P03", 1, "failed"),
+        ("53100", 1, "failed"),
+        ("57P03", 0, "queued"),
+        ("53300", 0, "queued"),
+    ],
+)
+def test_a_statement_that_is_stuck_is_a_failure_and_a_ledger_that_is_gone_is_not(
+    platform: Platform, code: str, failures: int, status: str
+) -> None:
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        with ctx.transaction() as session:
+            stops(code, session)
+
+    with trial(platform, handler, retry=RetryPolicy(max_attempts=1)) as run:
+        job_id = run.submit()
+        run.attempt(job_id)
+    job = run.row(job_id)
+    assert (job.failures, job.status) == (failures, status)
 
 
 @pytest.mark.parametrize("raises", [ProviderRejected("a\x00b"), RuntimeError("a\x00b")], ids=repr)
