@@ -25,7 +25,7 @@ from stellwerk_api.bodies import MAX_BODY_BYTES, MAX_HEADER_BYTES, json_body
 from stellwerk_api.browser_sessions.cookies import cookies
 from stellwerk_api.context import platform
 from stellwerk_api.credentials import Credentials
-from stellwerk_api.limits import COUNTED, note
+from stellwerk_api.limits import COUNTED, Limiter, note
 from stellwerk_api.maintenance import refuse_changes
 from stellwerk_api.origins import note_origin
 
@@ -101,10 +101,25 @@ def requires(
     return declare
 
 
-def signs_in(view: View) -> View:
-    """Declare that a public route is tried by address: its `email`, and where it comes from."""
-    view.__dict__.setdefault("_apidoc", {})["signs_in"] = True
-    return view
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How a public route is counted: by where a request comes from, and by its `email`, if any."""
+
+    place: RateClass
+    address: RateClass | None = None
+
+
+def _tried(how: Tried) -> Callable[[View], View]:
+    def declare(view: View) -> View:
+        view.__dict__.setdefault("_apidoc", {})["tried"] = how
+        return view
+
+    return declare
+
+
+signs_in = _tried(Tried(RateClass.LOGIN, RateClass.LOGIN_ADDRESS))
+writes = _tried(Tried(RateClass.LOGIN, RateClass.LOGIN))  # to the address, or by a link sent there
+anybodys = _tried(Tried(RateClass.PUBLIC))
 
 
 def caller() -> Caller:
@@ -117,11 +132,16 @@ def credentials() -> Credentials:
     return cast("Credentials", current_app.extensions[EXTENSION])
 
 
+def count_proof() -> None:
+    """Count a try of the caller to prove who they are; raises LimitReached, Unavailable."""
+    note(credentials().limiter.count_proof(caller()))
+
+
 def guard(app: Flask, checked_by: Credentials) -> None:
     """Check every request; raises ConfigurationError where a route declares nothing."""
     declared = declarations(app)
     _refuse_gaps(app, declared)
-    tried = {name for name, view in app.view_functions.items() if _documented(view, "signs_in")}
+    tried = {name: _documented(view, "tried") for name, view in app.view_functions.items()}
     app.extensions[EXTENSION] = checked_by
 
     def check() -> None:
@@ -129,10 +149,8 @@ def guard(app: Flask, checked_by: Credentials) -> None:
             return
         _refuse_unreadable()
         access, changes = declared.get(request.endpoint), request.method not in _SAFE
-        if request.endpoint in tried:
-            note(
-                checked_by.limiter.count_sign_in(request.endpoint, _address(), request.remote_addr)
-            )
+        if tried[request.endpoint]:
+            _count(checked_by.limiter, request.endpoint, tried[request.endpoint])
         if access is not None:
             cookies().take(request)
             note(request.environ.get(COUNTED))
@@ -146,6 +164,14 @@ def guard(app: Flask, checked_by: Credentials) -> None:
             refuse_changes(platform().configuration, g.get("caller"))
 
     app.before_request(check)
+
+
+def _count(limiter: Limiter, route: str, how: Tried) -> None:
+    """By place first: what is refused there counts against nobody's address."""
+    note(limiter.count_place(how.place, route, request.remote_addr))
+    email = _address() if how.address else ""
+    if how.address and email:
+        note(limiter.count_address(how.address, route, email))
 
 
 def declarations(app: Flask) -> Mapping[str, Access]:

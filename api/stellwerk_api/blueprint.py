@@ -166,7 +166,7 @@ def _document_access(
     if access:
         statuses |= set(WITH_LOGIN)
         doc["x-permission"] = access.permission
-    if "signs_in" in doc_info:
+    if "tried" in doc_info:
         statuses.add(429)
     if method not in {"get", "head"}:
         statuses |= set(WITH_BODY)

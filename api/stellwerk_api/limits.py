@@ -13,7 +13,7 @@ import orjson
 from flask import g
 
 from stellwerk.bootstrap import Platform
-from stellwerk.configuration.entries import FAIL_CLOSED, LOGIN_RATE, RATES
+from stellwerk.configuration.entries import FAIL_CLOSED, OF_NOBODY, RATES
 from stellwerk.configuration.rates import ByTier, Rate, RateClass, rate_of
 from stellwerk.errors import InvalidInput, LimitReached, Unavailable
 from stellwerk.identity.caller import Caller
@@ -83,7 +83,8 @@ class _Table:
             by_tier: ByTier = values[entry.name]
             for tier, text in by_tier:
                 self._add(rate_class, tier, text)
-        self._add(RateClass.LOGIN, "", values[LOGIN_RATE.name])
+        for rate_class, of_nobody in OF_NOBODY.items():
+            self._add(rate_class, "", values[of_nobody.name])
 
     def counting(self, rate_class: RateClass, copy: bytes) -> Counting:
         """Whoever the copy says it is counts so."""
@@ -137,13 +138,29 @@ class Limiter:
         count = self._take([keys.rate(rate_class, caller.user_id)], policy, cost)
         return count and self.tally(rate_class, caller.tier, count)
 
-    def count_sign_in(self, route: str, email: str, remote: str | None) -> Tally | None:
-        """Count a try by the address that signs in (or none) and by where it comes from."""
-        policy = self._table().policies[RateClass.LOGIN, ""]
-        who = [f"from:{_network(remote)}"] + ([f"as:{email}"] if email else [])
-        names = [keys.rate(RateClass.LOGIN, self._hidden(f"{route}:{one}")) for one in who]
-        count = self._take(names, policy, 1)
-        return count and self.tally(RateClass.LOGIN, "", count)
+    def count_place(self, rate_class: RateClass, route: str, remote: str | None) -> Tally | None:
+        """Count a request that nobody is signed in for by where it comes from."""
+        return self._count_hidden(rate_class, f"{route}:from:{_network(remote)}")
+
+    def count_address(self, rate_class: RateClass, route: str, email: str) -> Tally | None:
+        """Count it by the address that it names."""
+        return self._count_hidden(rate_class, f"{route}:as:{email}")
+
+    def count_proof(self, caller: Caller) -> Tally | None:
+        """Count a try of somebody who is signed in to prove once more who they are."""
+        return self._count_hidden(RateClass.LOGIN, f"user:{caller.user_id}")
+
+    def count_mail(self, caller: Caller, to: str) -> Tally | None:
+        """Count a mail by the caller who asks for it, and by the address that it goes to."""
+        policy = self._table().policies[RateClass.MAIL, caller.tier]
+        target = keys.rate(RateClass.MAIL, self._hidden(f"to:{to.strip().lower()}"))
+        count = self._take([keys.rate(RateClass.MAIL, caller.user_id), target], policy, 1)
+        return count and self.tally(RateClass.MAIL, caller.tier, count)
+
+    def _count_hidden(self, rate_class: RateClass, who: str) -> Tally | None:
+        policy = self._table().policies[rate_class, ""]
+        count = self._take([keys.rate(rate_class, self._hidden(who))], policy, 1)
+        return count and self.tally(rate_class, "", count)
 
     def _take(self, names: Collection[str], policy: Policy, cost: int) -> Count | None:
         count = self._shared.take(list(names), policy.rate, cost)

@@ -34,6 +34,10 @@ SIGN_INS = (
     "/auth/verify-email",
     "post /api/v1/auth/password-reset",
     "/auth/password-reset/confirm",
+    "/auth/nextcloud",
+    "/auth/refresh",
+    "/auth/{provider}",
+    "/auth/{provider}/callback",
 )
 ECHO = {"operation": "diagnostics.echo", "payload": {}}
 
@@ -232,11 +236,18 @@ def test_videos_have_a_limit_of_their_own_by_whatever_route_they_are_asked_for(
     assert ada.post("/jobs", ECHO).status_code == 202
 
 
-@pytest.mark.parametrize("route", ["login", "register"])
+@pytest.mark.parametrize(
+    ("route", "policies", "refused_by"),
+    [
+        ("login", {"login": "99/h", "login_address": "5/h"}, "login_address"),
+        ("session", {"login": "99/h", "login_address": "5/h"}, "login_address"),
+        ("register", {"login": "5/h"}, "login"),
+    ],
+)
 def test_an_address_is_tried_so_often_and_no_oftener(
-    limited: Limited, nobody: ApiUser, route: str
+    limited: Limited, nobody: ApiUser, route: str, policies: dict[str, str], refused_by: str
 ) -> None:
-    limited.to(login="5/h")
+    limited.to(**policies)
     body = account()
     for number in range(7):
         email = body["email"].upper() if number % 2 else body["email"]
@@ -246,7 +257,7 @@ def test_an_address_is_tried_so_often_and_no_oftener(
             environ_overrides={"REMOTE_ADDR": f"192.0.2.{number}"},
         )
         assert (answer.status_code == 429) == (number >= 5), answer.text
-        assert answer.headers["RateLimit-Policy"] == '"login";q=5;w=3600'
+        assert f'"{refused_by}";q=5;w=3600' in answer.headers["RateLimit-Policy"]
     other = nobody.post(
         f"/auth/{route}", account(), environ_overrides={"REMOTE_ADDR": "192.0.2.99"}
     )
@@ -274,6 +285,81 @@ def test_a_place_tries_so_often_and_no_oftener(
         for place in places
     ]
     assert statuses == [401] * 5 + [429]
+
+
+def test_nobody_is_kept_out_by_the_tries_of_one_other_place(
+    limited: Limited, nobody: ApiUser, ada: ApiUser
+) -> None:
+    limited.to(login="5/h", login_address="12/h")
+    right = {"email": ada.user["email"], "password": PASSWORD}
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    statuses = [
+        nobody.post(
+            "/auth/login", {**right, "password": "a guess"}, environ_overrides=elsewhere
+        ).status_code
+        for _ in range(20)
+    ]
+    assert statuses == [401] * 5 + [429] * 15
+    assert nobody.post("/auth/login", right).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/auth/refresh", {"refresh_token": f"swr_{'0' * 64}"}, 401),
+        ("GET", "/auth/google?ticket=x", None, 404),
+        ("GET", "/auth/google/callback", None, 404),
+        ("POST", "/auth/nextcloud", {"code": "x"}, 404),
+    ],
+)
+def test_what_anybody_may_ask_for_is_counted_by_place(
+    limited: Limited, nobody: ApiUser, method: str, path: str, body: Any, status: int
+) -> None:
+    limited.to(login="2/h", public="2/h")
+    for expected in (status, status, 429):
+        error_of(nobody.send(method, path, json=body), expected)
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    error_of(nobody.send(method, path, json=body, environ_overrides=elsewhere), status)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/auth/password", {"current_password": "a guess", "new_password": "x" * 12}),
+        ("PATCH", "/users/me", {"email": "new@example.com", "password": "a guess"}),
+        ("DELETE", "/users/me", {"password": "a guess"}),
+        ("POST", "/privacy/export", {"password": "a guess"}),
+        ("POST", "/privacy/delete", {"token": "a guess"}),
+    ],
+)
+def test_whoever_is_signed_in_proves_who_they_are_so_often_and_no_oftener(
+    limited: Limited, ada: ApiUser, bob: ApiUser, method: str, path: str, body: dict[str, str]
+) -> None:
+    limited.to(login="2/h")
+    statuses = []
+    for number in range(3):
+        place = {"REMOTE_ADDR": f"192.0.2.{number}"}
+        answer = ada.send(method, path, json=body, environ_overrides=place)
+        statuses.append(answer.status_code)
+    assert statuses[0] == statuses[1] != 429
+    assert statuses[2] == 429
+    assert error_of(answer, 429)["details"]["policy"] == "login"
+    assert bob.send(method, path, json=body).status_code == statuses[0]
+
+
+def test_so_many_mails_are_asked_for_by_a_user_and_to_an_address(
+    limited: Limited, ada: ApiUser, bob: ApiUser
+) -> None:
+    limited.to(mail=by_tier("2/h"))
+
+    def ask(user: ApiUser, email: str) -> int:
+        body = {"email": email, "password": PASSWORD}
+        return user.send("PATCH", "/users/me", json=body).status_code
+
+    assert [ask(ada, "one@example.com"), ask(ada, "ONE@example.com")] == [200, 200]
+    assert [ask(bob, "one@example.com"), ask(bob, "two@example.com")] == [429, 200]
+    assert [ask(ada, "two@example.com"), ask(bob, "three@example.com")] == [429, 200]
+    error_of(ada.post("/privacy/confirmation"), 429)
 
 
 def test_a_body_that_cannot_be_read_is_a_try_too(limited: Limited, nobody: ApiUser) -> None:

@@ -7,5 +7,5 @@ _BY_TIER = dict.fromkeys(("free", "pro", "enterprise"), _OFTEN)
 
 PLENTY: dict[str, Any] = {  # the setting `config_defaults`
     **{f"rates.{name}": _BY_TIER for name in ("default", "polls", "videos", "mail")},
-    "rates.login": _OFTEN,
+    **dict.fromkeys(("rates.login", "rates.login_address", "rates.public"), _OFTEN),
 }

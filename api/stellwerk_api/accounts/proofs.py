@@ -13,10 +13,11 @@ from stellwerk.identity.notices import Occasion
 from stellwerk.identity.proving import Ended
 from stellwerk.jobs.queries import API
 from stellwerk_api.accounts.profiles import own_profile
-from stellwerk_api.auth import caller, credentials
+from stellwerk_api.auth import caller, count_proof, credentials
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import ApiResponse, json_answer
 from stellwerk_api.languages import wanted_language
+from stellwerk_api.limits import note
 
 WRITTEN = "We have written to the address, if there is something to say to it."
 REGISTERED = "We have written to the address. If it is new, its account is ready."
@@ -55,6 +56,7 @@ def reset(body: Mapping[str, Any]) -> Response:
 
 def changed_password(body: Mapping[str, Any]) -> Response:
     """A new password by the present one."""
+    count_proof()
     ended = proving.change_password(
         platform().runtime,
         caller().user_id,
@@ -71,12 +73,21 @@ def changed_profile(body: Mapping[str, Any]) -> Response:
     fields = dict(body)
     email, password, code = (fields.pop(name, None) for name in ("email", "password", "nextcloud"))
     if email is not None:
-        by_code = partial(signing_in.prove, runtime, user_id, Shown(**code)) if code else None
-        by_password = partial(proving.require_password, runtime, user_id, password or "")
-        prove = by_code or by_password
+        prove = partial(_proved, password or "", code, email)
         proving.ask_for_address(runtime, user_id, email, wanted_language(), prove)
     service.change_profile(runtime.sessions, user_id, fields)
     return own_profile()
+
+
+def _proved(password: str, code: Mapping[str, Any] | None, mailed: str) -> None:
+    """It is the caller, who may have a mail written to that address."""
+    runtime, user_id = platform().runtime, caller().user_id
+    count_proof()
+    if code:
+        signing_in.prove(runtime, user_id, Shown(**code))
+    else:
+        proving.require_password(runtime, user_id, password)
+    note(credentials().limiter.count_mail(caller(), mailed))
 
 
 def _ended(ended: Ended) -> Response:

@@ -25,7 +25,7 @@ from stellwerk_api.accounts.schemas import (
     UserSchema,
 )
 from stellwerk_api.accounts.usage import own_usage
-from stellwerk_api.auth import caller, credentials, requires, signs_in
+from stellwerk_api.auth import anybodys, caller, credentials, requires, signs_in, writes
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.json_answers import ApiResponse
 from stellwerk_api.privacy import requests
@@ -39,7 +39,7 @@ SOMEBODY = {"email": "ada@example.com", "password": PASSWORD}
 
 
 @accounts.post("/auth/register")
-@signs_in
+@writes
 @accounts.body(RegisterBody, example=SOMEBODY)
 @accounts.answers(202, SaidAnswer)
 def register(body: Mapping[str, Any]) -> Response:
@@ -48,7 +48,7 @@ def register(body: Mapping[str, Any]) -> Response:
 
 
 @accounts.get("/auth/verify-email")
-@signs_in
+@writes
 @accounts.query(LinkQuery)
 @accounts.answers(200, SaidAnswer)
 @accounts.raises(409, 422)
@@ -58,7 +58,7 @@ def verify(query: Mapping[str, Any]) -> Response:
 
 
 @accounts.post("/auth/verify-email")
-@signs_in
+@writes
 @accounts.body(AddressBody, example={"email": "ada@example.com"})
 @accounts.answers(202, SaidAnswer)
 def verify_again(body: Mapping[str, Any]) -> Response:
@@ -67,7 +67,7 @@ def verify_again(body: Mapping[str, Any]) -> Response:
 
 
 @accounts.post("/auth/password-reset")
-@signs_in
+@writes
 @accounts.body(AddressBody, example={"email": "ada@example.com"})
 @accounts.answers(202, SaidAnswer)
 def forgot(body: Mapping[str, Any]) -> Response:
@@ -86,7 +86,7 @@ def tell_how(query: Mapping[str, Any]) -> Response:
 
 
 @accounts.post("/auth/password-reset/confirm")
-@signs_in
+@writes
 @accounts.body(NewPasswordBody, example={"token": "from-the-mail", "password": PASSWORD})
 @accounts.answers(204)
 def reset(body: Mapping[str, Any]) -> Response:
@@ -116,6 +116,7 @@ def login(body: Mapping[str, Any]) -> Response:
 
 
 @accounts.post("/auth/refresh")
+@anybodys
 @accounts.body(RefreshBody, example={"refresh_token": f"swr_{'0' * 64}"})
 @accounts.answers(200, LoginAnswer)
 @accounts.raises(401)

@@ -22,7 +22,7 @@ from stellwerk.jobs.runtime import unit
 from stellwerk.studio.queries import own_channel
 from stellwerk_api.accounts.profiles import tokens_of
 from stellwerk_api.accounts.schemas import LoginAnswer
-from stellwerk_api.auth import caller, credentials, requires
+from stellwerk_api.auth import anybodys, caller, credentials, requires, signs_in
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.connections import browsers
 from stellwerk_api.context import platform
@@ -111,6 +111,7 @@ def forget_channel(channel_id: int) -> Response:
 
 
 @blueprint.post("/auth/nextcloud")
+@signs_in
 @blueprint.body(NextcloudBody, example=FROM_NEXTCLOUD)
 @blueprint.answers(200, LoginAnswer)
 @blueprint.raises(403, 404, 409)
@@ -121,6 +122,7 @@ def sign_in(body: dict[str, Any]) -> Response:
 
 
 @blueprint.get("/auth/<provider>")
+@anybodys
 @blueprint.query(TicketQuery)
 @blueprint.answers(200, PAGE, content_type="text/html", headers=COOKIE)
 @blueprint.raises(400, 404, 422)
@@ -130,6 +132,7 @@ def start(query: dict[str, str], provider: str) -> Response:
 
 
 @blueprint.get("/auth/<provider>/callback")
+@anybodys
 @blueprint.query(CallbackQuery, others=EXCLUDE)
 @blueprint.answers(200, ConnectionSchema)
 @blueprint.also(303, "Connected; the browser goes on to the `return_url`.", ["Location"])

@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Response
 from sqlalchemy import select
 
+from stellwerk.configuration.rates import RateClass
 from stellwerk.connections import signing_in
 from stellwerk.connections.signing_in import Shown
 from stellwerk.identity import proving
@@ -14,10 +15,11 @@ from stellwerk.jobs.queries import API
 from stellwerk.privacy import service
 from stellwerk.privacy.model import PrivacyRequest, RequestKind, RequestStatus
 from stellwerk.privacy.receipts import is_genuine
-from stellwerk_api.auth import caller
+from stellwerk_api.auth import caller, count_proof, credentials
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import json_answer
 from stellwerk_api.languages import wanted_language
+from stellwerk_api.limits import note
 from stellwerk_api.observation import request_id
 
 LISTED = 100
@@ -103,6 +105,7 @@ def _state(request: PrivacyRequest) -> dict[str, Any]:
 
 def asked_to_confirm() -> Response:
     """A mail to the caller follows."""
+    note(credentials().limiter.count(RateClass.MAIL, caller()))
     proving.ask_to_confirm(platform().runtime, caller().user_id, wanted_language())
     return json_answer({"message": "We have written to the address of your account."}, 202)
 
@@ -115,6 +118,7 @@ def told_how() -> Response:
 
 def _confirm(proof: Mapping[str, Any]) -> None:
     runtime, user_id = platform().runtime, caller().user_id
+    count_proof()
     if "password" in proof:
         service.confirm(runtime.sessions, user_id, proof["password"])
     elif "token" in proof:

@@ -84,14 +84,43 @@ LOGIN_RATE: Entry[str] = Entry(
     "rates.login",
     RateText,
     "5/min",
-    "Tries to sign in, to register or to reset a password: for one e-mail address, and from one "
-    "IP address (of IPv6 the first 64 bits).",
+    "Tries to sign in, to register or to reset a password, from one IP address (of IPv6 the first "
+    "64 bits); mails asked for without signing in, to one e-mail address; tries of a user to prove "
+    "who they are.",
     _RATE,
+)
+LOGIN_ADDRESS_RATE: Entry[str] = Entry(
+    "rates.login_address",
+    RateText,
+    "30/min",
+    "Tries to sign in with one e-mail address, from everywhere together; more than from one IP "
+    "address, so that nobody is kept out by somebody else's tries.",
+    _RATE,
+)
+PUBLIC_RATE: Entry[str] = Entry(
+    "rates.public",
+    RateText,
+    "60/min",
+    "Renewals of sessions, and requests of browsers that connect an account, from one IP address.",
+    _RATE,
+)
+OF_NOBODY: Mapping[RateClass, Entry[str]] = MappingProxyType(
+    {
+        RateClass.LOGIN: LOGIN_RATE,
+        RateClass.LOGIN_ADDRESS: LOGIN_ADDRESS_RATE,
+        RateClass.PUBLIC: PUBLIC_RATE,
+    }
 )
 FAIL_CLOSED: Entry[frozenset[RateClass]] = Entry(
     "rates.fail_closed",
     frozenset[RateClass],
-    [RateClass.LOGIN, RateClass.VIDEOS, RateClass.CALLS, RateClass.MAIL],
+    [
+        RateClass.LOGIN,
+        RateClass.LOGIN_ADDRESS,
+        RateClass.VIDEOS,
+        RateClass.CALLS,
+        RateClass.MAIL,
+    ],
     "Classes of which, while Redis cannot count, each process lets only its share through. "
     "The others are not limited then.",
 )
@@ -125,7 +154,7 @@ PRICES_EUR: Entry[Mapping[str, Decimal]] = Entry(
 
 _ALL: tuple[Entry[Any], ...] = (
     *RATES.values(),
-    LOGIN_RATE,
+    *OF_NOBODY.values(),
     FAIL_CLOSED,
     MAINTENANCE,
     MAINTENANCE_MESSAGE,

@@ -23,7 +23,9 @@ class RateClass(StrEnum):
     YOUTUBE = "youtube"  # jobs that ask YouTube for something
     CALLS = "calls"  # calls asked for
     MAIL = "mail"  # mails asked for
-    LOGIN = "login"  # signing in, registering: by address and by IP address
+    LOGIN = "login"  # signing in, registering, passwords: by IP address, e-mail address and user
+    LOGIN_ADDRESS = "login_address"  # signing in to one e-mail address, from wherever
+    PUBLIC = "public"  # renewing sessions, connecting accounts in a browser: by IP address
 
 
 class Rate(NamedTuple):

@@ -11,7 +11,6 @@ from stellwerk.jobs.runtime import Runtime
 from stellwerk.providers.oauth.protocol import AuthorizationServer
 
 AT_ONCE = 2  # requests of one web process that wait for a provider
-PATIENCE_S = 2.0
 
 _turns = BoundedSemaphore(AT_ONCE)
 
@@ -48,11 +47,12 @@ def refuse_access(found: AuthorizationServer, access: Collection[str]) -> None:
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """One of the few calls in progress; raises Unavailable when none ends soon.
+    """One of the few calls in progress; raises Unavailable where there is none to be had.
 
-    Requests wait for these calls, and the process's other threads have other requests to answer.
+    Requests wait for these calls, and the process's other threads have other requests to answer:
+    none waits for a turn, too.
     """
-    if not _turns.acquire(timeout=PATIENCE_S):
+    if not _turns.acquire(blocking=False):
         raise Unavailable("Too many accounts are being connected at this moment.", retry_after_s=5)
     try:
         yield
