@@ -14,6 +14,7 @@ from werkzeug.exceptions import (
     NotFound,
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
+    RequestURITooLarge,
 )
 
 from stellwerk.configuration.rates import RateClass
@@ -21,7 +22,7 @@ from stellwerk.errors import ConfigurationError, InvalidInput, StellwerkError
 from stellwerk.identity.caller import Caller
 from stellwerk.identity.permissions import PERMISSIONS
 from stellwerk.jobs.operation import Scope
-from stellwerk_api.bodies import MAX_BODY_BYTES, MAX_HEADER_BYTES, json_body
+from stellwerk_api.bodies import MAX_ADDRESS_BYTES, MAX_BODY_BYTES, MAX_HEADER_BYTES, json_body
 from stellwerk_api.browser_sessions.cookies import cookies
 from stellwerk_api.context import platform
 from stellwerk_api.credentials import Credentials
@@ -211,6 +212,8 @@ def _refuse_gaps(app: Flask, declared: Mapping[str, Access]) -> None:
 def _refuse_unreadable() -> None:
     if sum(len(name) + len(value) for name, value in request.headers) > MAX_HEADER_BYTES:
         raise RequestHeaderFieldsTooLarge
+    if len(request.path) + len(request.query_string) > MAX_ADDRESS_BYTES:
+        raise RequestURITooLarge
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     if "\x00" in request.path:

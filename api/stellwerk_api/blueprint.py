@@ -9,7 +9,12 @@ from marshmallow import RAISE, Schema
 
 from stellwerk_api.auth import Access
 from stellwerk_api.bodies import RequestParser
-from stellwerk_api.documentation.parameters import IDEMPOTENCY_KEY, PREFER, Parameter
+from stellwerk_api.documentation.parameters import (
+    IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
+    PREFER,
+    Parameter,
+)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -172,9 +177,20 @@ def _document_access(
         statuses |= set(WITH_BODY)
     if IDEMPOTENCY_KEY in doc_info.get("headers", ()):
         statuses |= set(WITH_KEY)
+    if "cacheable" in doc_info:
+        _document_validators(doc)
     if "headers" in doc_info:
         doc["parameters"] = [*doc.get("parameters", ()), *doc_info["headers"]]
     responses = doc.setdefault("responses", {})
     for status in sorted(statuses):
         responses.setdefault(str(status), HTTPStatus(status).name)
     return doc
+
+
+def _document_validators(doc: dict[str, Any]) -> None:
+    tag = {"ETag": {"schema": {"type": "string"}}}
+    doc["parameters"] = [*doc.get("parameters", ()), IF_NONE_MATCH]
+    for status, response in doc["responses"].items():
+        if str(status) == "200":  # flask-smorest has it as a number
+            response["headers"] = tag
+    doc["responses"]["304"] = {"description": "What the client has is still right.", "headers": tag}

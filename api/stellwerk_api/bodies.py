@@ -15,6 +15,7 @@ from stellwerk.jobs.submission import field_errors
 MAX_BODY_BYTES = 1024 * 1024
 READ_BYTES = MAX_BODY_BYTES + 1  # of a body that does not say its length; one too many shows
 MAX_HEADER_BYTES = 32 * 1024
+MAX_ADDRESS_BYTES = 16 * 1024  # path and query
 MAX_DEPTH = 64  # of nested arrays and objects
 
 _NUL = b"\\u0000"  # as JSON writes it; the character itself stands in no valid JSON

@@ -46,6 +46,7 @@ FRAMEWORK: Mapping[int, tuple[ErrorCode, str]] = {
     406: (ErrorCode.NOT_ACCEPTABLE, "There is no such representation."),
     413: (ErrorCode.PAYLOAD_TOO_LARGE, "The body is larger than 1 MiB."),
     415: (ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json."),
+    414: (ErrorCode.URI_TOO_LONG, "The address is longer than 16 KiB."),
     431: (ErrorCode.HEADERS_TOO_LARGE, "The headers are larger than 32 KiB."),
     416: (ErrorCode.RANGE_NOT_SATISFIABLE, "The range lies outside the file; see Content-Range."),
 }

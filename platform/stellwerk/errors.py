@@ -72,6 +72,7 @@ class ErrorCode(StrEnum):
     SIGNAL_LIMIT_REACHED = "SIGNAL_LIMIT_REACHED"  # 409: the job has to take some signals first
     GONE = "GONE"  # 410: it existed and was removed for good
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"  # 413: the body is larger than 1 MiB
+    URI_TOO_LONG = "URI_TOO_LONG"  # 414: the address is longer than 16 KiB
     HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE"  # 431: the headers are too large for the edge
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"  # 415: the body is of another type
     RANGE_NOT_SATISFIABLE = "RANGE_NOT_SATISFIABLE"  # 416: the range lies outside the file

@@ -96,6 +96,29 @@ def test_the_edges_own_errors_have_the_form_the_client_likes_best(
 
 
 @pytest.mark.usefixtures("web")
+def test_an_address_that_is_too_long_is_414_in_the_envelope(client: httpx.Client) -> None:
+    assert client.get("/x?" + "a" * 16_000).status_code == 200
+    answer = client.get("/x?" + "a" * 17_000)
+    assert answer.status_code == 414
+    assert answer.json()["error"]["code"] == "URI_TOO_LONG"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize(
+    ("given", "is_kept"), [("trace-me:1", True), ('a"b', False), ("x" * 129, False), ("", False)]
+)
+def test_the_edges_own_errors_have_the_requests_id(
+    client: httpx.Client, given: str, *, is_kept: bool
+) -> None:
+    answer = client.post("/x", content=b"x" * (2**20 + 1), headers={"X-Request-ID": given})
+    shown = answer.headers["x-request-id"]
+    assert (shown == given) == is_kept
+    assert answer.json()["error"]["request_id"] == shown
+    assert len(shown) == (len(given) if is_kept else 36)
+
+
+@pytest.mark.usefixtures("web")
 @pytest.mark.parametrize(
     ("path", "is_compressed"),
     [

@@ -140,6 +140,25 @@ def test_headers_that_are_too_large_are_431_in_the_envelope(client: httpx.Client
     assert answer.json()["error"]["code"] == "HEADERS_TOO_LARGE"
 
 
+@pytest.mark.usefixtures("web")
+def test_an_address_that_is_too_long_is_414_in_the_envelope(client: httpx.Client) -> None:
+    answer = client.get("/x?" + "a" * 33_000)
+    assert answer.status_code == 414
+    assert answer.json()["error"]["code"] == "URI_TOO_LONG"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize(("given", "is_kept"), [("trace-me:1", True), ("a b", False)])
+def test_nginxs_own_errors_have_the_requests_id(
+    client: httpx.Client, given: str, *, is_kept: bool
+) -> None:
+    answer = client.post("/x", content=b"x" * (2**20 + 1), headers={"X-Request-ID": given})
+    shown = answer.headers["x-request-id"]
+    assert (shown == given) == is_kept
+    assert answer.json()["error"]["request_id"] == shown
+
+
 def test_a_web_process_that_is_gone_is_an_envelope_with_retry_after(client: httpx.Client) -> None:
     answer = client.get("/api/v1/jobs")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")

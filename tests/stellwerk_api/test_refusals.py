@@ -192,6 +192,11 @@ def test_a_query_parameter_that_there_is_not_is_refused_by_name(ada: ApiUser, pa
     assert error["details"]["field"] == "stauts"
 
 
+def test_an_address_that_is_too_long_is_414(ada: ApiUser) -> None:
+    answer = ada.get("/jobs?tag=" + "x" * 20_000)
+    assert error_of(answer, 414)["code"] == "URI_TOO_LONG"
+
+
 def test_405_names_the_methods_there_are(ada: ApiUser) -> None:
     answer = ada.send("DELETE", "/jobs")
     assert error_of(answer, 405)["code"] == "METHOD_NOT_ALLOWED"

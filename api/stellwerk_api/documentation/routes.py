@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, current_app
 
 from stellwerk.errors import NotFound
+from stellwerk_api.caching import validated
 from stellwerk_api.documentation.assets import asset as find_asset
 from stellwerk_api.documentation.assets import redoc_page, swagger_page
 from stellwerk_api.json_answers import ApiResponse, json_answer
@@ -21,7 +22,8 @@ documentation = Blueprint("documentation", __name__, url_prefix="/api")
 @documentation.get("/openapi.json")
 def openapi() -> Response:
     """Answer with the OpenAPI document, made once at start."""
-    return json_answer(current_app.extensions[EXTENSION], headers={"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": "no-cache"}
+    return validated(json_answer(current_app.extensions[EXTENSION], headers=headers))
 
 
 @documentation.get("/docs")
