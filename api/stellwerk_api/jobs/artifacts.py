@@ -14,7 +14,7 @@ from stellwerk.jobs.model import JobArtifact
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.jobs.downloads import Downloads
-from stellwerk_api.jobs.reading import looked_at
+from stellwerk_api.jobs.reading import looked_at, note_taken
 from stellwerk_api.json_answers import ApiResponse
 from stellwerk_api.slow_readers import LARGE_BYTES
 
@@ -23,7 +23,8 @@ DOWNLOADS = Downloads()
 
 def served(job_id: UUID, name: str) -> Response:
     """The answer to GET and HEAD: 200, 206, 304 or 416."""
-    is_own = looked_at(job_id).owner_id == caller().user_id
+    shown = looked_at(job_id)
+    is_own = shown.owner_id == caller().user_id
     with platform().runtime.sessions() as session:
         found = queries.artifact(session, job_id, name)
     if found.sealed_key and not is_own:
@@ -36,7 +37,10 @@ def served(job_id: UUID, name: str) -> Response:
     if wanted:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.size_bytes}"
     headers["Content-Length"] = str(end - start)
-    body = () if request.method == "HEAD" else _body(found, start, end - start)
+    body: Iterable[bytes] = ()
+    if request.method != "HEAD":
+        body = _body(found, start, end - start)
+        note_taken(shown, job_id)
     return ApiResponse(body, 206 if wanted else 200, headers, mimetype=found.content_type)
 
 

@@ -20,6 +20,7 @@ from stellwerk.jobs.remains import JobTombstone
 from stellwerk.jobs.states import TERMINAL, JobStatus
 from stellwerk.live.depths import QueueDepths
 from stellwerk.live.status import Head, Shown
+from stellwerk.privacy.service import EXPORT
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import json_answer
@@ -53,6 +54,20 @@ def looked_at(job_id: UUID) -> Shown:
                 target=f"job:{job_id}",
             )
     return shown
+
+
+def note_taken(shown: Shown, job_id: UUID) -> None:
+    """Put on record that somebody took what is held of them; once an hour, whole or in ranges."""
+    if shown.owner_id is None or document(shown)["operation"] != EXPORT:
+        return
+    with platform().runtime.sessions.begin() as session:
+        record_look(
+            session,
+            action=Action.ACCOUNT_EXPORTED,
+            actor=caller().user_id,
+            subject_user_id=shown.owner_id,
+            target=f"job:{job_id}",
+        )
 
 
 def document(shown: Shown) -> dict[str, Any]:

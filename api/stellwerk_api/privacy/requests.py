@@ -120,7 +120,7 @@ def _confirm(proof: Mapping[str, Any]) -> None:
     runtime, user_id = platform().runtime, caller().user_id
     count_proof()
     if "password" in proof:
-        service.confirm(runtime.sessions, user_id, proof["password"])
+        proving.require_password(runtime, user_id, proof["password"])
     elif "token" in proof:
         proving.require_link(runtime, user_id, proof["token"])
     else:

@@ -2,12 +2,18 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from stellwerk.audit.actions import Action
 from stellwerk.cli.output import emit_json, json_option, say
+from stellwerk.cli.records import put_on_record
 from stellwerk.settings import Settings, load_settings
 from stellwerk.stack.plan import joined_settings
+
+if TYPE_CHECKING:
+    from stellwerk.backup.archive import Manifest
 
 MIB = 1024 * 1024
 
@@ -33,6 +39,7 @@ def backup(file: Path, *, with_artifacts: bool | None, as_json: bool) -> None:
     settings = _settings()
     storage = artifact_storage(settings)
     manifest = save(settings, file, storage, with_artifacts=with_artifacts)
+    _note(settings, Action.BACKUP_WRITTEN, manifest)
     size_bytes = file.stat().st_size
     if as_json:
         rest = {name: value for name, value in asdict(manifest).items() if name != "members"}
@@ -62,6 +69,7 @@ def restore(file: Path, *, force: bool, as_json: bool) -> None:
     settings = _settings()
     manifest = put_back(settings, file, artifact_storage(settings), force=force)
     is_cleared = _clear_redis(settings)
+    _note(settings, Action.BACKUP_RESTORED, manifest)
     if as_json:
         emit_json({"rows": manifest.rows, "artifacts": manifest.artifacts, "redis": is_cleared})
         return
@@ -71,7 +79,12 @@ def restore(file: Path, *, force: bool, as_json: bool) -> None:
 
 
 def _settings() -> Settings:
-    return joined_settings(load_settings(), needs=("database_url",))
+    return joined_settings(load_settings(), needs=("database_url", "encryption_key"))
+
+
+def _note(settings: Settings, action: Action, manifest: "Manifest") -> None:
+    held = {"rows": manifest.rows, "artifacts": manifest.artifacts}
+    put_on_record(settings, action, f"backup:{manifest.made_at}", held)
 
 
 def _clear_redis(settings: Settings) -> bool:

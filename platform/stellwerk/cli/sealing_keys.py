@@ -5,7 +5,9 @@ from collections import Counter
 
 import click
 
+from stellwerk.audit.actions import Action
 from stellwerk.cli.output import emit_json, emit_table, json_option, say
+from stellwerk.cli.records import put_on_record
 from stellwerk.settings import Settings, load_settings
 from stellwerk.stack.plan import joined_settings
 
@@ -51,7 +53,8 @@ def rotate_data(*, batch: int, pause_ms: int, as_json: bool) -> None:
 
     moved: Counter[str] = Counter()
     told_at = time.monotonic()
-    with opened(_settings()) as here:
+    settings = _settings()
+    with opened(settings) as here:
         found = (here.engine, here.sessions, here.vault, here.holdings)
         rotation = Rotation(*found, batch=batch, pause_s=pause_ms / 1000)
         for progress in rotation.run():
@@ -60,6 +63,7 @@ def rotate_data(*, batch: int, pause_ms: int, as_json: bool) -> None:
                 told_at = time.monotonic()
                 say(f"{progress.name}: {progress.moved} moved{', done' * progress.is_done}")
     present = here.vault.present_key
+    put_on_record(settings, Action.DATA_KEYS_ROTATED, f"data_key:{present}", dict(moved))
     if as_json:
         emit_json({"key": present, "moved": dict(moved)})
     else:

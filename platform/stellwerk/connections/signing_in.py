@@ -5,6 +5,8 @@ work with is connected by itself.
 """
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy.dialects.postgresql import insert
@@ -24,7 +26,7 @@ from stellwerk.errors import (
     NotFound,
     NotPermitted,
 )
-from stellwerk.identity import passwords
+from stellwerk.identity import acts, passwords
 from stellwerk.identity.model import User
 from stellwerk.identity.permissions import Audience
 from stellwerk.identity.service import normalised
@@ -56,12 +58,25 @@ def sign_in(runtime: Runtime, tokens: Tokens, shown: Shown) -> SignIn:
     """
     asked = _server(runtime)
     account = _account(runtime, asked, shown)
-    with runtime.sessions.begin() as session:
+    with _noting_refusal(runtime, asked.issuer, account), runtime.sessions.begin() as session:
         user_id = _found_or_made(session, asked.issuer, account)
         user = session.get_one(User, user_id, with_for_update={"read": True})
         if not user.is_active:
             raise NotPermitted("The account is disabled.")
         return start(session, runtime.settings, tokens, user, Audience.TELEPHONY)
+
+
+@contextmanager
+def _noting_refusal(runtime: Runtime, issuer: str, account: Account) -> Iterator[None]:
+    """Whoever proves to have an account there and is not signed in is on record."""
+    try:
+        yield
+    except (Conflict, NotPermitted) as exc:
+        with runtime.sessions.begin() as session:
+            user_id = identities.user_of(session, NEXTCLOUD, issuer, account.id)
+            user = session.get(User, user_id) if user_id else None
+            acts.refused(session, account.email or "", user, exc.code.value)
+        raise
 
 
 def prove(runtime: Runtime, user_id: int, shown: Shown) -> None:
@@ -118,6 +133,7 @@ def _found_or_made(session: Session, issuer: str, account: Account) -> int:
     if known is not None:
         return known
     user_id = _made(session, account)
+    acts.registered(session, user_id, is_new=True)
     place = Place(user_id, NEXTCLOUD)
     identities.link(session, place, issuer, account.id, made_account=True)
     return user_id

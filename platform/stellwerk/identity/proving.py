@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
-from stellwerk.errors import Conflict
+from stellwerk.errors import Conflict, ErrorCode, NotAuthenticated
 from stellwerk.identity import acts, api_keys, links, notices, passwords
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.links import Purpose
@@ -63,11 +63,18 @@ def require_link(runtime: Runtime, user_id: int, token: str) -> None:
 
 
 def require_password(runtime: Runtime, user_id: int, password: str) -> str:
-    """The hash that the password is right for; raises NotAuthenticated (INVALID_CREDENTIALS)."""
+    """The hash that the password is right for; raises NotAuthenticated (INVALID_CREDENTIALS).
+
+    No connection is held while it is compared. Whoever is signed in and does not know it may have
+    stolen the session: that is put on record.
+    """
     with runtime.sessions() as session:
         known = get_user(session, user_id).password_hash
     if not passwords.is_right(password, known):
-        raise wrong_credentials()
+        with runtime.sessions.begin() as session:
+            acts.own(session, Action.PASSWORD_REFUSED, user_id)
+        message = "The password is wrong."
+        raise NotAuthenticated(message, code=ErrorCode.INVALID_CREDENTIALS)
     return known
 
 

@@ -1,9 +1,11 @@
 """The rules of requests: who may ask, what is refused, what a job's life does to its request."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -12,9 +14,8 @@ from sqlalchemy.orm import Session
 from stellwerk.audit.actions import Action, Party
 from stellwerk.audit.trail import record
 from stellwerk.clock import new_id
-from stellwerk.db.engine import Sessions, vault_of
-from stellwerk.errors import Conflict, ErrorCode, JobFailed, NotAuthenticated, NotFound
-from stellwerk.identity import passwords
+from stellwerk.db.engine import vault_of
+from stellwerk.errors import Conflict, ErrorCode, JobFailed, NotFound
 from stellwerk.identity.model import User
 from stellwerk.jobs import control
 from stellwerk.jobs.model import Job
@@ -31,6 +32,12 @@ ERASE = "privacy.erase"
 ENGLISH = "en"
 FILE = "personal-data.zip"  # of an export
 
+_WITHDRAWN: Mapping[RequestKind, Action] = MappingProxyType(
+    {
+        RequestKind.EXPORT: Action.ACCOUNT_EXPORT_WITHDRAWN,
+        RequestKind.ERASE: Action.ACCOUNT_ERASURE_WITHDRAWN,
+    }
+)
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
@@ -38,18 +45,6 @@ class Erasure:
 
     request: PrivacyRequest
     receipt_token: str
-
-
-def confirm(sessions: Sessions, user_id: int, password: str) -> None:
-    """Raise NotAuthenticated (INVALID_CREDENTIALS) unless it is the user's password.
-
-    No connection is held while the password is compared.
-    """
-    with sessions() as session:
-        user = session.get(User, user_id)
-    if not passwords.is_right(password, user.password_hash if user else None):
-        message = "The password is wrong."
-        raise NotAuthenticated(message, code=ErrorCode.INVALID_CREDENTIALS)
 
 
 def request_export(
@@ -102,6 +97,7 @@ def withdraw(runtime: Runtime, user_id: int, request_id: UUID) -> PrivacyRequest
             raise Conflict(f"The request is {found.status}; it cannot be taken back.")
         found.status = RequestStatus.CANCELLED
         found.finished_at = _now(work.session)
+        _note(work.session, _WITHDRAWN[RequestKind(found.kind)], found)
     if found.job_id:
         _cancel(runtime, found.job_id)
     return found

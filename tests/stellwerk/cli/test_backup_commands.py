@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from command_line import CommandLine
@@ -31,6 +32,10 @@ def test_a_backup_is_written_and_put_back(
     target = {"STELLWERK_DATABASE_URL": empty_url, "STELLWERK_HOME": str(tmp_path / "home")}
     ran = command_line.run("restore", file, **target)
     assert (ran.code, "are back" in ran.err) == (0, True), ran
+    with psycopg2.connect(empty_url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT action, actor_kind FROM audit_entries ORDER BY sequence")
+        assert cursor.fetchall() == [("backup.restored", "command_line")]
+    connection.close()
     again = command_line.run("restore", file, **target)
     assert (again.code, "--force" in again.err) == (1, True), again
     assert command_line.run("restore", file, "--force", **target).code == 0
