@@ -18,6 +18,7 @@ from stellwerk_api.aliases import ALIASES, Alias, add_aliases, add_deprecated
 from stellwerk_api.auth import guard
 from stellwerk_api.bodies import READ_BYTES
 from stellwerk_api.browser_sessions.cookies import add_cookies
+from stellwerk_api.browser_sessions.lasting import let_sessions_last
 from stellwerk_api.caching import allow_caching
 from stellwerk_api.cors import WebCors
 from stellwerk_api.credentials import Credentials
@@ -63,6 +64,7 @@ def create_app(platform: Platform | None = None, aliases: Sequence[Alias] = ALIA
     add_routes(app)
     add_aliases(app, aliases)
     add_cookies(app, platform.settings, platform.runtime.vault)
+    let_sessions_last(app)
     observe(app)
     note_origins(app)
     allow_caching(app)

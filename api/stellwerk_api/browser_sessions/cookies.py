@@ -10,10 +10,11 @@ import secrets
 from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g
 
 from stellwerk.choices import Mode
 from stellwerk.errors import ErrorCode, NotPermitted
+from stellwerk.identity.tokens import session_named_in
 from stellwerk.settings import Settings
 from stellwerk.vault import Vault
 
@@ -42,12 +43,16 @@ class Cookies:
         self._origins = frozenset(settings.cors_origins)
 
     def begin(self, response: Response, token: str, ttl_s: int) -> str:
-        """Put a session's token into the cookie; returns the proof that belongs to it."""
+        """Put a session's token into the cookie; returns the proof that belongs to the session."""
         nonce = secrets.token_urlsafe(16)
         proof = f"{nonce}.{self._marks(token, nonce)[0]}"
+        self.renew(response, token, proof, ttl_s)
+        return proof
+
+    def renew(self, response: Response, token: str, proof: str, ttl_s: int) -> None:
+        """Put a later token of the same session into the cookie; the proof stays."""
         self._set(response, self.name, token, ttl_s)
         self._set(response, self.proof_name, proof, ttl_s)
-        return proof
 
     def end(self, response: Response) -> None:
         """Have the browser forget both cookies."""
@@ -85,7 +90,7 @@ class Cookies:
             raise _refused(f"Send {HEADER} with what the cookie {self.proof_name} holds.")
 
     def _marks(self, token: str, nonce: str) -> tuple[str, ...]:
-        return self._vault.marks(f"csrf:{nonce}:{token}".encode())
+        return self._vault.marks(f"csrf:{nonce}:{session_named_in(token)}".encode())
 
     def _set(self, response: Response, name: str, value: str, ttl_s: int) -> None:
         is_proof = name == self.proof_name
@@ -105,18 +110,9 @@ def cookies() -> Cookies:
     return cast("Cookies", current_app.extensions[EXTENSION])
 
 
-def add_cookies(app: Flask, settings: Settings, vault: Vault) -> Cookies:
-    """Have the app take them; those of a session that has ended are forgotten."""
-    made = app.extensions[EXTENSION] = Cookies(settings, vault)
-
-    def forget(response: Response) -> Response:
-        is_over = request.endpoint == "accounts.logout" or response.status_code == 401  # noqa: PLR2004  unknown
-        if g.get("by_cookie") and is_over:
-            made.end(response)
-        return response
-
-    app.after_request(forget)
-    return made
+def add_cookies(app: Flask, settings: Settings, vault: Vault) -> None:
+    """Have the app take them."""
+    app.extensions[EXTENSION] = Cookies(settings, vault)
 
 
 def _origin_of(url: str) -> str:

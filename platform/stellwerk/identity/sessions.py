@@ -74,6 +74,17 @@ def standing(session: Session, session_id: UUID) -> Standing | None:
     return Standing(*found) if found else None
 
 
+def prolong(session: Session, session_id: UUID, expires_at: datetime) -> bool:
+    """Let a session that is used go on; False where it has ended."""
+    query = update(UserSession).where(
+        UserSession.id == session_id,
+        UserSession.ended_at.is_(None),
+        UserSession.expires_at > func.now(),
+    )
+    found = session.execute(query.values(expires_at=expires_at).returning(UserSession.id))
+    return found.first() is not None
+
+
 def end(session: Session, session_id: UUID) -> None:
     """End one session; ending it twice is no error."""
     query = update(UserSession).where(UserSession.id == session_id, UserSession.ended_at.is_(None))

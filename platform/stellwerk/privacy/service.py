@@ -39,6 +39,7 @@ _WITHDRAWN: Mapping[RequestKind, Action] = MappingProxyType(
     }
 )
 
+
 @dataclass(frozen=True, slots=True)
 class Erasure:
     """A request to erase, and the token of its receipt, which is nowhere kept."""

@@ -17,7 +17,7 @@ class People(BaseModel):
     refresh_token_ttl_s: int = Field(default=604_800, ge=60)  # a session unused for so long ends
     refresh_grace_s: float = Field(default=30.0, ge=0)  # a lost answer may be asked for again
     session_cache_s: int = Field(default=900, ge=1)  # how long Redis keeps who a token belongs to
-    browser_session_ttl_s: int = Field(default=43_200, ge=60)  # of a session in a cookie
+    browser_session_ttl_s: int = Field(default=43_200, ge=60)  # of a browser that is not used
     allow_unverified_login: bool | None = None  # empty: in development only
     verify_link_valid_h: int = Field(default=24, ge=1)  # in mails that ask to verify an address
     reset_link_valid_h: int = Field(default=1, ge=1)  # for forgotten passwords, and to confirm

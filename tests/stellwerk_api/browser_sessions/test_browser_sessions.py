@@ -1,13 +1,18 @@
 """Signing in from a browser: what the cookie allows, and what another site's page cannot do."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
-from api import ApiUser, account, error_of
+from api import PASSWORD, ApiUser, account, error_of
 from stellwerk.bootstrap import Platform
+from stellwerk.clock import utc_now
+from stellwerk.identity.model import UserSession
+from stellwerk.identity.tokens import Tokens
 from stellwerk_api.app import create_app
 
 OWN = "http://localhost"
@@ -143,6 +148,41 @@ def test_logging_out_ends_the_session_and_takes_the_cookies_back(browser: ApiUse
     answer = browser.get("/auth/me")
     error_of(answer, 401)
     assert answer.headers.getlist("Set-Cookie")
+
+
+def test_a_session_that_is_used_goes_on_with_the_same_proof(
+    browser: ApiUser, platform: Platform
+) -> None:
+    grow_old(browser, platform, left_h=5)
+    answer = browser.get("/auth/me")
+    renewed, kept = answer.headers.getlist("Set-Cookie")
+    assert "Max-Age=43200" in renewed
+    assert kept.startswith(f"stellwerk-csrf={browser.user['csrf_token']};")
+    assert browser.get("/auth/me").headers.getlist("Set-Cookie") == []
+    assert changed(browser, X_CSRF_Token=str(browser.user["csrf_token"])).status_code == 200
+    with platform.runtime.sessions() as session:
+        ends_at = session.scalars(select(UserSession.expires_at)).one()
+    assert ends_at > utc_now() + timedelta(days=6)
+
+
+def test_a_session_whose_token_is_young_or_that_has_ended_is_not_renewed(
+    browser: ApiUser, platform: Platform
+) -> None:
+    assert browser.get("/auth/me").headers.getlist("Set-Cookie") == []
+    grow_old(browser, platform, left_h=5)
+    body = {"current_password": PASSWORD, "new_password": "a new and longer password"}
+    answer = browser.post("/auth/password", body, headers=proof(browser))
+    assert (answer.status_code, answer.headers.getlist("Set-Cookie")) == (204, [])
+    error_of(browser.get("/auth/me"), 401)
+
+
+def grow_old(browser: ApiUser, platform: Platform, *, left_h: int) -> None:
+    """As if most of the cookie's token were over, and nearly all of its session."""
+    with platform.runtime.sessions.begin() as session:
+        row = session.scalars(select(UserSession)).one()
+        row.expires_at = ends_at = utc_now() + timedelta(hours=left_h)
+        token = Tokens(platform.settings.signing_key()).sign(row.user_id, row.id, ends_at)
+    browser.client.set_cookie("stellwerk", token)
 
 
 def test_no_other_secret_is_taken_from_the_cookie(browser: ApiUser, platform: Platform) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
 from api import ApiUser, error_of
-from connecting import APP_URL, App, connected, knowing_nextcloud
+from connecting import APP_URL, App, connected, knowing, knowing_nextcloud
 from mails import mails_to, token_in
 from nextcloud import Nextcloud, NextcloudUser
 from stellwerk.bootstrap import Platform
@@ -121,6 +121,27 @@ def test_a_fresh_code_proves_who_has_no_password(
     proof = {"nextcloud": phone.body()}
     assert grace.post("/privacy/delete", proof).status_code == 202
     error_of(grace.post("/privacy/export", proof), 422)  # a code is good once
+    assert cloud.tokens == []
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_nextcloud_that_fails_is_named_and_the_code_may_be_brought_again(
+    phone: App, cloud: Nextcloud, status: int
+) -> None:
+    body = phone.body()
+    cloud.fails_with = status
+    error = error_of(phone.nobody.post("/auth/nextcloud", body), 503)
+    assert error["code"] == "PROVIDER_UNAVAILABLE"
+    assert "Nextcloud" in error["message"]
+    cloud.fails_with = None
+    signed_in(phone.nobody.post("/auth/nextcloud", body))
+
+
+def test_a_nextcloud_that_is_away_is_named(here: Platform, phone: App, cloud: Nextcloud) -> None:
+    body = phone.body()
+    cut_off = ApiUser(create_app(knowing(here, nextcloud_url="http://localhost:1")).test_client())
+    error = error_of(cut_off.post("/auth/nextcloud", body), 503)
+    assert (error["code"], "Nextcloud" in error["message"]) == ("PROVIDER_UNAVAILABLE", True)
     assert cloud.tokens == []
 
 
