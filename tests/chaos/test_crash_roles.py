@@ -1,6 +1,7 @@
 """Processes of a whole stack die at named points: whoever accepts, publishes or runs lists."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ OF_A_LIST = [
     CrashPoint.AFTER_FINISH,
 ]
 LISTED = 40  # jobs that are due at once: more than go out one by one
-SOON_S = 1.5
+SOON_S = 0.5  # of a job that is published by the dispatcher, not by who submits it
 
 
 def crash_folder(run: StackRun) -> Path:
@@ -61,9 +62,10 @@ def test_a_dispatcher_that_dies_while_it_publishes_loses_no_job(
 ) -> None:
     for point in TOLD:
         body = {"operation": "diagnostics.effect", "payload": {"kind": "probe"}, "run_at": soon()}
-        job_id = operator.expect(202, "POST", "/jobs", json=body)["job_id"]
         name = f"{point}@dispatcher"
-        (crash_folder(run) / f"{name}.{job_id}").touch()
+        with held(operator, "long"):
+            job_id = operator.expect(202, "POST", "/jobs", json=body)["job_id"]
+            (crash_folder(run) / f"{name}.{job_id}").touch()
 
         assert_all_end(operator, [job_id])
 
@@ -75,9 +77,10 @@ def test_a_worker_that_dies_at_any_point_of_a_list_loses_no_job(
 ) -> None:
     jobs: list[str] = []
     for point in OF_A_LIST:
-        listed = bulk(operator)
-        name = f"{point}@worker.{listed[LISTED // 2]}"
-        (crash_folder(run) / name).touch()
+        with held(operator, "short"):
+            listed = bulk(operator)
+            name = f"{point}@worker.{listed[LISTED // 2]}"
+            (crash_folder(run) / name).touch()
         wait_until(lambda name=name: (crash_folder(run) / f"{name}.fired").exists())  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
         jobs += listed
 
@@ -89,6 +92,16 @@ def bulk(client: Client) -> list[str]:
     one: dict[str, Any] = {"operation": "diagnostics.echo", "run_at": soon()}
     answer = client.expect(202, "POST", "/jobs/bulk", json={"jobs": [one] * LISTED})
     return [job["job_id"] for job in answer["jobs"]]
+
+
+@contextmanager
+def held(client: Client, queue: str) -> Iterator[None]:
+    """Nothing of the queue is published until the block ends."""
+    client.expect(200, "POST", f"/queues/{queue}/pause")
+    try:
+        yield
+    finally:
+        client.expect(200, "POST", f"/queues/{queue}/resume")
 
 
 def assert_all_end(client: Client, job_ids: Sequence[str]) -> None:

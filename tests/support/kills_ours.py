@@ -16,7 +16,7 @@ from sqlalchemy import text
 from embedded import running_postgres, running_valkey, wait_until
 from engine import SLOTS, Engine
 from kills import CALL_S, Tally, play
-from rescues import RESCUE_SHARE, Rescues
+from rescues import RESCUE_MARGIN_S, Rescues
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
 from stellwerk.diagnostics.recorder import recorder
@@ -158,7 +158,7 @@ def run_ours(platform: Platform, folder: Path, *, jobs: int, kills: int) -> Ledg
     tally.whole, tally.children = fleet.kills["long", True], fleet.kills["long", False]
     tally.rescued, tally.slowest_rescue_s = rescues.count, rescues.slowest_s
     tally.left = [str(job_id) for job_id in rescues.left()]
-    tally.rescue_within_s = RESCUE_SHARE * platform.settings.job_lease_s
+    tally.rescue_within_s = platform.settings.job_lease_s + RESCUE_MARGIN_S
     return tally
 
 

@@ -20,7 +20,8 @@ from stellwerk.bootstrap import Platform
 from stellwerk.broker.messages import queue_key
 
 LOOK_EVERY_S = 0.2
-RESCUE_SHARE = 1.5  # of the lease: 45 s with default settings
+# Beside the lease: the sweep, a worker's start, a free slot. Together 45 s with default settings.
+RESCUE_MARGIN_S = 15.0
 
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AT_WORK = text("""
