@@ -1,6 +1,7 @@
 """What watchers are shown of an attempt that runs: nothing, where it ends at once."""
 
 from dataclasses import replace
+from threading import Semaphore
 from typing import Any
 from uuid import UUID
 
@@ -53,3 +54,13 @@ def test_what_a_job_emits_comes_after_its_beginning(platform: Platform) -> None:
 
         kinds = [kind for kind, _ in shown(platform, job_id)]
         assert kinds == ["status", "status", "token", "token", "end"]
+
+
+def test_an_attempt_that_follows_many_short_ones_is_shown_like_one_alone() -> None:
+    beginnings, shown = Beginnings(after_s=0.01), Semaphore(0)
+    for _ in range(3):
+        for _ in range(100):
+            with beginnings.shown_soon(lambda: None):
+                pass
+        with beginnings.shown_soon(shown.release):
+            assert shown.acquire(timeout=10)

@@ -42,6 +42,7 @@ def build_engine(url: str, *, pool_size: int, role: str, vault: Vault | None = N
         url,
         pool_size=pool_size,
         max_overflow=0,
+        pool_use_lifo=True,  # in turns, each one's backend would find its caches cold
         hide_parameters=True,  # in errors, which logs of processes and of jobs may show
         pool_timeout=5,
         json_serializer=to_json,

@@ -52,7 +52,7 @@ _CLAIM = prepared(
     f"""
     WITH claimed AS (
         UPDATE jobs SET {_TAKE} WHERE id = :id AND attempt = :attempt AND {_IS_FREE} RETURNING *)
-    SELECT {DOCUMENT} FROM claimed j
+    SELECT {_CLAIM_COLUMNS} FROM claimed j
     """,
     id="uuid",
     attempt="int",
@@ -84,12 +84,13 @@ _CLAIMED = prepared(
     WITH claimed AS (
         UPDATE jobs SET lease_until = now() + :lease
         WHERE id = ANY(:ids) AND lease_token = :token AND finished_at IS NULL RETURNING *)
-    SELECT {DOCUMENT} FROM claimed j
+    SELECT {_CLAIM_COLUMNS} FROM claimed j
     """,
     ids="uuid[]",
     lease="interval",
     token="uuid",  # noqa: S106  a type, and no password
 )
+_SHOWN = prepared("stellwerk_shown", f"SELECT {DOCUMENT} FROM jobs j WHERE j.id = :id", id="uuid")
 # As if it had not been claimed. The attempt's number may be given again: the token never is.
 _HAND_BACK = prepared(
     "stellwerk_hand_back",
@@ -193,7 +194,7 @@ def claim(runtime: Runtime, wakeup: Wakeup, worker: str, token: UUID) -> Claim |
     if not rows:
         release(runtime, [wakeup], known=operation.version)
         return None
-    return _of_row(rows[0], operation, asked_at, partial(_show, runtime, rows[0]))
+    return _of_row(rows[0], operation, asked_at, partial(_show, runtime, wakeup.job_id))
 
 
 def claim_many(
@@ -265,8 +266,9 @@ def _values(runtime: Runtime, operation: Operation, worker: str, token: UUID) ->
     }
 
 
-def _show(runtime: Runtime, row: Mapping[str, Any]) -> None:
-    announce(runtime, [change_of(row, runtime.registry)], [])
+def _show(runtime: Runtime, job_id: UUID) -> None:
+    rows = runtime.direct.mappings(_SHOWN, {"id": job_id})
+    announce(runtime, [change_of(row, runtime.registry) for row in rows], [])
 
 
 def _of_row(

@@ -21,10 +21,12 @@ from stellwerk.vault import Vault
 
 API = "/api/v1"
 
-# What a document is made of, of a relation `j` that has the columns of `jobs`. They are named: a
-# prepared statement must not return more from one day to the next when a migration adds one.
-DOCUMENT = f"""
-    {", ".join(f"j.{column.name}" for column in Job.__table__.columns)},
+# What a document is made of, of a relation `j` that has the columns of `jobs`, and no more: of each
+# column the driver decodes the name anew in every answer.
+DOCUMENT = """
+    j.id, j.operation, j.owner_id, j.queue, j.status, j.result, j.error, j.ending, j.attempt,
+    j.failures, j.max_attempts, j.version, j.progress, j.message, j.run_at, j.parent_id, j.tags,
+    j.is_sensitive, j.is_simulated, j.created_at, j.started_at, j.finished_at,
     j.run_at > clock_timestamp() AS is_ahead,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', s.step, 'key', s.key,
             'state', s.state, 'started_at', s.started_at, 'finished_at', s.finished_at)

@@ -1,4 +1,4 @@
-"""What an engine's errors tell."""
+"""What an engine's errors tell, and which of its connections it lends."""
 
 import traceback
 from typing import Any
@@ -48,3 +48,14 @@ def test_a_prepared_statement_that_fails_is_told_without_its_values(platform: Pl
     told = "".join(traceback.format_exception(caught.value))
     assert "invalid input syntax" in told
     assert SECRET not in told
+
+
+def test_the_connection_that_was_used_last_is_lent_next(platform: Platform) -> None:
+    backend = text("SELECT pg_backend_pid()")
+    with platform.engine.connect() as first, platform.engine.connect() as second:
+        assert first.scalar(backend) != second.scalar(backend)
+    pids = set()
+    for _ in range(3):
+        with platform.engine.connect() as connection:
+            pids.add(connection.scalar(backend))
+    assert len(pids) == 1
