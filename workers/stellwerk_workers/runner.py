@@ -9,7 +9,7 @@ import signal
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -68,6 +68,7 @@ class Runner:
     workdirs: Workdirs = field(default_factory=Workdirs)
     beginnings: Beginnings = field(default_factory=Beginnings)
     pause: Event = field(default_factory=Event)  # never set: a sleep that tests can end
+    die: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGKILL)
 
     def run(self, wakeup: Wakeup, worker: str) -> Report:
         """Carry out one wake-up; never raises for what a handler does."""
@@ -109,7 +110,8 @@ class Runner:
             ctx = JobContext(
                 self.runtime, claimed, make_workdir=workdir, is_draining=self.is_draining
             )
-            with self.heartbeat.watch(ctx, self._kill):
+            killing = replace(self, defer=None)  # what is deferred would die with the process
+            with self.heartbeat.watch(ctx, killing.kill):
                 return self._unless_lost(ctx, self._perform)
 
     def _unless_lost(self, ctx: JobContext, perform: Callable[[JobContext], Report]) -> Report:
@@ -263,7 +265,7 @@ class Runner:
         """See `outages.through_outages`."""
         return outages.through_outages(action, tries=tries, pause=self.pause)
 
-    def _kill(self, ctx: JobContext) -> None:
+    def kill(self, ctx: JobContext) -> None:
         """The handler does not listen: record why, then kill this process; subprocesses follow.
 
         Others may share the process and start again elsewhere: its next attempt runs alone.
@@ -280,7 +282,7 @@ class Runner:
             elif ctx.stop_reason is TimeLimitReached:
                 self._failed(ctx, over_limit(ctx.claimed), queue=alone(ctx.claimed.queue))
         finally:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.die()
 
 
 def _logged(ctx: JobContext, exc: Exception) -> dict[str, Any]:
