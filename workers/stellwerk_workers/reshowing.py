@@ -10,6 +10,7 @@ from sqlalchemy import text
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs.runtime import unit
 
+SLICE = 200  # jobs shown in one trip
 LINES = 10_000  # looked at in one go; what ended before them is right again when it expires
 
 _LAST = text("SELECT coalesce(max(id), 0) FROM job_logs")
@@ -36,7 +37,8 @@ class Reshowing:
         if behind is None:  # what ended meanwhile is looked at once Redis is back
             return 0
         self._looked_until = self._looked_until[1], last
-        if behind:
+        shown = sorted(behind)
+        for start in range(0, len(shown), SLICE):
             with unit(self._platform.runtime) as work:
-                work.changed |= behind
+                work.changed |= set(shown[start : start + SLICE])
         return len(behind)

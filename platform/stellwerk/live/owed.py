@@ -1,12 +1,16 @@
 """What could not be shown while Redis was gone, shown as soon as it is back.
 
-Otherwise an answer of before the outage would stand until it expires.
+Otherwise an answer of before the outage would stand until it expires. It goes out in slices, each
+small enough for one trip within the timeout, and what went through is not sent again.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate, islice
 from threading import Event, Lock, Thread
 from uuid import UUID
 
+SLICE = 200  # calls
+SLICE_BYTES = 256 * 1024  # of their documents; a larger one goes alone
 MOST = 10_000  # jobs remembered; the oldest are dropped, and their status expires by itself
 
 Argument = bytes | str | int
@@ -38,16 +42,41 @@ class Owed:
     def _repay(self) -> None:
         never = Event()
         while not never.wait(self._every_s):
-            with self._lock:
-                calls = list(self._calls.values())
-            if self._send(calls) and self._is_even_after(calls):
+            while due := self._due():
+                if not self._send(due):
+                    self._put_last(due)
+                    break
+                self._forget(due)
+            if self._is_even():
                 return
 
-    def _is_even_after(self, sent: Sequence[Call]) -> bool:
+    def _due(self) -> list[Call]:
+        """The next slice."""
+        with self._lock:
+            first = list(islice(self._calls.values(), SLICE))
+        sizes = accumulate(map(_size_bytes, first))
+        fitting = sum(size <= SLICE_BYTES for size in sizes)
+        return first[: max(fitting, 1)]
+
+    def _put_last(self, refused: Sequence[Call]) -> None:
+        """What Redis perhaps never takes keeps the others from nothing."""
+        with self._lock:
+            for call in refused:
+                if self._calls.get(call[0]) is call:
+                    self._calls[call[0]] = self._calls.pop(call[0])
+
+    def _forget(self, sent: Sequence[Call]) -> None:
         with self._lock:
             for call in sent:
                 if self._calls.get(call[0]) is call:
                     del self._calls[call[0]]
+
+    def _is_even(self) -> bool:
+        with self._lock:
             if not self._calls:
                 self._thread = None
             return not self._calls
+
+
+def _size_bytes(call: Call) -> int:
+    return sum(len(argument) for argument in call[1] if isinstance(argument, bytes))
