@@ -7,18 +7,30 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import select, text
 
 from embedded import wait_until
 from outbox import Outbox
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs import claims, outcomes
 from stellwerk.jobs.lifecycle import Outcome
+from stellwerk.jobs.model import Job
 from stellwerk.jobs.outcomes import Ended
 from stellwerk.jobs.ports import Change, Event, Wakeup
 from stellwerk.jobs.states import JobStatus
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.live import keys
-from stellwerk_workers.reshowing import Reshowing
+from stellwerk_workers.reshowing import SLICE, Reshowing
+
+_MANY_ENDED = text("""
+    WITH ended AS (
+        INSERT INTO jobs (id, operation, operation_version, queue, payload, max_attempts, status,
+            version, finished_at)
+        SELECT gen_random_uuid(), 'diagnostics.echo', 1, 'short', '{}', 5, 'completed', 3, now()
+        FROM generate_series(1, 450) RETURNING id)
+    INSERT INTO job_logs (job_id, attempt, level, message)
+    SELECT id, 1, 'info', 'completed' FROM ended
+""")
 
 
 class Dark:
@@ -36,6 +48,17 @@ class Dark:
 
     def forget(self, job_ids: Sequence[UUID]) -> bool:
         del job_ids
+        return True
+
+
+class Counting(Dark):
+    """Counts what it is shown."""
+
+    def __init__(self) -> None:
+        self.trips: list[int] = []
+
+    def show(self, changes: Sequence[Change]) -> bool:
+        self.trips.append(len(changes))
         return True
 
 
@@ -101,6 +124,35 @@ def test_what_ended_while_redis_was_away_is_shown_when_it_is_back(
     after = platform.live.read(job_id)
     assert after
     assert after.version == 3
+
+
+def test_what_is_much_is_shown_in_several_trips(platform: Platform) -> None:
+    """As after an outage: then one trip would take longer than Redis is given."""
+    with platform.runtime.sessions.begin() as session:
+        session.execute(_MANY_ENDED)
+    with platform.runtime.sessions() as session:
+        many = session.scalars(select(Job.id)).all()
+    with platform.live_client.redis.pipeline(transaction=False) as pipe:
+        for job_id in many:
+            pipe.hset(keys.job_status(job_id), mapping={"v": 1, "o": "", "d": "{}"})
+        pipe.execute()
+    board = Counting()
+    counted = replace(platform, runtime=replace(platform.runtime, board=board))
+
+    assert Reshowing(counted).look() == len(many)
+
+    assert sum(board.trips) == len(many)
+    assert max(board.trips) <= SLICE
+
+
+def test_an_error_for_an_answer_counts_as_none(platform: Platform) -> None:
+    job_id = ended(platform, is_told=False)
+    redis = platform.live_client.redis
+    redis.delete(keys.job_status(job_id))
+    redis.set(keys.job_status(job_id), "no hash")
+
+    assert platform.live.behind({job_id: 3}) is None
+    assert Reshowing(platform).look() == 0
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from stellwerk.db.engine import Sessions
 from stellwerk.jobs.model import Job
 from stellwerk.live.client import LiveClient
 from stellwerk.live.lines import Command, Reply
+from stellwerk.live.pipeline import ask
 
 PATIENCE = timedelta(seconds=5)  # from taking a wake-up to its claim
 ON_ITS_WAY = timedelta(seconds=2)  # from a wake-up's time in the ledger to the broker
@@ -55,7 +56,7 @@ class Popped:
         """The message of each queue that comes next, None where it is empty."""
         asked: list[Command] = [("LINDEX", queue_key(queue), -1) for queue in self._looks]
         nothing: list[Reply] = []
-        replies = self._broker.ask(lambda _: self._broker.lines.ask(asked), otherwise=nothing)
+        replies = self._broker.ask(lambda _: ask(self._broker.lines, asked), otherwise=nothing)
         return dict(zip(self._looks, replies, strict=False))  # nothing without Redis
 
 

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 import hiredis
 from redis.exceptions import ResponseError
 
-from stellwerk.live.lines import Command, Lines
+from stellwerk.live.lines import Command, Lines, Reply
+
+
+def ask(lines: Lines, commands: Sequence[Command]) -> list[Reply]:
+    """The replies, in order; raises ResponseError where any of them is an error."""
+    replies = lines.ask(commands)
+    for reply in replies:
+        if isinstance(reply, hiredis.ReplyError):
+            raise ResponseError(str(reply))
+    return replies
 
 
 def send(lines: Lines, commands: Sequence[Command]) -> bool:

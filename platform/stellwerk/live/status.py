@@ -16,9 +16,10 @@ from stellwerk.live import keys
 from stellwerk.live.client import LiveClient
 from stellwerk.live.lines import Command, Reply
 from stellwerk.live.owed import Argument, Call, Owed
-from stellwerk.live.pipeline import send
+from stellwerk.live.pipeline import ask, send
 
 EVENTS_TTL_S = 3600
+LOOKS = 1000  # jobs looked at in one trip
 
 # KEYS status, events; ARGV channel, version, owner, document, ttl, id, type, data, kept,
 # events_ttl, job, when the document stops being true (ms since 1970, or empty), whose jobs it is
@@ -164,12 +165,17 @@ class LiveStatus:
         if not versions:
             return set()
         looks: list[Command] = [("HGET", keys.job_status(job_id), "v") for job_id in versions]
-        nothing: list[Reply] = []
-        held = self._client.ask(lambda _: self._client.lines.ask(looks), otherwise=nothing)
-        if not held:
+        slices = [looks[start : start + LOOKS] for start in range(0, len(looks), LOOKS)]
+        held = [reply for some in slices for reply in self._ask(some)]
+        if len(held) < len(looks):
             return None
         found = zip(versions.items(), held, strict=True)
         return {job_id for (job_id, version), shown in found if shown and int(shown) < version}
+
+    def _ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """The replies; none where Redis does not answer, or not that."""
+        nothing: list[Reply] = []
+        return self._client.ask(lambda _: ask(self._client.lines, commands), otherwise=nothing)
 
     def _of_change(self, change: Change, *, with_event: bool) -> Call:
         document = orjson.dumps(change.document)
