@@ -14,6 +14,7 @@ from benchmarks.sections import (
     growth,
     memory,
     poll,
+    records,
     sign_in,
     sockets,
     submit,
@@ -46,5 +47,6 @@ SECTIONS: Mapping[str, Section] = {
     "edge": Section("Everybody at once, through the edge", edge.measure, edge.lines),
     "generations": Section("A hundred videos in progress", generations.measure, generations.lines),
     "sign_in": Section("Signing in", sign_in.measure, sign_in.lines),
+    "records": Section("Acts put on record", records.measure, records.lines),
     "memory": Section("Memory", memory.measure, memory.lines, has_rivals=True),
 }

@@ -29,6 +29,7 @@ class Sizes:
     generations: int = 100
     generations_s: float = 15.0
     sign_ins: int = 100
+    records: int = 300  # by each thread
 
 
 FULL = Sizes()
@@ -55,4 +56,5 @@ QUICK = Sizes(
     generations=5,
     generations_s=2.0,
     sign_ins=5,
+    records=10,
 )

@@ -1,7 +1,7 @@
 """The chain: what an entry's hash covers, where the chain ends, and how it grows.
 
 Whoever appends holds the head from there to the end of their transaction, so this comes last in
-it: between the lock and COMMIT lie two statements that wait for nobody. A process that is frozen
+it: between the lock and COMMIT lies one statement that waits for nobody. A process that is frozen
 in between is cut off by Postgres.
 """
 
@@ -12,11 +12,10 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action, Party
-from stellwerk.audit.model import AuditEntry
 from stellwerk.vault import Vault
 
 GENESIS = "0" * 64  # the `previous_hash` of the first entry
@@ -35,6 +34,21 @@ COVERED = (
     "previous_hash",
 )
 
+_TYPES = {
+    "sequence": "bigint",
+    "at": "timestamptz",
+    "action": "text",
+    "actor_kind": "text",
+    "actor": "uuid",
+    "subject": "uuid",
+    "target": "text",
+    "origin_key": "uuid",
+    "origin": "bytea",
+    "details_key": "uuid",
+    "details": "bytea",
+    "previous_hash": "text",
+    "hash": "text",
+}
 _VERSION = b"stellwerk audit entry 1\n"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -46,6 +60,14 @@ _BEGIN = text("""
     INSERT INTO audit_head (id, sequence, hash, mark) VALUES (1, 0, :hash, :mark)
     ON CONFLICT (id) DO NOTHING
 """)
+# One statement, and of constant text: the fewer round trips the head is held for, the better.
+_APPEND = text(f"""
+    WITH moved AS (
+        UPDATE audit_head SET sequence = :head, hash = :head_hash, mark = :mark WHERE id = 1
+    )
+    INSERT INTO audit_entries ({", ".join(_TYPES)})
+    SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items())})
+""")  # noqa: S608  of names from above
 _MOVE = text("UPDATE audit_head SET sequence = :sequence, hash = :hash, mark = :mark WHERE id = 1")
 
 
@@ -82,10 +104,8 @@ def append(session: Session, vault: Vault, entries: Sequence[Mapping[str, Any]])
         row = {**entry, "sequence": sequence, "at": at, "previous_hash": previous}
         previous = row["hash"] = hash_of(row)
         rows.append(row)
-    session.execute(insert(AuditEntry), rows)
-    session.execute(
-        _MOVE, {"sequence": sequence, "hash": previous, "mark": _mark(vault, sequence, previous)}
-    )
+    moved = {"head": sequence, "head_hash": previous, "mark": _mark(vault, sequence, previous)}
+    session.execute(_APPEND, {name: [row[name] for row in rows] for name in _TYPES} | moved)
 
 
 def hash_of(row: Mapping[str, Any]) -> str:
