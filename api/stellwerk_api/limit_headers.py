@@ -3,4 +3,5 @@
 POLICY = "RateLimit-Policy"
 REMAINING = "RateLimit"
 HEADERS = (POLICY, REMAINING)
+AS_EVENT = "X-Stellwerk-As-Event"  # asks for a job as events tell it: masked for everybody
 REPEAT = "X-Stellwerk-Repeat"  # with realtime's token: this belongs to a request that was counted

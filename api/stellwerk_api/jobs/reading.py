@@ -24,6 +24,7 @@ from stellwerk.privacy.service import EXPORT
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import json_answer
+from stellwerk_api.limit_headers import AS_EVENT
 
 _LOOK_AGAIN_S = (1, 2, 5, 15)  # one further for each limit that is passed
 _OLDER_THAN_S = (10, 60, 600)
@@ -123,8 +124,9 @@ def _from_ledger(here: Platform, job_id: UUID) -> Shown:
 
 
 def _opened(shown: Shown, job_id: UUID) -> Shown:
-    """What an ended sensitive job came to is hidden from everybody but its owner."""
-    if shown.head is not None or shown.owner_id != caller().user_id:
+    """What an ended sensitive job came to is hidden from everybody but its owner, and in events."""
+    is_masked = shown.owner_id != caller().user_id or AS_EVENT in request.headers
+    if shown.head is not None or is_masked:
         return shown
     runtime = platform().runtime
     with runtime.sessions() as session:

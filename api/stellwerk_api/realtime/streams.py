@@ -55,7 +55,7 @@ class JobStreams:
         request = Request(scope, receive)
         asker = caller_of(request)
         with self._feed.listen(job_id) as listener:
-            first = await self._upstream.job(asker, job_id)
+            first = await self._upstream.event_job(asker, job_id)
             note_limits(scope, first.response)
             sent = _last_event_id(request)
             plain = _plain_answer(scope, first, sent)

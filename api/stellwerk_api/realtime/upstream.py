@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from stellwerk.errors import ApiRefused, ErrorCode, MalformedRequest, Unavailable
 from stellwerk.jobs.states import TERMINAL
 from stellwerk.live.events import EventId, JobEvent
-from stellwerk_api.limit_headers import REPEAT
+from stellwerk_api.limit_headers import AS_EVENT, REPEAT
 from stellwerk_api.realtime.refusals import STATUS
 from stellwerk_api.realtime.wishes import Wish
 
@@ -106,9 +106,13 @@ class Upstream:
         """Ask for a job in a caller's name; raises Unavailable."""
         return _job_answer(await self._asked(f"/api/v1/jobs/{job_id}", asker))
 
+    async def event_job(self, asker: Headers, job_id: str) -> JobAnswer:
+        """The same as events tell it: what is sensitive is masked for its owner, too."""
+        return await self.job([*asker, (AS_EVENT.lower().encode(), b"1")], job_id)
+
     async def seen_job(self, asker: Headers, job_id: str) -> JobAnswer:
-        """The same for those who cannot hand a refusal on: raises ApiRefused, too."""
-        answer = await self.job(asker, job_id)
+        """That for those who cannot hand a refusal on: raises ApiRefused, too."""
+        answer = await self.event_job(asker, job_id)
         _require_ok(answer.response)
         return answer
 
