@@ -57,6 +57,7 @@ ALIASES: Sequence[Alias] = (
     Alias("/api/users", f"{API}/users"),
     Alias("/auth/<provider>", f"{API}/auth/<provider>"),
     Alias("/privacy", f"{API}/privacy"),
+    Alias("/admin", f"{API}/admin"),
 )
 
 

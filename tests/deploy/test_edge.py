@@ -126,6 +126,8 @@ def test_the_edges_own_errors_have_the_requests_id(
         ("/api/v1/auth/login", False),
         ("/api/v1/auth/session", False),
         ("/api/auth/login", False),
+        ("/auth", False),
+        ("/authors", True),
         ("/api/v1/api-keys", False),
         ("/api/v1/api-keys/", False),
         ("/api/v1/webhook-endpoints/1/rotate-secret", False),
