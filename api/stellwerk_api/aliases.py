@@ -52,6 +52,7 @@ class Alias:
 ALIASES: Sequence[Alias] = (
     Alias("/api/health", f"{API}/health", exact=True),
     Alias("/api/version", f"{API}/version", exact=True),
+    Alias("/ws", f"{API}/ws", exact=True),
     Alias("/api/auth", f"{API}/auth"),
     Alias("/auth", f"{API}/auth/nextcloud", exact=True),
     Alias("/api/users", f"{API}/users"),

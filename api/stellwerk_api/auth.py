@@ -54,6 +54,8 @@ PUBLIC = frozenset(
         "system.ready",
         "system.version",
         "root.index",
+        "root.status",
+        "root.version",
         "root.health",
         "root.live",
         "root.ready",

@@ -59,7 +59,9 @@ def test_an_exact_alias_takes_nothing_below_it(nobody: ApiUser) -> None:
     error_of(nobody.client.get("/api/health/live"), 404)
 
 
-@pytest.mark.parametrize("path", ["/api/users/me", "/auth/google", "/privacy/requests", "/admin/config"])
+@pytest.mark.parametrize(
+    "path", ["/api/users/me", "/auth/google", "/privacy/requests", "/admin/config"]
+)
 def test_an_alias_asks_for_the_same_rights(nobody: ApiUser, path: str) -> None:
     by_alias = nobody.client.get(path)
     canonical = nobody.client.get("/api/v1" + path.removeprefix("/api"))

@@ -164,3 +164,34 @@ def test_realtimes_own_refusals_have_both_forms(ada: Client) -> None:
     assert answer.headers["Vary"].split(", ")[0] == "Accept"
     problem = answer.json()
     assert (problem["status"], problem["code"]) == (422, "VALIDATION_FAILED")
+
+
+def test_the_edge_hands_on_that_a_socket_is_expected(front: Front) -> None:
+    answer = asked(front.url, "/ws")
+    assert (answer.status, answer.headers["Upgrade"]) == (426, "websocket")
+
+
+def document(front: Front, method: str = "GET", **headers: str) -> HTTPResponse:
+    """The edge's answer about the OpenAPI document."""
+    place = urlsplit(front.url)
+    connection = HTTPConnection(place.hostname or "", place.port, timeout=20)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, "/api/openapi.json", headers=named)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+def test_a_head_is_as_long_as_what_it_announces(front: Front, coding: str) -> None:
+    answer = document(front, "HEAD", Accept_Encoding=coding)
+    assert "Content-Encoding" not in answer.headers
+    assert int(answer.headers["Content-Length"]) > 10_000
+
+
+def test_what_was_compressed_is_not_sent_again_either(front: Front) -> None:
+    first = document(front, Accept_Encoding="gzip")
+    assert first.headers["Content-Encoding"] == "gzip"
+    tag = first.headers["ETag"]
+    assert document(front, Accept_Encoding="gzip", If_None_Match=tag).status == 304

@@ -69,9 +69,10 @@ def _of_query(request: Request) -> tuple[int, str]:
     query = request.url.query
     if "wait" not in request.query_params or not JOB.fullmatch(request.url.path):
         return 0, query
-    wanted = re.fullmatch(_SECONDS, request.query_params["wait"])
+    given = request.query_params.getlist("wait")
+    wanted = re.fullmatch(_SECONDS, given[0]) if len(given) == 1 else None
     if wanted is None:
-        reason = "must be a whole number of seconds"
+        reason = "must be a whole number of seconds, given once"
         raise InvalidInput(f"`wait` {reason}.", errors=[FieldError("wait", reason)])
     pairs = parse_qsl(query, keep_blank_values=True)
     return int(wanted["seconds"]), urlencode([pair for pair in pairs if pair[0] != "wait"])

@@ -42,6 +42,7 @@ LINKS = {
 
 
 @system.get("/status")
+@root.get("/status")
 @system.answers(200, StatusSchema)
 def status() -> Response:
     """How the platform is, and what runs."""
@@ -57,6 +58,7 @@ def status() -> Response:
 
 
 @system.get("/version")
+@root.get("/version")
 @cacheable
 @system.answers(200, VersionSchema)
 def version() -> Response:

@@ -94,6 +94,7 @@ def test_without_a_token_set_nobody_is_the_realtime_process(
 
 
 def test_plain_requests_for_the_socket_are_told_to_upgrade(nobody: ApiUser) -> None:
-    answer = nobody.get("/ws")
-    assert error_of(answer, 426)["code"] == "UPGRADE_REQUIRED"
-    assert answer.headers["Upgrade"] == "websocket"
+    for path in ("/api/v1/ws", "/ws"):
+        answer = nobody.client.get(path)
+        assert error_of(answer, 426)["code"] == "UPGRADE_REQUIRED"
+        assert answer.headers["Upgrade"] == "websocket"

@@ -60,7 +60,7 @@ def test_other_addresses_keep_their_query() -> None:
     assert read_wish(asked) == Wish(0, "wait=4", "")
 
 
-@pytest.mark.parametrize("wait", ["soon", "-1", "1.5", "٣", ""])
+@pytest.mark.parametrize("wait", ["soon", "-1", "1.5", "٣", "", "1&wait=2"])
 def test_a_poll_with_an_unreadable_wait_is_refused(wait: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_wish(request(f"/api/v1/jobs/{JOB}", f"wait={wait}"))

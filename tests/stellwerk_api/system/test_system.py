@@ -48,7 +48,7 @@ def test_a_whole_platform_is_ready(nobody: ApiUser) -> None:
 
 
 def test_health_stands_at_the_root_too(nobody: ApiUser) -> None:
-    for path in ("/health", "/health/live", "/health/ready", "/"):
+    for path in ("/health", "/health/live", "/health/ready", "/", "/status", "/version"):
         assert nobody.client.get(path).status_code == 200
 
 
