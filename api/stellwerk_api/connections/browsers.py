@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Response, request
+from flask import Response, g, request
 
 from stellwerk.connections import flow, service
 from stellwerk.connections.flow import LIFETIME_S, Answer, Begun, Wish
@@ -12,13 +12,18 @@ from stellwerk.connections.model import ConnectionStatus, OauthConnection
 from stellwerk.connections.queries import Place
 from stellwerk.connections.schemas import ConnectionSchema
 from stellwerk.connections.servers import server, start_url
-from stellwerk.errors import StellwerkError
+from stellwerk.errors import NotAuthenticated, StellwerkError
+from stellwerk.identity.caller import Caller
 from stellwerk.jobs.submission import cached
 from stellwerk.providers.oauth.protocol import access_of
 from stellwerk_api.auth import caller, credentials
+from stellwerk_api.browser_sessions.cookies import cookies
 from stellwerk_api.connections import pages
 from stellwerk_api.context import platform
 from stellwerk_api.json_answers import ApiResponse, json_answer
+from stellwerk_api.maintenance import refuse_changes
+
+MANAGE = "connections:manage"
 
 
 def shown(row: OauthConnection) -> dict[str, Any]:
@@ -47,15 +52,34 @@ def begun(provider: str, body: Mapping[str, Any], channel_id: int | None = None)
     return _with_cookie(answer, made)
 
 
-def begun_elsewhere(provider: str, ticket: str) -> Response:
-    """The page that leads a browser which shows a ticket to the provider."""
+def started(provider: str, query: Mapping[str, Any]) -> Response:
+    """The page that leads a browser to the provider which shows a ticket, or who is signed in."""
     runtime = platform().runtime
     try:
-        made = flow.begin_elsewhere(runtime, provider, ticket)
+        made = _begun_by_ticket(provider, query) if query["ticket"] else _begun(provider, query)
+        name = server(runtime, provider).name
     except StellwerkError as exc:
         return _told(exc)
-    name = server(runtime, provider).name
     return _with_cookie(pages.before(name, made.username, made.authorization_url), made)
+
+
+def _begun_by_ticket(provider: str, query: Mapping[str, Any]) -> Begun:
+    known = _signed_in()
+    user_id = known.user_id if known else None
+    return flow.begin_elsewhere(platform().runtime, provider, query["ticket"], user_id)
+
+
+def _begun(provider: str, query: Mapping[str, Any]) -> Begun:
+    """As by `POST /connections/{provider}`, with all that it asks of its caller."""
+    known = _signed_in()
+    if known is None:
+        message = "Sign in first, in this browser, or open a `start_url`."
+        raise NotAuthenticated(message)
+    known.require(MANAGE)
+    refuse_changes(platform().configuration, known)
+    place = Place(known.user_id, provider)
+    wish = Wish(place, tuple(query["access"]), query["return_url"])
+    return flow.begin(platform().runtime, wish)
 
 
 def answered(provider: str, query: Mapping[str, str]) -> Response:
@@ -67,7 +91,7 @@ def answered(provider: str, query: Mapping[str, str]) -> Response:
 
 
 def _carried_out(provider: str, query: Mapping[str, str]) -> Response:
-    runtime = platform().runtime
+    runtime, known = platform().runtime, _signed_in()
     name = server(runtime, provider).name
     answer = Answer(
         provider,
@@ -76,7 +100,7 @@ def _carried_out(provider: str, query: Mapping[str, str]) -> Response:
         error=query["error"],
         issuer=query["iss"],
         cookie=lambda name: request.cookies.get(name, ""),
-        user_id=_signed_in_user(),
+        user_id=known.user_id if known else None,
     )
     found = flow.taken(runtime, answer)
     row = service.connect(runtime, found, answer.code)
@@ -103,11 +127,17 @@ def _sent_on(url: str, provider: str) -> Response:
     return ApiResponse(status=303, headers={"Location": location})
 
 
-def _signed_in_user() -> int | None:
-    """Who is signed in, where the request says so: browsers on their way back do not."""
-    if "Authorization" in request.headers or "X-API-Key" in request.headers:
-        return credentials().caller(request).user_id
-    return None
+def _signed_in() -> Caller | None:
+    """Who is signed in, by a cookie that stands or by a header; raises NotAuthenticated."""
+    cookies().take(request)
+    if not ("Authorization" in request.headers or "X-API-Key" in request.headers):
+        return None
+    try:
+        return credentials().caller(request)
+    except NotAuthenticated:
+        if g.get("by_cookie"):  # its session has ended: nobody is signed in
+            return None
+        raise
 
 
 def _with_cookie(answer: Response, made: Begun) -> Response:

@@ -13,7 +13,6 @@ from stellwerk.connections.schemas import (
     ChannelWishBody,
     ConnectionSchema,
     NextcloudBody,
-    TicketQuery,
     WishBody,
 )
 from stellwerk.connections.signing_in import Shown
@@ -25,6 +24,8 @@ from stellwerk_api.accounts.schemas import LoginAnswer
 from stellwerk_api.auth import anybodys, caller, credentials, requires, signs_in
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.connections import browsers
+from stellwerk_api.connections.browsers import MANAGE
+from stellwerk_api.connections.schemas import StartQuery
 from stellwerk_api.context import platform
 from stellwerk_api.pagination import PageQuery, own_page, page_schema, uuid_cursor
 
@@ -56,7 +57,7 @@ def browse(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.post("/connections/<provider>")
-@requires("connections:manage")
+@requires(MANAGE)
 @blueprint.body(WishBody, example={"access": ["mail", "calendar"]})
 @blueprint.answers(201, BegunSchema, headers=COOKIE)
 @blueprint.raises(404)
@@ -76,7 +77,7 @@ def show(provider: str) -> dict[str, Any]:
 
 
 @blueprint.delete("/connections/<provider>")
-@requires("connections:manage")
+@requires(MANAGE)
 @blueprint.answers(204)
 @blueprint.raises(404)
 def forget(provider: str) -> Response:
@@ -87,7 +88,7 @@ def forget(provider: str) -> Response:
 
 
 @blueprint.post("/channels/<int:channel_id>/connect")
-@requires("connections:manage")
+@requires(MANAGE)
 @blueprint.body(ChannelWishBody, example={})
 @blueprint.answers(201, BegunSchema, headers=COOKIE)
 @blueprint.raises(404)
@@ -99,7 +100,7 @@ def begin_channel(body: dict[str, Any], channel_id: int) -> Response:
 
 
 @blueprint.delete("/channels/<int:channel_id>/connect")
-@requires("connections:manage")
+@requires(MANAGE)
 @blueprint.answers(204)
 @blueprint.raises(404)
 def forget_channel(channel_id: int) -> Response:
@@ -123,12 +124,12 @@ def sign_in(body: dict[str, Any]) -> Response:
 
 @blueprint.get("/auth/<provider>")
 @anybodys
-@blueprint.query(TicketQuery)
+@blueprint.query(StartQuery)
 @blueprint.answers(200, PAGE, content_type="text/html", headers=COOKIE)
-@blueprint.raises(400, 404, 422)
-def start(query: dict[str, str], provider: str) -> Response:
-    """Go on to the provider in a browser that shows the ticket of a `start_url`."""
-    return browsers.begun_elsewhere(provider, query["ticket"])
+@blueprint.raises(400, 401, 403, 404, 422)
+def start(query: dict[str, Any], provider: str) -> Response:
+    """Go on to the provider in a browser that is signed in, or shows a `start_url`'s ticket."""
+    return browsers.started(provider, query)
 
 
 @blueprint.get("/auth/<provider>/callback")

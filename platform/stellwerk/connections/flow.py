@@ -113,8 +113,9 @@ def begin(runtime: Runtime, wish: Wish) -> Begun:
         )
         target = target_of(place.provider)
         record(session, action=Action.CONNECTION_REQUESTED, actor=place.user_id, target=target)
+        username = session.get_one(User, place.user_id).username
     url = _url(runtime, place.provider, scopes, made)
-    return Begun(url, made.cookie_name, made.nonce, ticket)
+    return Begun(url, made.cookie_name, made.nonce, ticket, username)
 
 
 def invitation(runtime: Runtime, session: Session, row: OauthConnection) -> str:
@@ -135,11 +136,14 @@ def invitation(runtime: Runtime, session: Session, row: OauthConnection) -> str:
     return start_url(runtime, row.provider, ticket)
 
 
-def begin_elsewhere(runtime: Runtime, provider: str, ticket: str) -> Begun:
+def begin_elsewhere(
+    runtime: Runtime, provider: str, ticket: str, user_id: int | None = None
+) -> Begun:
     """Go on in the browser that shows a ticket, which is good for once.
 
-    The record gets new secrets: what `begin` gave is worth nothing from now on. Raises NotFound,
-    MalformedRequest (OAUTH_STATE_UNKNOWN).
+    The record gets new secrets: what `begin` gave is worth nothing from now on. `user_id`: who is
+    signed in there, where somebody is. Raises NotFound, MalformedRequest (OAUTH_STATE_UNKNOWN),
+    NotPermitted (OAUTH_OTHER_USER), which leaves the ticket good.
     """
     server(runtime, provider)
     made = _new_secrets()
@@ -155,7 +159,10 @@ def begin_elsewhere(runtime: Runtime, provider: str, ticket: str) -> Begun:
             .returning(OauthState)
         )
         if found is None:
-            raise _unknown("The link was opened before, or is older than 10 minutes.")
+            raise _unknown("The link was opened before, or is not good any more.")
+        if user_id not in (None, found.user_id):
+            message = "Another user is signed in here. Sign out, or open the link elsewhere."
+            raise NotPermitted(message, code=ErrorCode.OAUTH_OTHER_USER)
         username = session.get_one(User, found.user_id).username
     url = _url(runtime, provider, tuple(found.scopes), made)
     return Begun(url, made.cookie_name, made.nonce, username=username)

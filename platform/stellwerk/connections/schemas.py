@@ -56,12 +56,6 @@ class ConnectionSchema(Schema):
     last_refreshed_at = Moment(required=True, allow_none=True)
 
 
-class TicketQuery(Schema):
-    """What `start_url` carries."""
-
-    ticket = PlainString(required=True, validate=validate.Length(1, 128))
-
-
 class CallbackQuery(Schema):
     """What a provider sends a browser back with; other parameters of its own do no harm."""
 
