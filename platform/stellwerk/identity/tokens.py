@@ -28,6 +28,7 @@ KEY_LETTERS = 40
 VISIBLE_LETTERS = 12  # of a key, shown to tell it from others
 
 _MIN_KEY_BYTES = 32  # RFC 7518, 3.2: as long as the hash
+SOUGHT_EVERY_S = 1.0  # keys that tokens name, and that are not known here: anybody names some
 SIGNS_ON_FOR_S = 2.0  # with the key known here, after another process made the next
 
 _KID = re.compile(r"[0-9a-f]{8}")
@@ -74,7 +75,7 @@ class Tokens:
     """Signs and verifies access tokens.
 
     `ring` reads all keys, the newest last. It is asked where a token names a key that is not known
-    here, and before a token is signed, unless that was a moment ago.
+    here, and before a token is signed, each time unless it was so a moment ago.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Tokens:
     ) -> None:
         self._keys = [SigningKey(signing_key)]
         self._ring = ring
-        self._read_at = float("-inf")
+        self._read_at = self._sought_at = float("-inf")
 
     def refresh(self, *, older_than_s: float) -> None:
         """Read the keys again, unless they were read so lately."""
@@ -145,11 +146,17 @@ class Tokens:
         kid = str(jwt.get_unverified_header(token).get("kid"))
         known = self._standing(kid)
         if known is None and _KID.fullmatch(kid):
-            self.refresh(older_than_s=0)  # another process may have made it just now
+            self._seek()  # another process may have made it just now
             known = self._standing(kid)
         if known is None:
             raise jwt.InvalidTokenError("kid")
         return known
+
+    def _seek(self) -> None:
+        now = time.monotonic()
+        if now - self._sought_at > SOUGHT_EVERY_S:
+            self._sought_at = now
+            self.refresh(older_than_s=0)
 
     def _standing(self, kid: str) -> SigningKey | None:
         return next((key for key in self._keys if key.kid == kid and not key.is_over()), None)

@@ -1,16 +1,22 @@
+import time
+from contextlib import suppress
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
 import pytest
 
+from embedded import wait_until
 from stellwerk.clock import utc_now
 from stellwerk.errors import ConfigurationError, ErrorCode, NotAuthenticated
 from stellwerk.identity.tokens import (
     AUDIENCE,
     ISSUER,
+    SOUGHT_EVERY_S,
     TELEPHONY_AUDIENCE,
+    SigningKey,
     Tokens,
     key_hash,
     new_key,
@@ -97,3 +103,28 @@ def test_keys_are_random_and_hashed() -> None:
     assert len(keys) == 100
     assert all(key.startswith("swk_") and len(key) == 44 for key in keys)
     assert len({key_hash(key) for key in keys} | {str(uuid4())}) == 101
+
+
+def test_made_up_keys_are_sought_once_in_a_while_and_new_ones_found_all_the_same() -> None:
+    ring, reads = [SigningKey(KEY)], []
+
+    def read() -> list[SigningKey]:
+        reads.append(time.monotonic())
+        return list(ring)
+
+    tokens = Tokens(KEY, read)
+    for number in range(200):
+        with pytest.raises(NotAuthenticated):
+            tokens.verify(forged(headers={"kid": f"{number:08x}"}))
+    apart = pairwise(reads)
+    assert all(later - earlier > SOUGHT_EVERY_S / 2 for earlier, later in apart)
+
+    ring.append(SigningKey(KEY[::-1]))
+    new = Tokens(KEY[::-1]).sign(7, SESSION, in_an_hour())
+
+    def is_found() -> bool:
+        with suppress(NotAuthenticated):
+            return tokens.verify(new).user_id == 7
+        return False
+
+    wait_until(is_found, timeout_s=5)
