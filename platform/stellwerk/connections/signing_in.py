@@ -58,6 +58,7 @@ def sign_in(runtime: Runtime, tokens: Tokens, shown: Shown) -> SignIn:
     """
     asked = _server(runtime)
     account = _account(runtime, asked, shown)
+    passwords.unknowable()  # now, and not while others wait for the account's lock
     with _noting_refusal(runtime, asked.issuer, account), runtime.sessions.begin() as session:
         user_id = _found_or_made(session, asked.issuer, account)
         user = session.get_one(User, user_id, with_for_update={"read": True})
@@ -145,7 +146,7 @@ def _made(session: Session, account: Account) -> int:
         "email": _address(account),
         "username": f"user-{secrets.token_hex(6)}",
         "full_name": account.name[:200],
-        "password_hash": passwords.hashed(secrets.token_urlsafe(32)),  # which nobody knows
+        "password_hash": passwords.unknowable(),
     }
     made = insert(User).values(**values).on_conflict_do_nothing().returning(User.id)
     user_id = session.scalar(made)

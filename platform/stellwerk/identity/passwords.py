@@ -3,6 +3,7 @@
 One hash takes 19 MiB and about 20 ms, so only a few are made at a time in a process.
 """
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -48,6 +49,15 @@ def turn(patience_s: float = PATIENCE_S) -> Iterator[None]:
         yield
     finally:
         _turns.release()
+
+
+@cache
+def unknowable() -> str:
+    """The hash, made once per process, of a password that nobody knows, for accounts without one.
+
+    Raises Unavailable as `hashed` does: ask for it before a transaction begins.
+    """
+    return hashed(secrets.token_urlsafe(32))
 
 
 @cache

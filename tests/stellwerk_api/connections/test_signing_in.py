@@ -1,6 +1,7 @@
 """Signing in with a Nextcloud account: known by its id there, never by an e-mail address."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.connections.model import OauthConnection, OauthIdentity
 from stellwerk.connections.queries import Place
 from stellwerk.connections.tokens import access_token
+from stellwerk.identity import passwords
 from stellwerk.identity.model import User
 from stellwerk_api.app import create_app
 
@@ -231,3 +233,14 @@ def test_the_example_of_the_document_is_well_formed(phone: App) -> None:
     phone.verifier = example["code_verifier"]
     answer = phone.nobody.post("/auth/nextcloud", {**example, "code": phone.code()})
     assert answer.status_code == 200
+
+
+def test_a_new_user_does_not_wait_for_those_who_send_passwords(
+    phone: App, cloud: Nextcloud
+) -> None:
+    signed_in(phone.sign_in())
+    cloud.who = NextcloudUser("grace", "grace@cloud.example")
+    with ExitStack() as all_turns:
+        for _ in range(passwords.AT_ONCE):
+            all_turns.enter_context(passwords.turn())
+        assert signed_in(phone.sign_in())["user"]["email"] == "grace@cloud.example"
