@@ -120,7 +120,9 @@ def _tried(how: Tried) -> Callable[[View], View]:
     return declare
 
 
-signs_in = _tried(Tried(RateClass.LOGIN, RateClass.LOGIN_ADDRESS))
+SIGN_IN = Tried(RateClass.LOGIN, RateClass.LOGIN_ADDRESS)
+
+signs_in = _tried(SIGN_IN)
 writes = _tried(Tried(RateClass.LOGIN, RateClass.LOGIN))  # to the address, or by a link sent there
 anybodys = _tried(Tried(RateClass.PUBLIC))
 

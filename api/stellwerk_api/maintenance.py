@@ -15,7 +15,13 @@ PERMISSION = "maintenance:pass"
 
 # These change who is signed in and nothing else; without them no operator could come in.
 _EVEN_SO = frozenset(
-    {"accounts.login", "accounts.refresh", "accounts.logout", "browser_sessions.begin"}
+    {
+        "accounts.login",
+        "accounts.refresh",
+        "accounts.logout",
+        "browser_sessions.begin",
+        "connections.sign_in",
+    }
 )
 
 

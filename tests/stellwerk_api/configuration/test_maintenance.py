@@ -1,10 +1,12 @@
 """While the platform is maintained, reading goes on and operators are let through."""
 
 import pytest
+from flask import Flask
 
 from api import ApiUser, account, error_of, signed_in
 from stellwerk.bootstrap import Platform
 from stellwerk.live import keys
+from stellwerk_api.auth import SIGN_IN
 
 ROOT = "/admin/config"
 CLOSED = {
@@ -58,3 +60,13 @@ def test_operators_are_let_through_and_end_it(ada: ApiUser, admin: ApiUser) -> N
     assert admin.submit()
     assert admin.post(f"{ROOT}/maintenance.enabled/reset", {}).status_code == 200
     assert ada.submit()
+
+
+@pytest.mark.usefixtures("job_id")
+def test_whichever_route_signs_in_goes_on(application: Flask, nobody: ApiUser) -> None:
+    views = application.view_functions.items()
+    named = {name for name, view in views if getattr(view, "_apidoc", {}).get("tried") == SIGN_IN}
+    assert {"accounts.login", "browser_sessions.begin", "connections.sign_in"} <= named
+    for rule in application.url_map.iter_rules():
+        if rule.endpoint in named | {"accounts.refresh"}:
+            error_of(nobody.client.post(rule.rule, json={}), 422)
