@@ -25,7 +25,7 @@ class Edge(BaseModel):
     # The edge; lists have commas between
     trusted_proxies: Listed[IPvAnyNetwork] = ()  # before the edge: whom these name is the client
     edge_networks: Listed[IPvAnyNetwork] = _LOOPBACK  # where web's own edge and realtime are
-    edge_token: SecretStr = SecretStr("")  # shown by the edge; without it web believes no address
+    edge_token: SecretStr = SecretStr("")  # of the edge; without, all of EDGE_NETWORKS are believed
     cors_origins: Listed[str] = named("cors_origins", (), "CORS_ORIGINS")  # pages that may call
 
     @field_validator("cors_origins")
