@@ -26,3 +26,12 @@ def test_a_slow_request_is_a_warning_and_others_are_not(
     with capture_logs() as lines:
         assert client.get("/api/v1/version").status_code == 200
     assert [(one["event"], one["log_level"]) for one in lines if "duration_ms" in one] == [line]
+
+
+def test_addresses_that_nobody_can_guess_are_not_logged(platform: Platform) -> None:
+    client = create_app(platform).test_client()
+    with capture_logs() as lines:
+        client.get("/api/v1/privacy/receipts/a-secret-of-the-person")
+    (line,) = [one for one in lines if "duration_ms" in one]
+    assert line["path"] == "/api/v1/privacy/receipts/<token>"
+    assert "a-secret" not in str(lines)

@@ -18,8 +18,11 @@ from people import add_channel, add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import new_id, utc_now
 from stellwerk.errors import Conflict, ErrorCode, JobFailed
+from stellwerk.identity import notices
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.model import ApiKey, User, UserSession
+from stellwerk.identity.notices import Occasion
+from stellwerk.identity.proving import ask
 from stellwerk.identity.service import create_admin
 from stellwerk.jobs.control import signal
 from stellwerk.jobs.crash_points import CrashPoint
@@ -162,6 +165,15 @@ def mark() -> str:
     return f"mark{token_hex(8)}"
 
 
+def letters(platform: Platform) -> int:
+    """Jobs that write to people, and have."""
+    query = select(func.count()).where(
+        Job.operation.in_([notices.NOTIFY, notices.SEND]), Job.status == "completed"
+    )
+    with platform.runtime.sessions() as session:
+        return session.scalar(query) or 0
+
+
 def test_nothing_of_a_person_is_left(platform: Platform, engine: Engine, mark: str) -> None:
     user_id = somebody(platform, mark)
     other = somebody(platform, "other")
@@ -177,6 +189,9 @@ def test_nothing_of_a_person_is_left(platform: Platform, engine: Engine, mark: s
     theirs = submit(runtime, Submission("diagnostics.wait", {"signal": "go"}, other))
     wait_until(lambda: job(platform, theirs).status == "waiting")
     signal(runtime, theirs, "later", sender_id=user_id)
+    ask(runtime, Occasion.FORGOTTEN, f"{mark}@example.com".upper(), "en")
+    ask(runtime, Occasion.FORGOTTEN, "other@example.com", "en")
+    wait_until(lambda: letters(platform) == 4)
     assert traces(platform, mark, engine.folder)
 
     made = service.request_erasure(runtime, user_id)
@@ -185,8 +200,9 @@ def test_nothing_of_a_person_is_left(platform: Platform, engine: Engine, mark: s
     assert (done.status, done.user_id) == ("completed", None), job(platform, done.job_id).error
     assert traces(platform, mark, engine.folder) == []
     assert rows_that_name(platform, user_id) == []
+    assert letters(platform) == 2
     receipt = done.receipt or {}
-    assert receipt["erased"]["jobs"]["jobs"] == 8
+    assert receipt["erased"]["jobs"]["jobs"] == 10
     assert receipt["erased"]["jobs"]["files"] == 2
     assert receipt["erased"]["identity"]["profile"] == 1
     kept = [(line["kind"], line["number"]) for line in receipt["kept"]]

@@ -18,6 +18,7 @@ from stellwerk.clock import rfc3339, utc_now
 from stellwerk.connections import partings
 from stellwerk.connections.operations import REVOCATION
 from stellwerk.errors import Unavailable
+from stellwerk.identity import about
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.model import ApiKey, User, UserSession
 from stellwerk.jobs import families
@@ -83,6 +84,9 @@ class Erasure:
         user_id = self._user_id()
         if user_id is None:
             return
+        with self.ctx.transaction() as session:
+            whom = about.all_tags(self.ctx.runtime.vault, session.get_one(User, user_id))
+            jobs.adopt(session, user_id, whom)
         while live := self._live_jobs(user_id):
             self.ctx.check()
             families.cancel_all(self.ctx.runtime, live)

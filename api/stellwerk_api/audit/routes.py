@@ -31,8 +31,20 @@ def browse(query: Mapping[str, Any]) -> dict[str, Any]:
     with runtime.sessions.begin() as session:
         found = entries(session, runtime.vault, wanted)
         asked = {name: value for name, value in conditions.items() if value is not None}
-        record(session, action=Action.AUDIT_READ, actor=caller().user_id, details=asked)
+        record(
+            session,
+            action=Action.AUDIT_READ,
+            actor=caller().user_id,
+            subject_user_id=_about(conditions),
+            details=asked,
+        )
     return page(found, limit, "sequence")
+
+
+def _about(conditions: Mapping[str, Any]) -> int | None:
+    """Whose entries were asked for: what was asked is readable as long as those are."""
+    asked = conditions["subject"] or conditions["actor"] or ""
+    return int(asked) if str(asked).isdecimal() else None
 
 
 _CONDITIONS = ("action", "actor", "subject", "target", "recorded_from", "recorded_to")

@@ -14,7 +14,7 @@ from stellwerk.jobs.model import JobArtifact
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
 from stellwerk_api.jobs.downloads import Downloads
-from stellwerk_api.jobs.reading import looked_at, note_taken
+from stellwerk_api.jobs.reading import document, looked_at, note_taken
 from stellwerk_api.json_answers import ApiResponse
 from stellwerk_api.slow_readers import LARGE_BYTES
 
@@ -24,11 +24,14 @@ DOWNLOADS = Downloads()
 def served(job_id: UUID, name: str) -> Response:
     """The answer to GET and HEAD: 200, 206, 304 or 416."""
     shown = looked_at(job_id)
-    is_own = shown.owner_id == caller().user_id
+    by = caller()
     with platform().runtime.sessions() as session:
         found = queries.artifact(session, job_id, name)
-    if found.sealed_key and not is_own:
-        raise NotPermitted("The job is sensitive: its files are for its owner alone.")
+    if found.sealed_key:
+        if shown.owner_id != by.user_id:
+            raise NotPermitted("The job is sensitive: its files are for its owner alone.")
+        operation = platform().runtime.registry.get(document(shown)["operation"])
+        by.require(operation.permission)  # a key that may not ask for it may not have it either
     headers = _headers(found)
     if request.if_none_match.contains_weak(found.sha256):
         return Response(status=304, headers=headers)

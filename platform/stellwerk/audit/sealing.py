@@ -18,7 +18,7 @@ from stellwerk.audit.model import AuditSubjectKey
 from stellwerk.clock import utc_now
 from stellwerk.vault import Vault
 
-INSTALLATION = "installation"  # whose key is never destroyed: nothing personal is under it
+INSTALLATION = "installation"  # whose key is never destroyed, as nobody's erasure asks for it
 STRANGERS = "strangers"  # whose keys are a month's, and are destroyed some time after it
 
 _KEY_BYTES = 32

@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
-from stellwerk.identity import links
+from stellwerk.identity import about, links
 from stellwerk.identity.links import Followed, Purpose
 from stellwerk.identity.model import User
 from stellwerk.identity.service import by_email, get_user
@@ -20,11 +20,12 @@ from stellwerk.jobs.queries import API
 from stellwerk.jobs.runtime import Runtime, Unit
 from stellwerk.jobs.submission import Submission, accept, checked_payload
 from stellwerk.settings import Settings
+from stellwerk.vault import Vault
 
 NOTIFY = "accounts.notify"
 SEND = "email.send"
 
-Mail = dict[str, Any]
+Mail = dict[str, Any]  # the payload of `email.send`, and `user_id`, whom it is about
 
 
 class Occasion(StrEnum):
@@ -55,10 +56,11 @@ class NotifyResult(Schema):
     template = fields.String(allow_none=True, required=True)
 
 
-def notice(occasion: Occasion, email: str, **more: Any) -> Submission:
+def notice(vault: Vault, occasion: Occasion, email: str, **more: Any) -> Submission:
     """The job that writes; the system's own, so that nobody sees it in a list of theirs."""
     payload = {"occasion": occasion.value, "email": email, **more}
-    return Submission(NOTIFY, payload, owner_id=None)
+    whom = about.tags(vault, address=email, user_id=more.get("user_id"))
+    return Submission(NOTIFY, payload, owner_id=None, tags=whom)
 
 
 def note(runtime: Runtime, work: Unit, submission: Submission) -> None:
@@ -73,7 +75,10 @@ def hand_on(runtime: Runtime, work: Unit, payload: Mapping[str, Any]) -> str | N
     mail = write(work.session, runtime.settings, payload)
     if mail is None:
         return None
-    note(runtime, work, Submission(SEND, mail | {"language": payload["language"]}, owner_id=None))
+    user_id = mail.pop("user_id")
+    mail["language"] = payload["language"]
+    whom = about.tags(runtime.vault, address=mail["to"], user_id=user_id)
+    note(runtime, work, Submission(SEND, mail, owner_id=None, tags=whom))
     return str(mail["template"])
 
 
@@ -103,18 +108,18 @@ def _new_address(session: Session, settings: Settings, payload: Mapping[str, Any
 
 def _taken(session: Session, settings: Settings, payload: Mapping[str, Any]) -> Mail | None:
     holder = by_email(session, payload["email"])
-    return _plain(settings, "address_taken", holder.email) if holder else None
+    return _plain(settings, "address_taken", holder.email, holder.id) if holder else None
 
 
 def _changed(session: Session, settings: Settings, payload: Mapping[str, Any]) -> Mail | None:
     user = session.get(User, payload["user_id"])
-    return _plain(settings, "password_changed", user.email) if user else None
+    return _plain(settings, "password_changed", user.email, user.id) if user else None
 
 
 def _moved(session: Session, settings: Settings, payload: Mapping[str, Any]) -> Mail:
     """To the former address, which the payload names."""
     del session
-    return _plain(settings, "address_changed", payload["email"])
+    return _plain(settings, "address_changed", payload["email"], payload["user_id"])
 
 
 def _confirmation(session: Session, settings: Settings, payload: Mapping[str, Any]) -> Mail | None:
@@ -124,8 +129,9 @@ def _confirmation(session: Session, settings: Settings, payload: Mapping[str, An
     return _with_link(session, settings, Purpose.CONFIRM_REQUEST, Followed(user.id, user.email))
 
 
-def _plain(settings: Settings, template: str, address: str) -> Mail:
-    return {"to": address, "template": template, "variables": {"link": settings.base_url()}}
+def _plain(settings: Settings, template: str, address: str, user_id: int) -> Mail:
+    link = settings.base_url()
+    return {"to": address, "user_id": user_id, "template": template, "variables": {"link": link}}
 
 
 def _with_link(session: Session, settings: Settings, purpose: Purpose, to: Followed) -> Mail:
@@ -134,6 +140,7 @@ def _with_link(session: Session, settings: Settings, purpose: Purpose, to: Follo
     link = f"{_page(settings, purpose)}?token={token}"
     return {
         "to": to.email,
+        "user_id": to.user_id,
         "template": purpose.value,
         "variables": {"link": link, "valid_h": valid_h},
     }

@@ -31,7 +31,7 @@ class Ended:
 
 def ask(runtime: Runtime, occasion: Occasion, email: str, language: str) -> None:
     """Have somebody written to; takes as long, and says as little, for every address."""
-    submit(runtime, notices.notice(occasion, email.strip(), language=language))
+    submit(runtime, notices.notice(runtime.vault, occasion, email.strip(), language=language))
 
 
 def ask_for_address(
@@ -45,13 +45,17 @@ def ask_for_address(
     prove()
     submit(
         runtime,
-        notices.notice(Occasion.NEW_ADDRESS, wanted, user_id=user_id, language=language),
+        notices.notice(
+            runtime.vault, Occasion.NEW_ADDRESS, wanted, user_id=user_id, language=language
+        ),
     )
 
 
 def ask_to_confirm(runtime: Runtime, user_id: int, language: str) -> None:
     """Write to a user who is to prove who they are without a password."""
-    told = notices.notice(Occasion.TO_CONFIRM, "", user_id=user_id, language=language)
+    told = notices.notice(
+        runtime.vault, Occasion.TO_CONFIRM, "", user_id=user_id, language=language
+    )
     submit(runtime, told)
 
 
@@ -101,7 +105,7 @@ def _leave_address(runtime: Runtime, work: Unit, user: User, new: str, language:
     acts.own(work.session, Action.ACCOUNT_EMAIL_CHANGED, user.id, **changed)
     if user.email_verified_at is not None:
         occasion, more = Occasion.ADDRESS_CHANGED, {"user_id": user.id, "language": language}
-        notices.note(runtime, work, notices.notice(occasion, user.email, **more))
+        notices.note(runtime, work, notices.notice(runtime.vault, occasion, user.email, **more))
 
 
 def reset(runtime: Runtime, token: str, password: str, language: str) -> Ended:
@@ -150,7 +154,9 @@ def _secured(runtime: Runtime, work: Unit, user: User, *, is_takeover: bool) -> 
 
 def _signed_out(runtime: Runtime, work: Unit, user: User, language: str) -> Sequence[UUID]:
     """The sessions that a new password ends; its owner is told of it."""
-    told = notices.notice(Occasion.PASSWORD_CHANGED, user.email, user_id=user.id, language=language)
+    told = notices.notice(
+        runtime.vault, Occasion.PASSWORD_CHANGED, user.email, user_id=user.id, language=language
+    )
     notices.note(runtime, work, told)
     return ledger.end_all_of(work.session, user.id)
 

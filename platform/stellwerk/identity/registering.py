@@ -25,5 +25,5 @@ def register(
         whose = work.session.scalar(select(User.id).where(has_email(values["email"])))
         acts.registered(work.session, whose, is_new=is_new)
         occasion = Occasion.REGISTERED if is_new else Occasion.REGISTERED_AGAIN
-        told = notices.notice(occasion, values["email"], language=language)
+        told = notices.notice(runtime.vault, occasion, values["email"], language=language)
         notices.note(runtime, work, told)

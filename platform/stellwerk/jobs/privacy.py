@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.db.engine import vault_of
 from stellwerk.db.personal import BATCH, count, held, remove_batch
+from stellwerk.jobs.indices import TAGGED
 from stellwerk.jobs.model import (
     IdempotencyKey,
     Job,
@@ -101,6 +102,12 @@ def erase(session: Session, user_id: int) -> Mapping[str, int]:
         "signals_sent": count(session.execute(signals)),
         "paused_queues": count(session.execute(paused)),
     }
+
+
+def adopt(session: Session, user_id: int, tags: Sequence[str]) -> None:
+    """Make the system's own jobs with one of these tags theirs, so that they go with the others."""
+    owned = update(Job).where(Job.owner_id.is_(None), Job.tags.overlap(tags), text(TAGGED))
+    session.execute(owned.values(owner_id=user_id))
 
 
 def live_jobs(session: Session, user_id: int, *, limit: int) -> Sequence[UUID]:

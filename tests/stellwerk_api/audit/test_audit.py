@@ -65,6 +65,15 @@ def test_that_the_record_was_read_is_on_record(admin: ApiUser) -> None:
     assert origin["request_id"]
 
 
+def test_that_somebodys_entries_were_read_is_forgotten_with_them(
+    admin: ApiUser, ada: ApiUser
+) -> None:
+    for number in (int(ada.user["id"]), 2**30):  # the second is nobody's
+        assert admin.get(f"/audit?subject={number}").status_code == 200
+    about = admin.get("/audit?action=audit.read").get_json()["items"]
+    assert [entry["subject_user_id"] for entry in about[-2:]] == [None, int(ada.user["id"])]
+
+
 def test_what_was_erased_says_so(
     platform: Platform, admin: ApiUser, ada: ApiUser, tell: Tell
 ) -> None:

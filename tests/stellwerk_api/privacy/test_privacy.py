@@ -66,6 +66,7 @@ def test_an_export_is_downloaded_by_its_owner_alone(
         assert ada.user["email"] in archive.read("identity/profile.json").decode()
         assert bob.user["email"] not in archive.read("identity/profile.json").decode()
     error_of(bob.get(file), 404)
+    error_of(ada.with_key().get(file), 403)
     assert [one["id"] for one in ada.get("/privacy/requests").get_json()["items"]] == [made["id"]]
 
 
