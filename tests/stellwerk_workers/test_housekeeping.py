@@ -9,6 +9,7 @@ from embedded import wait_until
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.broker.publisher import publishing_app
+from stellwerk.db.expiry import BATCH
 from stellwerk.jobs.model import Job
 from stellwerk_workers.beat import SCHEDULE
 from stellwerk_workers.housekeeping import purge
@@ -18,6 +19,15 @@ _SESSIONS = text("""
     INSERT INTO user_sessions (id, user_id, expires_at)
     SELECT gen_random_uuid(), :user_id, now() - age * interval '1 day'
     FROM unnest(ARRAY[1, 30]) AS age
+""")
+
+_MANY_SESSIONS = text("""
+    INSERT INTO user_sessions (id, user_id, expires_at)
+    SELECT gen_random_uuid(), :user_id, now() - interval '30 days' FROM generate_series(1, :many)
+""")
+_MANY_STONES = text("""
+    INSERT INTO job_tombstones (job_id, purged_at)
+    SELECT gen_random_uuid(), now() - interval '400 days' FROM generate_series(1, :many)
 """)
 
 _KEYS = text("""
@@ -80,13 +90,36 @@ def test_requests_of_last_year_go_but_receipts_of_erasures(platform: Platform) -
     assert sorted(map(tuple, left)) == [("erase", "completed"), ("export", "completed")]
 
 
+def test_more_than_a_batch_goes_in_one_run(platform: Platform) -> None:
+    many = 2 * BATCH + 1
+    with platform.runtime.sessions.begin() as session:
+        session.execute(_MANY_STONES, {"many": many})
+        session.execute(_MANY_SESSIONS, {"many": many, "user_id": add_user(platform)})
+    removed = run_of(platform)
+    assert (removed["tombstones"], removed["sessions"]) == (many, many)
+
+
+def test_a_row_that_somebody_holds_is_left_to_the_next_run(platform: Platform) -> None:
+    with platform.runtime.sessions.begin() as session:
+        session.execute(_MANY_SESSIONS, {"many": 3, "user_id": add_user(platform)})
+    with platform.runtime.sessions.begin() as other:
+        other.execute(text("SELECT id FROM user_sessions LIMIT 1 FOR UPDATE"))
+        assert purged(platform, "sessions") == 2
+    assert purged(platform, "sessions") == 1
+
+
 def purged(platform: Platform, kind: str) -> int:
     """How many of a kind housekeeping removes."""
+    return run_of(platform)[kind]
+
+
+def run_of(platform: Platform) -> dict[str, int]:
+    """What housekeeping removes, by kind."""
     with trial(platform, purge) as run:
         job_id = run.submit()
         run.attempt(job_id)
         result: dict[str, Any] = run.row(job_id).result or {}
-    return int(result["removed"][kind])
+    return dict(result["removed"])
 
 
 def jobs(platform: Platform) -> list[Job]:

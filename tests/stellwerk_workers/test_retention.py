@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select, text, update
 
+from attempts import attempt
 from people import add_channel, add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import lowest_id_since, utc_now
@@ -16,8 +17,11 @@ from stellwerk.errors import Gone, NotFound, ProviderUnavailable
 from stellwerk.jobs import purging, queries
 from stellwerk.jobs.model import Job, JobArtifact, JobLog, JobStep
 from stellwerk.jobs.remains import JobCost, JobTombstone
+from stellwerk.jobs.submission import Submission, submit
+from stellwerk.privacy.model import PrivacyRequest
 from stellwerk.studio.model import Video
 from stellwerk_workers.housekeeping import purge
+from stellwerk_workers.reports import Came
 from trial import trial
 
 DAY = timedelta(days=1)
@@ -79,6 +83,32 @@ def test_files_that_a_run_left_behind_are_removed_by_the_next(platform: Platform
     assert purged(platform)["files"] == 1
     assert not (platform.settings.artifacts_path / key).exists()
     assert purged(platform)["files"] == 0
+
+
+@pytest.mark.parametrize(("status", "attempt"), [("completed", 2), ("failed", 1)])
+def test_files_that_no_attempt_got_to_name_are_removed_as_well(
+    platform: Platform, status: str, attempt: int
+) -> None:
+    job_id = ended(platform, status, 91, attempt=attempt)
+    key = f"{job_id}/1/half_done.mp4"
+    stored(platform, key)
+
+    assert purged(platform)["files"] == 1
+    assert not (platform.settings.artifacts_path / key).exists()
+
+
+def test_a_store_that_is_away_keeps_no_other_kind_from_being_removed(platform: Platform) -> None:
+    ended(platform, "failed", 91, attempt=1)
+    unused = add_user(platform, created_at=utc_now() - 400 * DAY)
+
+    broken = with_store(platform, BrokenStore()).runtime
+    settings = platform.settings.model_copy(update={"unverified_account_days": 30})
+    job_id = submit(broken, Submission("housekeeping.purge", {}, None))
+
+    assert attempt(replace(broken, settings=settings), job_id) is Came.AGAIN
+
+    with platform.runtime.sessions() as session:
+        assert session.scalars(select(PrivacyRequest.user_id)).all() == [unused]
 
 
 def test_a_video_keeps_the_job_whose_files_it_is_made_of(platform: Platform) -> None:
@@ -157,8 +187,8 @@ _MANY = text("""
 class BrokenStore:
     """A store that does not answer when something is to be removed."""
 
-    def delete(self, key: str) -> None:
-        raise ProviderUnavailable(f"cannot remove {key}")
+    def delete_folder(self, folder: str) -> int:
+        raise ProviderUnavailable(f"cannot remove {folder}")
 
 
 def with_store(platform: Platform, store: Any) -> Platform:

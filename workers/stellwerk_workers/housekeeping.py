@@ -1,67 +1,114 @@
 """Handlers of the platform's own upkeep."""
 
 import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import CursorResult, text
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from stellwerk.audit.sealing import forget_strangers
 from stellwerk.connections import upkeep
+from stellwerk.db.engine import is_outage
+from stellwerk.db.expiry import removal, remove
+from stellwerk.errors import StellwerkError
 from stellwerk.jobs import purging
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.purging import Retention
+from stellwerk.settings import Settings
 from stellwerk.webhooks import retention
 from stellwerk_workers.handlers import handles
 from stellwerk_workers.privacy import erase_unused_accounts, expire_exports
 
-PURGES_FOR_S = 120.0  # then the next run goes on
+log = structlog.get_logger()
 
-_EXPIRED = {
-    "idempotency_keys": text("DELETE FROM idempotency_keys WHERE expires_at < now()"),
-    "sessions": text("DELETE FROM user_sessions WHERE expires_at < now() - interval '7 days'"),
-    "refresh_tokens": text("DELETE FROM refresh_tokens WHERE expires_at < now()"),
-    "mailed_links": text("DELETE FROM mailed_links WHERE expires_at < now()"),
+PURGES_FOR_S = 60.0  # each kind; then the next run goes on
+
+Remove = Callable[[Session, Settings], int]  # a batch; how many rows went
+
+
+def _expired(table: str, condition: str = "expires_at < now()") -> Remove:
+    statement = removal(table, condition)
+    return lambda session, _: remove(session, statement)
+
+
+_EXPIRED: Mapping[str, Remove] = {
+    "idempotency_keys": _expired("idempotency_keys"),
+    "sessions": _expired("user_sessions", "expires_at < now() - interval '7 days'"),
+    "refresh_tokens": _expired("refresh_tokens"),
+    "mailed_links": _expired("mailed_links"),
     # A key that was replaced works until it expires; what is not over is listed.
-    "api_keys": text("""
-        DELETE FROM api_keys WHERE revoked_at < now() - interval '90 days'
-            OR (replaced_at IS NOT NULL AND expires_at < now() - interval '90 days')
-    """),
+    "api_keys": _expired(
+        "api_keys",
+        "revoked_at < now() - interval '90 days'"
+        " OR (replaced_at IS NOT NULL AND expires_at < now() - interval '90 days')",
+    ),
     # Receipts of erasures are proof, and stay.
-    "privacy_requests": text("""
-        DELETE FROM privacy_requests
-        WHERE finished_at < now() - interval '365 days' AND receipt IS NULL AND NOT is_available
-    """),
-    "schedule_fires": text("""
-        DELETE FROM schedule_fires
-        WHERE created_at < now() - interval '90 days' AND outcome <> 'waiting'
-    """),
+    "privacy_requests": _expired(
+        "privacy_requests",
+        "finished_at < now() - interval '365 days' AND receipt IS NULL AND NOT is_available",
+    ),
+    "schedule_fires": _expired(
+        "schedule_fires", "created_at < now() - interval '90 days' AND outcome <> 'waiting'"
+    ),
+    "webhook_deliveries": retention.forget_deliveries,
+    "webhook_secrets": lambda session, _: retention.forget_secrets(session),
+    "oauth_states": lambda session, _: upkeep.forget_states(session),
+    "strangers": lambda session, settings: forget_strangers(session, settings.strangers_kept_days),
+    "tombstones": purging.forget_tombstones,
 }
 
 
 @handles("housekeeping.purge")
 def purge(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001  empty
-    """Remove what has expired, and jobs that ended long ago with their files."""
-    removed = {}
-    with ctx.transaction() as session:
-        for name, statement in _EXPIRED.items():
-            result = session.execute(statement)
-            removed[name] = result.rowcount if isinstance(result, CursorResult) else 0
-        removed |= retention.purge(session, ctx.runtime.settings)
-        removed |= upkeep.purge(session)
-        removed["strangers"] = forget_strangers(session, ctx.runtime.settings.strangers_kept_days)
-        removed["tombstones"] = purging.forget_tombstones(session, ctx.runtime.settings)
-    until = time.monotonic() + PURGES_FOR_S
-    removed["jobs"] = sum(
-        _purge_jobs(ctx, kept, until) for kept in purging.retentions(ctx.runtime.settings)
-    )
-    removed["files"] = _remove_files(ctx, until)
-    removed["exports"] = expire_exports(ctx)
-    removed["unused_accounts"] = erase_unused_accounts(ctx)
+    """Remove what has expired, and jobs that ended long ago with their files.
+
+    A kind that cannot be removed keeps none of the others: its error is raised at the end.
+    """
+    kinds: dict[str, Callable[[], int]] = {
+        name: partial(_in_batches, ctx, kind) for name, kind in _EXPIRED.items()
+    }
+    kinds |= {
+        "jobs": partial(_purge_jobs, ctx),
+        "files": partial(_remove_files, ctx),
+        "exports": partial(expire_exports, ctx),
+        "unused_accounts": partial(erase_unused_accounts, ctx),
+    }
+    removed, errors = {}, []
+    for name, kind in kinds.items():
+        try:
+            removed[name] = kind()
+        except (SQLAlchemyError, StellwerkError) as exc:
+            if is_outage(exc):
+                raise
+            log.warning("not removed", kind=name, reason=str(exc).splitlines()[0])
+            errors.append(exc)
+    for error in errors:
+        raise error
     return {"removed": removed}
 
 
-def _purge_jobs(ctx: JobContext, kept: Retention, until: float) -> int:
-    number, last = 0, purging.FIRST
+def _in_batches(ctx: JobContext, kind: Remove) -> int:
+    number, until = 0, time.monotonic() + PURGES_FOR_S
+    while time.monotonic() < until:
+        ctx.check()
+        with ctx.transaction() as session:
+            gone = kind(session, ctx.runtime.settings)
+        if not gone:
+            break
+        number += gone
+    return number
+
+
+def _purge_jobs(ctx: JobContext) -> int:
+    return sum(_purge_kept(ctx, kept) for kept in purging.retentions(ctx.runtime.settings))
+
+
+def _purge_kept(ctx: JobContext, kept: Retention) -> int:
+    number, last, until = 0, purging.FIRST, time.monotonic() + PURGES_FOR_S
     while time.monotonic() < until:
         ctx.check()
         with ctx.transaction() as session:
@@ -72,18 +119,27 @@ def _purge_jobs(ctx: JobContext, kept: Retention, until: float) -> int:
     return number
 
 
-def _remove_files(ctx: JobContext, until: float) -> int:
+def _remove_files(ctx: JobContext) -> int:
     """Files of jobs that are gone already, in this run or in one that was cut short."""
-    number, storage = 0, ctx.runtime.providers.artifacts
+    number, until = 0, time.monotonic() + PURGES_FOR_S
     while time.monotonic() < until:
-        with ctx.transaction() as session:
-            batch = purging.files_to_remove(session)
+        with ctx.runtime.sessions() as session:
+            batch = purging.with_files(session)
         if not batch:
             break
-        for key in (key for keys in batch.values() for key in keys):
-            ctx.check()
-            storage.delete(key)
-            number += 1
-        with ctx.transaction() as session:
-            purging.files_removed(session, list(batch))
+        number += _remove_folders(ctx, batch, until)
+    return number
+
+
+def _remove_folders(ctx: JobContext, jobs: Sequence[UUID], until: float) -> int:
+    """All that any attempt left, as far as there is time."""
+    number, done = 0, []
+    for job_id in jobs:
+        if time.monotonic() > until:
+            break
+        ctx.check()
+        number += ctx.runtime.providers.artifacts.delete_folder(str(job_id))
+        done.append(job_id)
+    with ctx.transaction() as session:
+        purging.files_removed(session, done)
     return number

@@ -1,13 +1,13 @@
 """What is forgotten about connections."""
 
-from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
+from stellwerk.db.expiry import removal, remove
+
 # A day longer than they are good for: till then they are refused as too late, not as unknown.
-_STATES = text("DELETE FROM oauth_states WHERE expires_at < now() - interval '1 day'")
+_STATES = removal("oauth_states", "expires_at < now() - interval '1 day'")
 
 
-def purge(session: Session) -> dict[str, int]:
-    """Remove requests for authorization that nobody answered; how many."""
-    removed = session.execute(_STATES)
-    return {"oauth_states": removed.rowcount if isinstance(removed, CursorResult) else 0}
+def forget_states(session: Session) -> int:
+    """Remove a batch of requests for authorization that nobody answered; how many."""
+    return remove(session, _STATES)

@@ -22,7 +22,7 @@ PURGE = Operation(
     result=PurgeResult,
     queue="short",
     permission="housekeeping:run",
-    time_limit_s=300,
+    time_limit_s=1800,
     scope=Scope.OPERATOR,
 )
 

@@ -22,10 +22,12 @@ from stellwerk.settings import Settings
 BATCH = 500
 FIRST = UUID(int=0)
 
+# Files of attempts that were lost, failed or superseded are named nowhere: where there was such an
+# attempt, the job's whole folder is looked for.
 # Walks the primary key, which sorts by age: no index of its own that every finish would pay for.
 _PURGE = """
     WITH old AS (
-        SELECT j.id, j.owner_id FROM jobs j
+        SELECT j.id, j.owner_id, j.status, j.attempt FROM jobs j
         WHERE j.id > :after AND j.id < :made_before AND j.status = ANY(:statuses)
             AND j.finished_at < now() - :kept
             AND NOT EXISTS (SELECT 1 FROM jobs parent
@@ -37,13 +39,15 @@ _PURGE = """
         FROM job_artifacts a JOIN old ON old.id = a.job_id GROUP BY a.job_id),
     stones AS (
         INSERT INTO job_tombstones (job_id, owner_id, storage_keys)
-        SELECT old.id, old.owner_id, files.keys FROM old LEFT JOIN files ON files.job_id = old.id
+        SELECT old.id, old.owner_id, coalesce(files.keys, CASE WHEN old.attempt > 1
+                OR old.attempt = 1 AND old.status <> 'completed' THEN ARRAY[]::text[] END)
+            FROM old LEFT JOIN files ON files.job_id = old.id
         ON CONFLICT DO NOTHING),
     gone AS (DELETE FROM jobs USING old WHERE jobs.id = old.id RETURNING jobs.id)
     SELECT id FROM gone ORDER BY id
 """
 _FILES = text("""
-    SELECT job_id, storage_keys FROM job_tombstones WHERE storage_keys IS NOT NULL
+    SELECT job_id FROM job_tombstones WHERE storage_keys IS NOT NULL
     ORDER BY job_id LIMIT :batch
 """)
 _FORGET_FILES = text("UPDATE job_tombstones SET storage_keys = NULL WHERE job_id = ANY(:ids)")
@@ -83,9 +87,9 @@ def purge(session: Session, retention: Retention, after: UUID = FIRST) -> list[U
     return list(session.scalars(_purge(), values))
 
 
-def files_to_remove(session: Session) -> dict[UUID, list[str]]:
-    """Storage keys of purged jobs, a batch of jobs at a time."""
-    return {row.job_id: row.storage_keys for row in session.execute(_FILES, {"batch": BATCH})}
+def with_files(session: Session) -> Sequence[UUID]:
+    """Purged jobs in whose folders of the artifact store there may be files still; a batch."""
+    return session.scalars(_FILES, {"batch": BATCH}).all()
 
 
 def files_removed(session: Session, job_ids: Sequence[UUID]) -> None:
@@ -96,7 +100,7 @@ def files_removed(session: Session, job_ids: Sequence[UUID]) -> None:
 def forget_tombstones(session: Session, settings: Settings) -> int:
     """Remove a batch of old tombstones; their jobs answer 404 from now on."""
     kept = timedelta(days=settings.keep_tombstones_days)
-    result = session.execute(_FORGET, {"kept": kept, "batch": 20 * BATCH})
+    result = session.execute(_FORGET, {"kept": kept, "batch": 2 * BATCH})
     return result.rowcount if isinstance(result, CursorResult) else 0
 
 

@@ -39,7 +39,8 @@ class JobCost(Base):
 class JobTombstone(Base):
     """What remains of a purged job, so that its id answers 410 and not 404.
 
-    `storage_keys` are its files that still have to be removed from the artifact store.
+    `storage_keys` are those of its files that the ledger knew of, where its folder in the artifact
+    store has still to be removed; NULL where nothing is left of it.
     """
 
     __tablename__ = "job_tombstones"

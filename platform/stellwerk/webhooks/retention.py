@@ -2,29 +2,22 @@
 
 from datetime import timedelta
 
-from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
 from stellwerk.clock import lowest_id_since, utc_now
+from stellwerk.db.expiry import removal, remove
 from stellwerk.settings import Settings
 
-AT_ONCE = 10_000  # rows; the next run removes more
-
-_DELIVERIES = text("""
-    DELETE FROM webhook_deliveries WHERE id IN (
-        SELECT id FROM webhook_deliveries WHERE id < :before AND status <> 'pending'
-        ORDER BY id LIMIT :limit)
-""")
-_SECRETS = text("DELETE FROM webhook_secrets WHERE expires_at < now()")
+_DELIVERIES = removal("webhook_deliveries", "id < :before AND status <> 'pending'")
+_SECRETS = removal("webhook_secrets", "expires_at < now()")
 
 
-def purge(session: Session, settings: Settings) -> dict[str, int]:
-    """Remove old deliveries with their tries, and secrets that were replaced; how many of each."""
+def forget_deliveries(session: Session, settings: Settings) -> int:
+    """Remove a batch of old deliveries with their tries; how many."""
     before = lowest_id_since(utc_now() - timedelta(days=settings.webhook_log_days))
-    removed = session.execute(_DELIVERIES, {"before": before, "limit": AT_ONCE})
-    expired = session.execute(_SECRETS)
-    return {"webhook_deliveries": _count(removed), "webhook_secrets": _count(expired)}
+    return remove(session, _DELIVERIES, before=before)
 
 
-def _count(result: object) -> int:
-    return result.rowcount if isinstance(result, CursorResult) else 0
+def forget_secrets(session: Session) -> int:
+    """Remove a batch of secrets that were replaced; how many."""
+    return remove(session, _SECRETS)

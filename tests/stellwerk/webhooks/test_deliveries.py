@@ -317,5 +317,5 @@ def test_old_deliveries_are_forgotten_and_those_under_way_are_not(platform: Plat
             session.flush()
             one.id = UUID(int=lowest_id_since(long_ago).int + number)
     with runtime.sessions.begin() as session:
-        assert retention.purge(session, platform.settings)["webhook_deliveries"] == 1
+        assert retention.forget_deliveries(session, platform.settings) == 1
     assert [one["status"] for one in made.deliveries()] == ["pending"]
