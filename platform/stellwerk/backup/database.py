@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 
 from stellwerk.backup.archive import Manifest, Packer, Parts
 from stellwerk.bootstrap import metadata
+from stellwerk.db.engine import forget_values
 
 # As COPY writes values; what a server's configuration says must not change that.
 _OPTIONS = (
@@ -49,7 +50,11 @@ def connected(url: str) -> Iterator[Connection]:
         plain, application_name="stellwerk-backup", connect_timeout=5, options=_OPTIONS
     )
     with closing(made) as connection:
-        yield connection
+        try:
+            yield connection
+        except psycopg2.Error as exc:
+            forget_values(exc)  # it quotes the row that it could not load
+            raise
 
 
 @contextmanager

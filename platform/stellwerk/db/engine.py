@@ -1,5 +1,6 @@
 """Engines and sessions for one Postgres."""
 
+import re
 import select
 from functools import partial
 from typing import Any
@@ -16,10 +17,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from stellwerk.db.encrypted import Discreet, options
+from stellwerk.masking import HIDDEN
 from stellwerk.vault import Vault
 
 Sessions = sessionmaker[Session]
 
+_WRONG_DATA = "22"
+_QUOTED = re.compile('".*"', re.DOTALL)  # up to the last quote: values may hold some
 _VAULT = "vault"  # in a session's `info`
 
 # deadlock, serialization, lock_not_available
@@ -114,10 +118,13 @@ def forget_values(error: BaseException) -> str:
     """Leave of a driver's error what Postgres says, which is returned; empty where it is silent.
 
     libpq adds the line of the statement that is wrong, and the key that is there already: values.
+    What Postgres says of wrong data (SQLSTATE class 22) quotes them.
     """
     said: str | None = getattr(getattr(error, "diag", None), "message_primary", None)
     if said is None:
         return ""
+    if str(getattr(error, "pgcode", "")).startswith(_WRONG_DATA):
+        said = _QUOTED.sub(f'"{HIDDEN}"', said)
     error.args = (said,)
     return said
 

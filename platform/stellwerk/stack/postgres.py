@@ -33,6 +33,7 @@ SERVER_SETTINGS = {
     "timezone": "GMT",  # UTC by the one name Postgres knows on systems without tzdata
     "log_timezone": "GMT",
     "log_min_error_statement": "panic",  # statements hold what users typed
+    "log_min_messages": "log",  # so do errors, which the processes log without it
     "log_checkpoints": "off",
     "jit": "off",  # our queries are short: compiling them costs more than it saves
     "max_wal_size": "512MB",

@@ -1,12 +1,15 @@
 """What an engine's errors tell, and which of its connections it lends."""
 
+import io
 import traceback
 from typing import Any
 
+import psycopg2
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from stellwerk.backup.database import connected
 from stellwerk.bootstrap import Platform
 from stellwerk.db.direct import prepared
 from stellwerk.jobs.context import JobContext
@@ -39,6 +42,51 @@ def test_a_row_that_is_there_already_is_told_without_its_key(platform: Platform)
     told = "".join(traceback.format_exception(caught.value))
     assert "duplicate key" in told
     assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("CAST(:value AS integer)", "invalid input syntax for type integer"),
+        ("CAST(:value AS uuid)", "invalid input syntax for type uuid"),
+        ("CAST(:value AS timestamptz)", "invalid input syntax for type timestamp"),
+        ("to_number('1', '9') + CAST(:value AS int)", "invalid input syntax for type integer"),
+    ],
+)
+@pytest.mark.parametrize("value", [SECRET, f'a "quoted" {SECRET}', f"{SECRET}\nin lines"])
+def test_a_value_that_postgres_refuses_is_not_told(
+    platform: Platform, expression: str, said: str, value: str
+) -> None:
+    with platform.engine.connect() as connection, pytest.raises(DBAPIError) as caught:
+        connection.execute(text(f"SELECT {expression}"), {"value": value})
+    direct = prepared(f"p_{abs(hash(expression))}", f"SELECT {expression}", value="text")
+    with pytest.raises(DBAPIError) as from_direct:
+        platform.runtime.direct.rows(direct, {"value": value})
+    for error in (caught.value, from_direct.value):
+        told = "".join(traceback.format_exception(error)) + f"{error.orig!r}"
+        assert said in told
+        assert SECRET not in told
+
+
+def load_twice(database_url: str) -> None:
+    """Load the same row twice, as a restore would."""
+    with connected(database_url) as connection, connection.cursor() as rows:
+        rows.execute("CREATE TEMP TABLE t (k text UNIQUE)")
+        rows.copy_expert("COPY t FROM STDIN", io.StringIO(f"{SECRET}\n{SECRET}\n"))
+
+
+def test_a_row_that_cannot_be_restored_is_told_without_its_values(database_url: str) -> None:
+    with pytest.raises(psycopg2.Error) as caught:
+        load_twice(database_url)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "duplicate key" in told
+    assert SECRET not in told
+
+
+def test_the_embedded_server_writes_no_error_down(platform: Platform) -> None:
+    with platform.engine.connect() as connection:
+        assert connection.scalar(text("SHOW log_min_messages")) == "log"
+        assert connection.scalar(text("SHOW log_min_error_statement")) == "panic"
 
 
 def test_a_prepared_statement_that_fails_is_told_without_its_values(platform: Platform) -> None:

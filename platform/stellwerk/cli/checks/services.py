@@ -17,13 +17,15 @@ from stellwerk.providers.choice import choose_providers
 from stellwerk.stack.masking import masked
 from stellwerk.stack.report import read_report
 
-# Settings by which Postgres writes statements down, and with them what people typed.
+# Settings by which Postgres writes statements or the keys it refuses down: what people typed.
 _TALKATIVE = text("""
     SELECT name FROM pg_settings
     WHERE name = 'log_min_error_statement' AND setting NOT IN ('fatal', 'panic')
         OR name = 'log_statement' AND setting IN ('mod', 'all')
         OR name IN ('log_min_duration_statement', 'log_min_duration_sample') AND setting <> '-1'
         OR name = 'log_transaction_sample_rate' AND setting <> '0'
+        OR name = 'log_error_verbosity' AND setting <> 'terse'
+            AND current_setting('log_min_messages') NOT IN ('log', 'fatal', 'panic')
         OR name = 'auto_explain.log_min_duration' AND setting <> '-1'
     ORDER BY name
 """)
@@ -135,7 +137,10 @@ def _schema(url: str) -> Iterator[Finding]:
 
 def _logging(talk: list[str]) -> Iterator[Finding]:
     message = f"statements are written down: {', '.join(talk)}" if talk else "no statements"
-    remedy = "log_min_error_statement = panic, the others off: statements hold people's data"
+    remedy = (
+        "log_min_error_statement = panic, log_error_verbosity = terse, the others off: statements "
+        "and details of errors hold people's data"
+    )
     yield verdict("postgres logs", message, good=not talk, remedy=remedy, otherwise=Grade.WARNING)
 
 
