@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
@@ -61,6 +61,8 @@ class Runtime:
     role: str = ""  # as given to `bootstrap`
     ended: tuple["EndListener", ...] = ()  # told of ends that somebody wants to hear of
     secured: tuple["AccountListener", ...] = ()  # told of accounts that got a new password
+    # Where threads accept jobs together, by queue.
+    gatherings: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 @dataclass(slots=True)
