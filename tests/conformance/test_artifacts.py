@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
+from buckets import running_s3, store_in
 from stellwerk.errors import ProviderRejected, ProviderUnavailable
 from stellwerk.providers.artifacts.local import LocalArtifacts
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
-from stellwerk.providers.artifacts.s3 import S3Artifacts, s3_client
 
 KEY = "0190-job/1/video.mp4"
 LARGE_BYTES = 9 * 1024 * 1024  # over boto3's multipart threshold
@@ -18,30 +17,15 @@ LARGE_BYTES = 9 * 1024 * 1024  # over boto3's multipart threshold
 
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-def s3_store(url: str, bucket: str = "artifacts") -> S3Artifacts:
-    client = s3_client(
-        endpoint_url=url, region="us-east-1", access_key_id="key", secret_access_key="secret"
-    )
-    return S3Artifacts(client, bucket)
+    with running_s3() as url:
+        yield url
 
 
 @pytest.fixture(params=["local", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStorage:
     if request.param == "local":
         return LocalArtifacts(tmp_path / "artifacts")
-    url = request.getfixturevalue("s3_url")
-    client = s3_client(
-        endpoint_url=url, region="us-east-1", access_key_id="key", secret_access_key="secret"
-    )
-    client.create_bucket(Bucket="artifacts")
-    return s3_store(url)
+    return store_in(request.getfixturevalue("s3_url"), is_new=True)
 
 
 @pytest.fixture
@@ -129,9 +113,9 @@ def test_a_key_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_store_that_does_not_answer_is_unavailable(file: Path) -> None:
     with pytest.raises(ProviderUnavailable):
-        s3_store("http://127.0.0.1:9").put(KEY, file, "video/mp4")
+        store_in("http://127.0.0.1:9").put(KEY, file, "video/mp4")
 
 
 def test_a_missing_bucket_is_refused_for_good(s3_url: str, file: Path) -> None:
     with pytest.raises(ProviderRejected):
-        s3_store(s3_url, bucket="nowhere").put(KEY, file, "video/mp4")
+        store_in(s3_url, bucket="nowhere").put(KEY, file, "video/mp4")

@@ -11,10 +11,10 @@ import json
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from stellwerk.errors import ConfigurationError
 
@@ -54,11 +54,18 @@ class Manifest:
 
 
 class Packer:
-    """Writes the file, member by member."""
+    """Writes the file, member by member; left before `close`, it lets go of half a file."""
 
     def __init__(self, target: IO[bytes], manifest: Manifest) -> None:
         self.manifest = manifest
-        self._tar = tarfile.open(fileobj=target, mode="w|gz")  # noqa: SIM115  closed by `close`
+        self._tar = tarfile.open(fileobj=target, mode="w|gz")  # noqa: SIM115  closed at the exit
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # a full disk has been told of; `close` was not reached
+            self._tar.close()
 
     def add(self, name: str, content: bytes) -> None:
         """A member that is in memory."""

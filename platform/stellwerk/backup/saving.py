@@ -63,10 +63,10 @@ def _save(settings: Settings, part: Path, storage: ArtifactStorage | None) -> Ma
             artifact_store=settings.artifact_store.value,
             has_artifacts=storage is not None,
         )
-        packer = Packer(file, manifest)
-        dump(connection, packer)
-        _add_artifacts(connection, packer, storage)
-        packer.close()
+        with Packer(file, manifest) as packer:
+            dump(connection, packer)
+            _add_artifacts(connection, packer, storage)
+            packer.close()
         file.flush()
         os.fsync(handle)
     return manifest

@@ -74,6 +74,8 @@ def restore(file: Path, *, force: bool, as_json: bool) -> None:
         emit_json({"rows": manifest.rows, "artifacts": manifest.artifacts, "redis": is_cleared})
         return
     say(f"{manifest.rows} rows and {manifest.artifacts} files of {manifest.made_at} are back.")
+    if not manifest.has_artifacts:
+        say("warning: it holds no files; the store has to have those that the rows name.")
     if not is_cleared:
         say("warning: Redis was not emptied; if it knows the former database, FLUSHALL it.")
 
