@@ -30,7 +30,8 @@ def after_end(
 ) -> None:
     """Run the operation's own hook, tell the listeners, and see to children and parent.
 
-    `ended`: what the statement that ended it returned, by ENDED.
+    `operation`: None where it is not known here. `ended`: what the statement that ended it
+    returned, by ENDED.
     """
     if ended is None:
         return

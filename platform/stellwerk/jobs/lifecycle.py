@@ -84,6 +84,10 @@ _HAS_UNDOABLE = text("""
     SELECT EXISTS (SELECT 1 FROM job_steps
         WHERE job_id = :id AND step = ANY(:steps) AND state <> 'undone')
 """)
+_HAS_STEPS = text("""
+    SELECT EXISTS (SELECT 1 FROM job_steps
+        WHERE job_id = :id AND kind <> 'wait' AND state <> 'undone')
+""")
 _BEGIN_UNDO = _statement(
     """
     UPDATE jobs SET status = 'queued', version = version + 1, failures = 0,
@@ -155,10 +159,14 @@ def heed_cancel(work: Unit, claimed: Claim) -> None:
 
 
 def end(runtime: Runtime, work: Unit, job: Job, outcome: Outcome) -> None:
-    """End a job that no worker holds (the caller locked its row), rolling back first if due."""
+    """End a job that no worker holds (the caller locked its row), rolling back first if due.
+
+    Where this process does not know the operation, what may have to be rolled back is left to a
+    worker that does, and the hook is owed (telling.py).
+    """
     operation = runtime.registry.get(job.operation) if job.operation in runtime.registry else None
     rolls_back = outcome.is_undone_first and job.ending is None
-    if operation and rolls_back and _needs_undo(work.session, operation, job.id):
+    if rolls_back and _needs_undo(work.session, operation, job.id):
         _begin_undo(work, job.id, outcome, failed=0)
         return
     ended = work.session.execute(_END, {"id": job.id} | _columns(outcome)).first()
@@ -202,7 +210,9 @@ def _requeue(work: Unit, claimed: Claim, values: dict[str, Any]) -> None:
     work.changed.add(claimed.job_id)
 
 
-def _needs_undo(session: Session, operation: Operation, job_id: UUID) -> bool:
+def _needs_undo(session: Session, operation: Operation | None, job_id: UUID) -> bool:
+    if operation is None:
+        return bool(session.scalar(_HAS_STEPS, {"id": job_id}))
     steps = list(operation.undoable_steps())
     return bool(steps) and bool(session.scalar(_HAS_UNDOABLE, {"id": job_id, "steps": steps}))
 

@@ -44,9 +44,10 @@ class Party(StrEnum):
 def tell_end(runtime: Runtime, work: Unit, operation: Operation | None, ended: Row[Any]) -> None:
     """In the transaction that ends a job; `ended`: what the statement returned, by ENDED.
 
-    Raises only where the ledger is gone.
+    `operation`: None where it is not known here; then it is owed to whoever knows it whether it
+    has a hook. Raises only where the ledger is gone.
     """
-    has_hook = operation is not None and operation.on_end is not None
+    has_hook = operation is None or operation.on_end is not None
     parties = [Party.HOOK] * has_hook + [Party.LISTENERS] * ended.is_heard
     if not parties:
         return

@@ -1,6 +1,7 @@
 """Cancels many jobs at once: those that nothing belongs to, and those that workers hold.
 
-Nothing: no attempt, no hook, nobody to tell. What a worker holds is only marked, and stops soon.
+Nothing: no attempt, no hook (so their operations are known here), nobody to tell. What a worker
+holds is only marked, and stops soon.
 """
 
 from collections.abc import Collection
@@ -21,7 +22,7 @@ _CANCEL = text(f"""
     WITH plain AS (
         SELECT id FROM jobs
         WHERE id = ANY(:ids) AND status = 'queued' AND attempt = 0 AND ending IS NULL
-            AND operation <> ALL(:hooked) AND NOT {HEARD}
+            AND operation = ANY(:unhooked) AND NOT {HEARD}
             AND NOT has_children AND (NOT :only_abandoned OR EXISTS (
                 SELECT 1 FROM jobs p WHERE p.id = jobs.parent_id AND p.cancels_children))
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
@@ -57,7 +58,7 @@ def cancel_unstarted(
     values = {
         "ids": list(job_ids),
         "only_abandoned": only_abandoned,
-        "hooked": _hooked(runtime.registry),
+        "unhooked": _unhooked(runtime.registry),
         "error": error,
         "message": error["message"],
         "line": f"cancelled {HowStopped.BEFORE_START.told}",
@@ -80,5 +81,5 @@ def ask_running(runtime: Runtime, job_ids: Collection[UUID], *, only_abandoned: 
     return asked
 
 
-def _hooked(registry: Registry) -> list[str]:
-    return [operation.name for operation in registry if operation.on_end]
+def _unhooked(registry: Registry) -> list[str]:
+    return [operation.name for operation in registry if not operation.on_end]

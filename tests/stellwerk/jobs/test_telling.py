@@ -16,10 +16,10 @@ from errors_of_postgres import stop_at_commit, stops
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import JobFailed
-from stellwerk.jobs import control, telling
+from stellwerk.jobs import control, families, telling
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.model import Job, JobLog, OwedEnd
-from stellwerk.jobs.operation import RetryPolicy
+from stellwerk.jobs.operation import Registry, RetryPolicy
 from stellwerk.jobs.runtime import Runtime, Unit
 from stellwerk.jobs.submission import Submission, accept
 from stellwerk_workers.dispatcher import Dispatcher
@@ -187,6 +187,37 @@ def test_an_end_that_cannot_be_told_nor_owed_anew_stands_in_nobodys_way(
             left = session.scalars(select(OwedEnd)).one()
             assert left.job_id == first
             assert session.scalar(select(left.due_at > func.now()))
+
+
+def unhurried(run: Trial, job_id: UUID) -> None:
+    control.cancel(unknowing(run), job_id)
+
+
+def with_others(run: Trial, job_id: UUID) -> None:
+    assert families.cancel_all(unknowing(run), [job_id]) == 1
+
+
+@pytest.mark.parametrize("cancel", [unhurried, with_others])
+def test_a_process_that_does_not_know_the_operation_owes_its_hook_to_one_that_does(
+    platform: Platform, cancel: Callable[[Trial, UUID], None]
+) -> None:
+    domain = Domain(0, looks_in_vain)
+    with trial(platform, lambda *_: None, on_end=domain.hear) as run:
+        job_id = run.submit()
+        cancel(run, job_id)
+        assert run.row(job_id).status == "cancelled"
+        come_due(run)
+        assert telling.tell_owed(unknowing(run)) == 0
+        assert domain.heard == []
+        come_due(run)
+        assert telling.tell_owed(run.runtime) == 1
+        assert owed(run) == 0
+    assert domain.heard == ["cancelled"]
+
+
+def unknowing(run: Trial) -> Runtime:
+    """That of a process of another release."""
+    return replace(run.runtime, registry=Registry(()))
 
 
 def test_the_dispatcher_tells_them(platform: Platform) -> None:

@@ -1,6 +1,7 @@
 """A rollback waits for what is under way; what it undoes is done again by a retry."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from stellwerk.jobs import control, families, lifecycle
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.effects import Effect, Repeat
 from stellwerk.jobs.model import JobStep, StepState
-from stellwerk.jobs.operation import Step
+from stellwerk.jobs.operation import Registry, Step
 from stellwerk.jobs.resolution import Resolution, resolve
 from stellwerk_workers.reports import Came
 from trial import NAME, Trial, trial
@@ -51,6 +52,27 @@ def ordering(
         return {"number": number}
 
     return handler
+
+
+def test_a_process_that_does_not_know_the_operation_leaves_its_rollback_to_one_that_does(
+    platform: Platform,
+) -> None:
+    undone = []
+
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        ctx.step("place", lambda: 7)
+        raise ProviderUnavailable("later")
+
+    def undo(_: JobContext, output: Any) -> None:
+        undone.append(output)
+
+    with trial(platform, handler, undo={"place": undo}) as run:
+        job_id = run.submit()
+        assert run.attempt(job_id).came is Came.AGAIN
+        control.cancel(replace(run.runtime, registry=Registry(())), job_id)
+        assert run.row(job_id).status == "queued"
+        assert run_out(run, job_id) is Came.CANCELLED
+    assert undone == [7]
 
 
 def run_out(run: Trial, job_id: UUID) -> Came:
