@@ -38,7 +38,6 @@ from stellwerk.broker.events import ENDED_EVENTS
 from stellwerk.db import sizes
 from stellwerk.error_tracking import start_error_tracking
 from stellwerk.errors import StellwerkError
-from stellwerk.jobs import claims
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.queries import stored_status
@@ -56,6 +55,7 @@ from stellwerk_workers.finisher import Finisher, Told
 from stellwerk_workers.flower import GroupedEvents
 from stellwerk_workers.handlers import load_handlers
 from stellwerk_workers.heartbeat import Heartbeat
+from stellwerk_workers.leaving import Leaving, release
 from stellwerk_workers.lists import JobList
 from stellwerk_workers.priority import give_way
 from stellwerk_workers.reports import Came, Report
@@ -98,6 +98,12 @@ def runner() -> Runner:
     """This process's runner."""
     here = platform()
     return Runner(here.runtime, heartbeat(), lambda: _draining[0] == 1)
+
+
+@cache
+def leaving() -> Leaving:
+    """What this process does with wake-ups that are not for it; it may be a parent of others."""
+    return Leaving(lambda: bootstrap(settings(), role="worker", pool_size=1))
 
 
 @cache
@@ -153,7 +159,7 @@ def carry_out_list(task: Task[Any, Any], operation: str, pairs: list[tuple[str, 
         declared = platform().runtime.registry.get(operation)
         JobList(runner(), finisher(), declared).run(wakeups, str(task.request.hostname))
     else:
-        _release(platform(), wakeups)
+        release(platform(), wakeups)
 
 
 @task_unknown.connect
@@ -161,18 +167,7 @@ def _release_unknown(message: Any, name: str, **_: Any) -> None:
     """A wake-up of an operation that this worker does not know is for others, uncounted."""
     job_id, attempt = message.payload[0]
     log.warning("unknown operation, left to others", operation=name, job_id=job_id)
-    here = bootstrap(settings(), role="worker", pool_size=1)  # this may be a parent about to fork
-    try:
-        _release(here, [Wakeup(UUID(job_id), attempt, name, "")])
-    finally:
-        here.close()
-
-
-def _release(here: Platform, wakeups: Sequence[Wakeup]) -> None:
-    try:
-        claims.release(here.runtime, wakeups)
-    except SQLAlchemyError as exc:  # then they count as lost wake-ups after a while
-        log.warning("not released", reason=str(exc).splitlines()[0])
+    leaving().leave([Wakeup(UUID(job_id), attempt, name, "")])
 
 
 def submit_scheduled(task: Task[Any, Any], operation: str, every_s: int = HOUR_S) -> None:  # noqa: ARG001  bound
@@ -241,7 +236,7 @@ def _start_worker(sender: Any, **_: Any) -> None:
 @worker_process_init.connect
 def _start_child(**_: Any) -> None:
     """A forked child builds its own clients, and dies with its parent."""
-    for made in (platform, heartbeat, runner, finisher):
+    for made in (platform, heartbeat, runner, leaving, finisher):
         made.cache_clear()
     start_error_tracking(settings(), "worker")
     _die_with_parent()
