@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.db.engine import may_pass
-from stellwerk.errors import ErrorCode, JobFailed, ProviderDeferred, ProviderRejected
+from stellwerk.errors import ErrorCode, JobFailed, ProviderDeferred, ProviderRejected, Unavailable
 from stellwerk.jobs.checkpoints import Checkpoint
 from stellwerk.jobs.claims import FENCE
 from stellwerk.jobs.crash_points import CrashPoint, reach
@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 
 MARGIN_S = 2.0  # clocks and scheduling
 PROMPT_S = 1.0  # a call starts within this after its intent, or not at all
+LATE_PAUSE_S = 1.0  # doubled in each round
+LATE_ROUNDS = 5  # of starting again count as a failure
 OUTAGE_PAUSE_S = 1.0
 OUTAGE_TRIES = 600
+
+_LATE = "late_rounds"  # in the output of an intent that was taken back
 
 _RENEW = text(f"""
     UPDATE jobs SET lease_until = now() + :lease WHERE {FENCE} RETURNING id
@@ -83,7 +87,8 @@ def perform(ctx: "JobContext", effect: Effect) -> Any:
     """Do it at most once over all attempts; returns its stored output.
 
     Raises JobFailed (EFFECT_UNCERTAIN) where nobody can tell whether it happened, HandedOver
-    until an earlier attempt's call must have ended.
+    until an earlier attempt's call must have ended, or where the ledger is too slow, Unavailable
+    where it stays so.
     """
     known = ctx.recorded(effect.name, effect.key)
     if known and known.is_done:
@@ -93,14 +98,14 @@ def perform(ctx: "JobContext", effect: Effect) -> Any:
         if settled is not None:
             ctx.record(settled)
             return settled.output
-    return _call(ctx, effect, known.generation if known else 0)
+    return _call(ctx, effect, known)
 
 
-def _call(ctx: "JobContext", effect: Effect, generation: int) -> Any:
-    intent = _intend(ctx, effect, generation)
+def _call(ctx: "JobContext", effect: Effect, known: Checkpoint | None) -> Any:
+    intent = _intend(ctx, effect, known)
     try:
         with span(effect.name, tells_errors=not ctx.is_sensitive):
-            output = effect.call(effect.idempotency_key(ctx.job_id, generation))
+            output = effect.call(effect.idempotency_key(ctx.job_id, intent.generation))
     except (ProviderRejected, ProviderDeferred):  # certainly did not happen: may be tried again
         _conclude(ctx, replace(intent, state=StepState.UNDONE))
         raise
@@ -109,7 +114,7 @@ def _call(ctx: "JobContext", effect: Effect, generation: int) -> Any:
     return output
 
 
-def _intend(ctx: "JobContext", effect: Effect, generation: int) -> Checkpoint:
+def _intend(ctx: "JobContext", effect: Effect, known: Checkpoint | None) -> Checkpoint:
     """Store the intent; what interrupts it before the call takes it back and leaves no doubt."""
     intent = Checkpoint(
         step=effect.name,
@@ -120,17 +125,19 @@ def _intend(ctx: "JobContext", effect: Effect, generation: int) -> Checkpoint:
         repeatable=effect.repeat.value,
         call_timeout_s=effect.call_timeout_s,
         within=ctx.within_step,
-        generation=generation,
+        generation=known.generation if known else 0,
     )
     ctx.check()
     _ensure_lease(ctx, effect.call_timeout_s)
     began_at = time.monotonic()
     try:
         ctx.record(intent)
-        _ensure_still_prompt(ctx, effect, began_at)
+        is_prompt = _is_still_prompt(ctx, effect, began_at)
     except (Interruption, SQLAlchemyError):
         _conclude(ctx, replace(intent, state=StepState.UNDONE))
         raise
+    if not is_prompt:
+        _put_off(ctx, intent, known)
     _reach(ctx, CrashPoint.BEFORE_EFFECT, effect)
     return intent
 
@@ -139,15 +146,31 @@ def _reach(ctx: "JobContext", point: CrashPoint, effect: Effect) -> None:
     reach(ctx.runtime, point, ctx.job_id, step=effect.name, key=effect.key)
 
 
-def _ensure_still_prompt(ctx: "JobContext", effect: Effect, began_at: float) -> None:
+def _is_still_prompt(ctx: "JobContext", effect: Effect, began_at: float) -> bool:
     """This process may have been frozen since, and replaced: a successor counts from the intent.
 
-    Raises LeaseLost, or what stopped the attempt, or HandedOver to start again.
+    Raises LeaseLost, or what stopped the attempt.
     """
     _ensure_lease(ctx, effect.call_timeout_s)
     ctx.check()
-    if time.monotonic() - began_at > PROMPT_S:
-        raise HandedOver(f"too long passed before the call of {effect.name}")
+    return time.monotonic() - began_at <= PROMPT_S
+
+
+def _put_off(ctx: "JobContext", intent: Checkpoint, known: Checkpoint | None) -> NoReturn:
+    """Take the intent back, and start again ever later: a process that was frozen is so once.
+
+    A ledger that is slow may be so for long: every few rounds count as a failure. The intent that
+    was taken back keeps how many there were. Raises HandedOver or Unavailable.
+    """
+    before = known.output if known and known.state is StepState.UNDONE else None
+    rounds = 1 + (before.get(_LATE, 0) if isinstance(before, dict) else 0)
+    is_failure = rounds >= LATE_ROUNDS
+    kept = None if is_failure else {_LATE: rounds}
+    _conclude(ctx, replace(intent, state=StepState.UNDONE, output=kept))
+    reason = f"too long passed before the call of {intent.step}"
+    if is_failure:
+        raise Unavailable(f"The ledger is slow: {reason}.")
+    raise HandedOver(reason, delay_s=LATE_PAUSE_S * 2 ** (rounds - 1))
 
 
 def _conclude(ctx: "JobContext", outcome: Checkpoint) -> None:

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -5,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import ProviderDeferred, ProviderRejected
 from stellwerk.jobs import dispatch
 from stellwerk.jobs.context import JobContext
-from stellwerk.jobs.effects import Effect, Probed, Repeat
+from stellwerk.jobs.effects import LATE_PAUSE_S, LATE_ROUNDS, PROMPT_S, Effect, Probed, Repeat
 from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.jobs.model import Job, JobStep
 from stellwerk.jobs.ports import Change, Event
@@ -132,6 +133,31 @@ def test_an_attempt_that_is_stopped_before_its_call_leaves_no_doubt_behind(
     assert outside.done == 1
 
 
+def test_an_effect_on_a_slow_ledger_is_put_off_ever_longer_and_counts_at_last(
+    platform: Platform,
+) -> None:
+    outside, board = Outside(), SlowBoard()
+    slow = replace(platform, runtime=replace(platform.runtime, board=board))
+    with trial(slow, dialling(outside, Repeat.BLIND, crash="never")) as run:
+        job_id = run.submit()
+        assert run.attempt(job_id).came is Came.AGAIN
+        job = run.row(job_id)
+        with run.runtime.sessions() as session:
+            step = session.scalars(select(JobStep)).one()
+        assert (job.failures, step.state, step.output) == (0, "undone", {"late_rounds": 1})
+        assert step.finished_at
+        assert job.run_at > step.finished_at + timedelta(seconds=LATE_PAUSE_S)
+
+        _let_rounds_pass(run, job_id, LATE_ROUNDS - 1)
+        assert run.attempt(job_id).came is Came.AGAIN
+        assert run.row(job_id).failures == 1
+
+        board.is_slow = False
+        _let_rounds_pass(run, job_id, 0)
+        assert run.attempt(job_id).came is Came.COMPLETED
+    assert outside.done == 1
+
+
 def test_calls_and_probes_are_given_one_key_in_every_attempt(platform: Platform) -> None:
     seen = []
 
@@ -154,15 +180,11 @@ def test_calls_and_probes_are_given_one_key_in_every_attempt(platform: Platform)
     assert seen[0].startswith(job["job_id"])
 
 
-@dataclass(slots=True)
-class StoppingBoard:
-    """Tells an attempt to stop as soon as anything of it is shown."""
-
-    ctx: JobContext | None = None
+class Board:
+    """Shows nothing."""
 
     def show(self, changes: Sequence[Change]) -> bool:
-        if self.ctx and changes:
-            self.ctx.stop(HandedOver)
+        del changes
         return True
 
     def emit(self, event: Event, owner_id: int | None) -> None:
@@ -173,6 +195,31 @@ class StoppingBoard:
 
     def forget(self, job_ids: Sequence[UUID]) -> bool:
         del job_ids
+        return True
+
+
+@dataclass(slots=True)
+class StoppingBoard(Board):
+    """Tells an attempt to stop as soon as anything of it is shown."""
+
+    ctx: JobContext | None = None
+
+    def show(self, changes: Sequence[Change]) -> bool:
+        if self.ctx and changes:
+            self.ctx.stop(HandedOver)
+        return True
+
+
+@dataclass(slots=True)
+class SlowBoard(Board):
+    """Takes longer to show an intent than may pass from there to the call."""
+
+    is_slow: bool = True
+
+    def show(self, changes: Sequence[Change]) -> bool:
+        states = {step["status"] for change in changes for step in change.document["steps"]}
+        if self.is_slow and "running" in states:
+            threading.Event().wait(PROMPT_S + 0.05)
         return True
 
 
@@ -220,6 +267,13 @@ def _expire(run: Trial, job_id: Any) -> None:
             .where(Job.id == job_id)
             .values(lease_until=Job.lease_until - timedelta(minutes=5))
         )
+
+
+def _let_rounds_pass(run: Trial, job_id: Any, rounds: int) -> None:
+    """As if the effect had been put off so often, and it were time again."""
+    with run.runtime.sessions.begin() as session:
+        session.execute(update(JobStep).values(output={"late_rounds": rounds}))
+        session.execute(update(Job).where(Job.id == job_id).values(run_at=Job.created_at))
 
 
 def _let_call_end(run: Trial, job_id: Any) -> None:
