@@ -27,7 +27,7 @@ def roll_back(ctx: JobContext) -> Outcome:
 def _await_children(ctx: JobContext) -> None:
     everyone = Awaited(None, fails_fast=False)
     with ctx.runtime.sessions() as session:
-        if everyone.any_live(session, ctx.job_id):
+        if not everyone.is_over(session, ctx.job_id):
             raise Suspended("children", None, everyone)
 
 

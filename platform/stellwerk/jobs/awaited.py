@@ -1,8 +1,7 @@
 """Which children a job waits for, and whether it still has to."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -17,6 +16,15 @@ _ANY_FALLEN = text(f"""
     SELECT EXISTS (SELECT 1 FROM jobs c
         WHERE {_AWAITED} AND c.status IN ('failed', 'cancelled'))
 """)
+# The same by what the waiting parent's row keeps.
+_ANY_STORED_LIVE = text("""
+    WITH awaited AS MATERIALIZED (
+        SELECT awaits -> 'child_ids' AS ids FROM jobs WHERE id = :parent)
+    SELECT EXISTS (SELECT 1 FROM jobs c
+        WHERE c.parent_id = :parent AND c.finished_at IS NULL
+            AND ((SELECT ids FROM awaited) = 'null' OR CAST(c.id AS text) IN (
+                SELECT jsonb_array_elements_text(ids) FROM awaited WHERE ids <> 'null')))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,34 +35,20 @@ class Awaited:
     fails_fast: bool
     step: str = ""
 
-    @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Self:
-        """Read what `as_json` gave."""
-        ids = stored["child_ids"]
-        found = None if ids is None else tuple(UUID(child_id) for child_id in ids)
-        return cls(found, stored["fails_fast"], stored["step"])
-
     def as_json(self) -> dict[str, Any]:
         """What the waiting job's row keeps."""
         ids = None if self.child_ids is None else [str(child_id) for child_id in self.child_ids]
         return {"child_ids": ids, "fails_fast": self.fails_fast, "step": self.step}
 
-    def covers(self, child_id: UUID) -> bool:
-        """Whether this child is one of them."""
-        return self.child_ids is None or child_id in self.child_ids
-
-    def any_live(self, session: Session, parent_id: UUID) -> bool:
-        """Whether one of them has not ended."""
-        return bool(session.scalar(_ANY_LIVE, self._values(parent_id)))
-
     def is_over(self, session: Session, parent_id: UUID) -> bool:
         """Whether the wait is over: all have ended, or one that may not fail has."""
-        if not self.any_live(session, parent_id):
+        ids = None if self.child_ids is None else list(self.child_ids)
+        values = {"parent": parent_id, "ids": ids}
+        if not session.scalar(_ANY_LIVE, values):
             return True
-        return self.fails_fast and bool(session.scalar(_ANY_FALLEN, self._values(parent_id)))
+        return self.fails_fast and bool(session.scalar(_ANY_FALLEN, values))
 
-    def _values(self, parent_id: UUID) -> dict[str, Any]:
-        return {
-            "parent": parent_id,
-            "ids": None if self.child_ids is None else list(self.child_ids),
-        }
+
+def any_awaited_live(session: Session, parent_id: UUID) -> bool:
+    """Whether one of those has not ended that the waiting parent waits for."""
+    return bool(session.scalar(_ANY_STORED_LIVE, {"parent": parent_id}))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from stellwerk.jobs.awaited import Awaited
+from stellwerk.jobs.awaited import any_awaited_live
 from stellwerk.jobs.runtime import Unit
 from stellwerk.jobs.states import JobStatus
 
@@ -19,7 +19,13 @@ _WAKE = text("""
     WHERE id = :id
 """)
 # Locked whatever its state is: one about to wait then sees this end, or is seen waiting here.
-_LOCK_PARENT = text("SELECT status, awaits FROM jobs WHERE id = :id FOR NO KEY UPDATE")
+# It may wait for ten thousand: they are looked through where they are stored.
+_LOCK_PARENT = text("""
+    SELECT status, CAST(awaits ->> 'fails_fast' AS boolean) AS fails_fast,
+        awaits -> 'child_ids' = 'null'
+            OR awaits -> 'child_ids' ?| CAST(:children AS text[]) AS waits_for_them
+    FROM jobs WHERE id = :id FOR NO KEY UPDATE
+""")
 
 
 def wake(work: Unit, job_id: UUID) -> None:
@@ -33,12 +39,10 @@ def wake_parent(work: Unit, parent_id: UUID, children: Collection[UUID], ended: 
 
     Its siblings' ends come one after another through the lock, so the last one sees all others.
     """
-    parent = work.session.execute(_LOCK_PARENT, {"id": parent_id}).one_or_none()
-    if parent is None or parent.status != JobStatus.WAITING or parent.awaits is None:
+    values = {"id": parent_id, "children": [str(child_id) for child_id in children]}
+    parent = work.session.execute(_LOCK_PARENT, values).one_or_none()
+    if parent is None or parent.status != JobStatus.WAITING or not parent.waits_for_them:
         return
-    awaited = Awaited.of(parent.awaits)
-    if not any(awaited.covers(child_id) for child_id in children):
-        return
-    has_fallen = awaited.fails_fast and ended is not JobStatus.COMPLETED
-    if has_fallen or not awaited.any_live(work.session, parent_id):
+    has_fallen = parent.fails_fast and ended is not JobStatus.COMPLETED
+    if has_fallen or not any_awaited_live(work.session, parent_id):
         wake(work, parent_id)

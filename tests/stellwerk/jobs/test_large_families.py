@@ -55,6 +55,41 @@ def test_children_that_workers_hold_are_told_to_stop_in_few_statements(platform:
     assert len(statements) < 25
 
 
+def test_a_childs_end_does_not_carry_the_ids_of_all_that_are_awaited(platform: Platform) -> None:
+    keys = [str(number) for number in range(50)]
+
+    def handler(ctx: JobContext, payload: dict[str, Any]) -> None:
+        if payload["value"]:
+            ctx.submit_children([ChildJob(NAME, {"value": 0}, key) for key in (*keys, "other")])
+            ctx.wait_children(keys)
+
+    with trial(platform, handler) as run:
+        parent = run.submit(value=1)
+        run.attempt(parent)
+        born = children(run, parent)
+        with told(platform) as values:
+            run.attempt(born["other"])
+            run.attempt(born[keys[0]])
+        assert run.row(parent).status == JobStatus.WAITING
+        for key in keys[1:]:
+            run.attempt(born[key])
+        assert run.row(parent).status == JobStatus.QUEUED
+    assert not any(str(born[keys[-1]]) in value for value in values)
+
+
+@contextmanager
+def told(platform: Platform) -> Iterator[list[str]]:
+    """The values that statements are given in the block."""
+    values: list[str] = []
+
+    def heard(_: Any, __: Any, ___: str, given: Any, *____: Any) -> None:
+        values.append(str(given))
+
+    event.listen(platform.engine, "before_cursor_execute", heard)
+    yield values
+    event.remove(platform.engine, "before_cursor_execute", heard)
+
+
 @contextmanager
 def counted(platform: Platform) -> Iterator[list[str]]:
     """What the ledger is asked in the block."""

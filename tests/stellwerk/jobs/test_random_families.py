@@ -103,7 +103,7 @@ class Families(RuleBasedStateMachine):
 
     def undo(self, ctx: JobContext, _: Any) -> None:
         with ctx.runtime.sessions() as session:
-            live = Awaited(None, fails_fast=False).any_live(session, ctx.job_id)
+            live = not Awaited(None, fails_fast=False).is_over(session, ctx.job_id)
         self.early_undos += live
         self.do(ctx, REVOKE, Repeat.IDEMPOTENT)
 
