@@ -3,9 +3,11 @@
 import click
 
 from stellwerk.cli.client import read_password
-from stellwerk.cli.output import emit_json, json_option, say
+from stellwerk.cli.output import emit_json, emit_table, json_option, say
 from stellwerk.settings import load_settings
 from stellwerk.stack.plan import joined_settings
+
+COLUMNS = ("id", "email", "role", "is_active")
 
 
 @click.group()
@@ -42,3 +44,21 @@ def create(email: str, *, from_stdin: bool, promote: bool, as_json: bool) -> Non
         emit_json({"id": user_id, "email": email})
     else:
         say(f"{email} is an administrator.")
+
+
+@admin.command("list")
+@json_option
+def browse(*, as_json: bool) -> None:
+    """List operators and administrators, and whether they may sign in; asks the database."""
+    from stellwerk.cli.databases import opened  # noqa: PLC0415  heavy, and only needed here
+    from stellwerk.identity.queries import staff  # noqa: PLC0415  the same
+
+    settings = joined_settings(load_settings(), needs=("database_url", "encryption_key"))
+    with opened(settings) as here, here.sessions() as session:
+        rows = [{name: getattr(user, name) for name in COLUMNS} for user in staff(session)]
+    if as_json:
+        emit_json(rows)
+    elif rows:
+        emit_table(rows, COLUMNS)
+    else:
+        say("There is none yet: `stellwerk admin create --email you@example.com` makes one.")

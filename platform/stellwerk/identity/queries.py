@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.identity.allowances import allowances
 from stellwerk.identity.model import User
+from stellwerk.identity.permissions import Role
 from stellwerk.jobs.remains import JobCost
 from stellwerk.settings import Settings
 
@@ -29,6 +30,12 @@ def users(session: Session, wanted: UserFilter) -> Sequence[User]:
     """Accounts, newest first."""
     query = select(User).where(*_conditions(wanted)).order_by(User.id.desc())
     return session.scalars(query.limit(wanted.limit)).all()
+
+
+def staff(session: Session) -> Sequence[User]:
+    """Operators and administrators, the first made first."""
+    query = select(User).where(User.role.in_((Role.OPERATOR, Role.ADMIN)))
+    return session.scalars(query.order_by(User.id)).all()
 
 
 def has_email(email: str) -> ColumnElement[bool]:

@@ -99,6 +99,14 @@ def test_where_nothing_answers_the_exit_code_is_5_and_says_what_to_do(
     assert "Traceback" not in ran.err
 
 
+def test_a_new_installation_is_told_how_to_make_its_first_admin(command_line: CommandLine) -> None:
+    assert "stellwerk admin create" in command_line.run("admin", "list").err
+    arguments = ("admin", "create", "--email", EMAIL, "--password-stdin")
+    assert command_line.run(*arguments, typed=PASSWORD).code == 0
+    (made,) = command_line.json("admin", "list")
+    assert (made["email"], made["role"], made["is_active"]) == (EMAIL, "admin", True)
+
+
 def test_a_second_admin_of_the_same_address_is_refused_unless_promoted(
     command_line: CommandLine,
 ) -> None:
