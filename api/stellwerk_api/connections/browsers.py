@@ -56,8 +56,8 @@ def started(provider: str, query: Mapping[str, Any]) -> Response:
     """The page that leads a browser to the provider which shows a ticket, or who is signed in."""
     runtime = platform().runtime
     try:
-        made = _begun_by_ticket(provider, query) if query["ticket"] else _begun(provider, query)
         name = server(runtime, provider).name
+        made = _begun_by_ticket(provider, query) if query["ticket"] else _begun(provider, query)
     except StellwerkError as exc:
         return _told(exc)
     return _with_cookie(pages.before(name, made.username, made.authorization_url), made)
