@@ -51,6 +51,7 @@ class ErrorCode(StrEnum):
     LINK_NOT_VALID = "LINK_NOT_VALID"  # 422: the link of a mail was used, has ended or never was
     BUDGET_EXCEEDED = "BUDGET_EXCEEDED"  # 402: the owner's budget does not cover the estimate
     NOT_PERMITTED = "NOT_PERMITTED"  # 403: the caller lacks the permission
+    SIGN_IN_AGAIN = "SIGN_IN_AGAIN"  # 403: send the password as well, or sign in anew before
     CSRF_REFUSED = "CSRF_REFUSED"  # 403: a change by cookie without proof that our page asks
     CHANNEL_LIMIT_REACHED = "CHANNEL_LIMIT_REACHED"  # 403: the tier allows no further channel
     SCHEDULE_LIMIT_REACHED = "SCHEDULE_LIMIT_REACHED"  # 403: no further schedule; delete one

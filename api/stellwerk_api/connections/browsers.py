@@ -6,17 +6,18 @@ from urllib.parse import urlencode
 
 from flask import Response, g, request
 
-from stellwerk.connections import flow, service
+from stellwerk.connections import flow, identities, service
 from stellwerk.connections.flow import LIFETIME_S, Answer, Begun, Wish
 from stellwerk.connections.model import ConnectionStatus, OauthConnection
 from stellwerk.connections.queries import Place
 from stellwerk.connections.schemas import ConnectionSchema
 from stellwerk.connections.servers import server, start_url
 from stellwerk.errors import NotAuthenticated, StellwerkError
+from stellwerk.identity import proving
 from stellwerk.identity.caller import Caller
 from stellwerk.jobs.submission import cached
 from stellwerk.providers.oauth.protocol import access_of
-from stellwerk_api.auth import caller, credentials
+from stellwerk_api.auth import caller, count_proof, credentials
 from stellwerk_api.browser_sessions.cookies import cookies
 from stellwerk_api.connections import pages
 from stellwerk_api.context import platform
@@ -39,6 +40,7 @@ def begun(provider: str, body: Mapping[str, Any], channel_id: int | None = None)
     """A request for authorization, begun in this browser or for another one."""
     runtime = platform().runtime
     place = Place(caller().user_id, provider, channel_id)
+    _require_proof(caller(), place, body.get("password"))
     wish = Wish(place, tuple(body.get("access", ())), body["return_url"])
     made = flow.begin(runtime, wish)
     answer = json_answer(
@@ -78,8 +80,19 @@ def _begun(provider: str, query: Mapping[str, Any]) -> Begun:
     known.require(MANAGE)
     refuse_changes(platform().configuration, known)
     place = Place(known.user_id, provider)
+    _require_proof(known, place)
     wish = Wish(place, tuple(query["access"]), query["return_url"])
     return flow.begin(platform().runtime, wish)
+
+
+def _require_proof(known: Caller, place: Place, password: str | None = None) -> None:
+    """A session alone, which may be stolen, is not enough to give an account another way in."""
+    runtime = platform().runtime
+    if password is not None:
+        count_proof()
+        proving.require_password(runtime, known.user_id, password)
+    elif identities.signs_in(place):
+        proving.require_fresh(runtime, known.session_id)
 
 
 def answered(provider: str, query: Mapping[str, str]) -> Response:

@@ -4,6 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from stellwerk.connections.model import ConnectionStatus
 from stellwerk.fields import Moment, Pattern, PlainString
+from stellwerk.identity.service import PASSWORD_MAX
 
 _WORD = validate.Length(1, 40)
 
@@ -27,6 +28,15 @@ class WishBody(ChannelWishBody):
         load_default=list,
         validate=validate.Length(max=20),
         metadata={"description": "For Google: mail, calendar, contacts, tasks, sheets, youtube."},
+    )
+    password = PlainString(
+        load_only=True,
+        load_default=None,
+        validate=validate.Length(1, PASSWORD_MAX),
+        metadata={
+            "description": "Needed for an account that signs in (Nextcloud), unless the session "
+            "was started within 10 minutes."
+        },
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
-from stellwerk.errors import Conflict, ErrorCode, NotAuthenticated
+from stellwerk.errors import Conflict, ErrorCode, NotAuthenticated, NotPermitted
 from stellwerk.identity import acts, api_keys, links, notices, passwords
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.links import Purpose
@@ -80,6 +80,15 @@ def require_password(runtime: Runtime, user_id: int, password: str) -> str:
         message = "The password is wrong."
         raise NotAuthenticated(message, code=ErrorCode.INVALID_CREDENTIALS)
     return known
+
+
+def require_fresh(runtime: Runtime, session_id: UUID | None) -> None:
+    """Raise NotPermitted (SIGN_IN_AGAIN) unless that session was started a moment ago."""
+    with runtime.sessions() as session:
+        if ledger.is_fresh(session, session_id):
+            return
+    message = "Send your password as well, or sign in anew and send this within 10 minutes."
+    raise NotPermitted(message, code=ErrorCode.SIGN_IN_AGAIN)
 
 
 def verify(runtime: Runtime, token: str, language: str) -> None:

@@ -14,6 +14,7 @@ from stellwerk.clock import new_id
 from stellwerk.identity.model import ApiKey, User, UserSession
 from stellwerk.identity.permissions import Audience
 
+FRESH = timedelta(minutes=10)  # so long a sign-in proves who somebody is, without a password
 NOTED_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is
 
 _SIGNED_IN = text("UPDATE users SET last_signed_in_at = now() WHERE id = :id")  # no change of it
@@ -83,6 +84,13 @@ def prolong(session: Session, session_id: UUID, expires_at: datetime) -> bool:
     )
     found = session.execute(query.values(expires_at=expires_at).returning(UserSession.id))
     return found.first() is not None
+
+
+def is_fresh(session: Session, session_id: UUID | None) -> bool:
+    """Whether somebody signed in by it a moment ago; renewals do not count."""
+    began = UserSession.created_at > func.now() - FRESH
+    query = select(UserSession.id).where(UserSession.id == session_id, began)
+    return session.scalar(query) is not None
 
 
 def end(session: Session, session_id: UUID) -> None:

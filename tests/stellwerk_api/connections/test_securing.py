@@ -1,18 +1,20 @@
 """A new password ends what somebody else may have left in an account to come in by."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from flask import Flask
+from sqlalchemy import func, select, update
 
-from api import PASSWORD, ApiUser, error_of, signed_in, with_tokens
+from api import API, PASSWORD, ApiUser, error_of, signed_in, with_tokens
 from connecting import App, begin, connected, opened
 from mails import mails_to, token_in
 from nextcloud import Nextcloud, NextcloudUser
 from stellwerk.bootstrap import Platform
 from stellwerk.connections.model import OauthConnection, OauthIdentity, OauthState
 from stellwerk.connections.securing import end_ways_in
-from stellwerk.identity.model import MailedLink, User
+from stellwerk.identity.model import MailedLink, User, UserSession
 from stellwerk.identity.service import create_admin
 from stellwerk.webhooks.model import WebhookEndpoint
 
@@ -113,3 +115,37 @@ def test_a_promoted_account_has_no_way_in_but_its_new_password(
     with here.runtime.sessions() as session:
         links: Any = session.scalar(select(func.count()).select_from(MailedLink))
     assert links == 0
+
+
+def test_a_session_alone_gives_an_account_no_way_in_for_longer_than_a_moment(
+    here: Platform, phone: App, cloud: Nextcloud, ann: ApiUser
+) -> None:
+    connected(ann, cloud)
+    grow_old(here)
+    stolen, body = ann, {"password": "a guess of the thief"}
+    refused = error_of(stolen.post("/connections/nextcloud", {}), 403)
+    assert refused["code"] == "SIGN_IN_AGAIN"
+    refused = error_of(stolen.post("/connections/nextcloud", body), 401)
+    assert refused["code"] == "INVALID_CREDENTIALS"
+    renewed = with_tokens(
+        ann.client, ann.post("/auth/refresh", {"refresh_token": ann.refresh_token})
+    )
+    error_of(renewed.post("/connections/nextcloud", {}), 403)
+    assert ann.post("/connections/nextcloud", {"password": PASSWORD}).status_code == 201
+    anew = signed_in(phone.nobody.client, ann.user["email"])
+    assert anew.post("/connections/nextcloud", {}).status_code == 201
+
+
+def test_nor_does_the_cookie_of_a_browser(here: Platform, app: Flask, ann: ApiUser) -> None:
+    client = app.test_client()
+    body = {"email": ann.user["email"], "password": PASSWORD}
+    client.post(f"{API}/auth/session", json=body)
+    assert client.get(f"{API}/auth/nextcloud").status_code == 200
+    grow_old(here)
+    assert error_of(client.get(f"{API}/auth/nextcloud"), 403)["code"] == "SIGN_IN_AGAIN"
+
+
+def grow_old(platform: Platform) -> None:
+    """Every session was started an hour ago."""
+    with platform.runtime.sessions.begin() as session:
+        session.execute(update(UserSession).values(created_at=func.now() - timedelta(hours=1)))
