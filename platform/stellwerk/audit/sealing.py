@@ -98,13 +98,18 @@ def _found(session: Session, vault: Vault, who: int | str) -> Holder | None:
 
 
 def _made(session: Session, vault: Vault, who: int | str) -> Holder | None:
+    ensure(session, vault, who)
+    return _found(session, vault, who)
+
+
+def ensure(session: Session, vault: Vault, who: int | str) -> None:
+    """Make somebody's key unless there is one, by one statement in either case."""
     sealed = vault.seal(b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
     values = {"id": uuid4(), "sealed": sealed}
     if isinstance(who, int):
         session.execute(_MAKE_FOR_USER, {**values, "user_id": who})
     else:
         session.execute(_MAKE_FOR_NAME, {**values, "name": who})
-    return _found(session, vault, who)
 
 
 def _holder(vault: Vault, row: AuditSubjectKey) -> Holder:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from stellwerk.audit import chain
 from stellwerk.audit.actions import USER, Action, Party
 from stellwerk.audit.origin import Origin, present
-from stellwerk.audit.sealing import INSTALLATION, Holder, holders, strangers
+from stellwerk.audit.sealing import INSTALLATION, Holder, ensure, holders, strangers
 from stellwerk.db.engine import vault_of
 
 LONGEST_TARGET = 200
@@ -93,6 +93,14 @@ def record(
             within=session.get_nested_transaction(),
         )
     )
+
+
+def prepare(session: Session, subject_user_id: int | None) -> None:
+    """Make the key that an entry of nobody's about that user, or about none, is sealed with.
+
+    With it an entry takes the same statements for everybody, whether there was one already or not.
+    """
+    ensure(session, vault_of(session), strangers() if subject_user_id is None else subject_user_id)
 
 
 def record_look(

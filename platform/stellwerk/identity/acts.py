@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action, Party
-from stellwerk.audit.trail import record
+from stellwerk.audit.trail import prepare, record
 from stellwerk.identity.model import User
 
 
@@ -31,11 +31,13 @@ def of_session(
 
 def refused(session: Session, email: str, user: User | None, why: str) -> None:
     """Somebody could not sign in; as much is done where the address is unknown."""
+    about = user.id if user else None
+    prepare(session, about)
     record(
         session,
         action=Action.SESSION_REFUSED,
         actor=Party.NOBODY,
-        subject_user_id=user.id if user else None,
+        subject_user_id=about,
         details={"email": email, "why": why},
     )
 

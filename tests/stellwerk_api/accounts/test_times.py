@@ -2,7 +2,7 @@
 
 What is compared is this thread's processor time: it holds the hash, which is most of it, and knows
 nothing of how busy the machine is. Known and unknown addresses take turns, so that what changes
-meanwhile changes both.
+meanwhile changes both. It knows nothing of Postgres either, so what that is sent is compared, too.
 """
 
 import time
@@ -11,8 +11,12 @@ from statistics import median
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from api import PASSWORD, ApiUser, account
+from people import add_user
+from stellwerk.bootstrap import Platform
+from stellwerk.identity.passwords import hashed
 
 TRIES = 200
 APART = 0.05
@@ -47,6 +51,40 @@ def test_with_a_password_known_and_unknown_addresses_take_as_long(
 
     known, unknown = medians(ask, str(ada.user["email"]))
     assert abs(known / unknown - 1) < APART, (known, unknown)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/auth/login", {"password": "not theirs"}),
+        ("/auth/session", {"password": "not theirs"}),
+        ("/auth/register", {"password": PASSWORD}),
+        ("/auth/password-reset", {}),
+        ("/auth/verify-email", {}),
+    ],
+)
+def test_postgres_is_sent_the_same_for_an_account_that_was_never_used(
+    platform: Platform, nobody: ApiUser, path: str, fields: dict[str, str]
+) -> None:
+    sent: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        sent.append(" ".join(statement.split()[:3]))  # what is done to which table
+
+    def statements(email: str) -> list[str]:
+        sent.clear()
+        nobody.post(path, {"email": email, **fields})
+        return list(sent)
+
+    statements(account()["email"])  # what is made once is made now
+    known = account()["email"]
+    add_user(platform, email=known, password_hash=hashed(PASSWORD))
+    event.listen(platform.engine, "before_cursor_execute", note)
+    try:
+        first, again, unknown = map(statements, (known, known, account()["email"]))
+    finally:
+        event.remove(platform.engine, "before_cursor_execute", note)
+    assert first == again == unknown
 
 
 @pytest.mark.parametrize("path", ["/auth/password-reset", "/auth/verify-email"])
