@@ -69,9 +69,9 @@ def lines(figures: Mapping[str, Any]) -> list[str]:
 
 
 def lost(figures: Mapping[str, Any]) -> int:
-    """How many were neither in progress nor completed after a while."""
+    """How many neither went on nor were completed after a while; all, where none was."""
     states: Mapping[str, int] = figures["states"]
-    good = IN_PROGRESS | {"completed"}
+    good = IN_PROGRESS | {"completed"} if states.get("completed") else frozenset()
     return sum(count for state, count in states.items() if state not in good)
 
 

@@ -18,12 +18,12 @@ pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("stack"), pytest.mark.t
 
 TOLD = [CrashPoint.AFTER_COMMIT, CrashPoint.AFTER_PUBLISH]
 OF_A_LIST = [
-    CrashPoint.AFTER_ACK_BEFORE_CLAIM,
-    CrashPoint.AFTER_CLAIM,
-    CrashPoint.BEFORE_FINISH,
-    CrashPoint.AFTER_FINISH,
+    f"{CrashPoint.AFTER_ACK_BEFORE_CLAIM}@worker~list",
+    f"{CrashPoint.AFTER_CLAIM}@worker~list",
+    f"{CrashPoint.BEFORE_FINISH}@worker",
+    f"{CrashPoint.AFTER_FINISH}@worker",
 ]
-LISTED = 40  # jobs that are due at once: more than go out one by one
+LISTED = 200  # jobs that are due at once: many more than go out one by one
 SOON_S = 0.5  # of a job that is published by the dispatcher, not by who submits it
 
 
@@ -79,7 +79,7 @@ def test_a_worker_that_dies_at_any_point_of_a_list_loses_no_job(
     for point in OF_A_LIST:
         with held(operator, "short"):
             listed = bulk(operator)
-            name = f"{point}@worker.{listed[LISTED // 2]}"
+            name = f"{point}.{listed[LISTED // 2]}"
             (crash_folder(run) / name).touch()
         wait_until(lambda name=name: (crash_folder(run) / f"{name}.fired").exists())  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
         jobs += listed

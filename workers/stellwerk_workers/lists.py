@@ -26,6 +26,7 @@ from stellwerk_workers.runner import Runner
 log = structlog.get_logger()
 
 LONG_S = 1.0  # a job that runs longer keeps nobody waiting
+LIST = "list"  # names it in crash points
 CLAIM_TRIES = 20  # then the dispatcher publishes them again
 
 
@@ -62,13 +63,13 @@ class JobList:
     def _claim(self, wakeups: Sequence[Wakeup], worker: str) -> list[Claim]:
         token, runtime = uuid4(), self._runner.runtime
         for wakeup in wakeups:
-            reach(runtime, CrashPoint.AFTER_ACK_BEFORE_CLAIM, wakeup.job_id)
+            reach(runtime, CrashPoint.AFTER_ACK_BEFORE_CLAIM, wakeup.job_id, step=LIST)
         claimed = self._runner.through_outages(
             lambda: claims.claim_many(runtime, self._operation, wakeups, worker, token),
             CLAIM_TRIES,
         )
         for claim in claimed:
-            reach(runtime, CrashPoint.AFTER_CLAIM, claim.job_id)
+            reach(runtime, CrashPoint.AFTER_CLAIM, claim.job_id, step=LIST)
         return claimed
 
     def _next(self) -> Claim | None:

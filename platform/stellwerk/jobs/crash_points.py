@@ -50,7 +50,10 @@ class Passer(Protocol):
 def reach(
     passer: Passer, point: CrashPoint, job_id: UUID, *, step: str = "", key: str = ""
 ) -> None:
-    """Die here, if somebody armed this point; `step` and `key` name a step or an effect."""
+    """Die here, if somebody armed this point.
+
+    `step` and `key` name a step, an effect, or the list that the job came in.
+    """
     folder = passer.settings.crash_folder
     if folder is None:
         return

@@ -1,4 +1,4 @@
-"""Every move of an accepted job but the two on the hot path: `claims.py` and `outcomes.py`.
+"""The moves of jobs that no other module of this package owns; `states.py` lists them.
 
 Every statement of a worker is fenced by id, attempt and lease token with `finished_at IS NULL`.
 (`status = 'running'` is left out on purpose: with it the planner walks the lease index.)

@@ -1,4 +1,9 @@
-"""The states of a job and every move between them. `lifecycle.py` is the only writer."""
+"""The states of a job and every move between them.
+
+This package alone makes them: `submission` and `unstarted` before the first attempt, `claims`,
+`outcomes` and `lifecycle` for attempts, `suspension` and `waking` for waits, `dispatch` for what a
+worker left, `control` for people.
+"""
 
 from enum import StrEnum
 
