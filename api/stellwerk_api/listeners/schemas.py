@@ -8,6 +8,8 @@ from stellwerk_api.jobs.schemas import BIGINT_MAX
 
 COMPARED_MAX = 1000
 
+_CREDENTIAL = Pattern(r"^(session|key):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+
 
 class StandingSchema(Schema):
     """Whose credentials these are, and until when they stand."""
@@ -32,7 +34,7 @@ class ComparisonBody(Schema):
         metadata={"description": "Versions by job id; -1: nothing was told."},
     )
     credentials = fields.List(
-        fields.String(validate=Pattern(r"^(session|key):[0-9a-f-]{36}$")),
+        fields.String(validate=_CREDENTIAL),
         load_default=list,
         validate=validate.Length(max=COMPARED_MAX),
     )

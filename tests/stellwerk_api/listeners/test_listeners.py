@@ -80,7 +80,12 @@ def test_the_realtime_process_may_do_nothing_else(realtime: ApiUser, ada: ApiUse
 
 
 def test_a_comparison_has_its_limits(realtime: ApiUser) -> None:
-    cases: list[dict[str, Any]] = [{"jobs": {"x": 1}}, {"credentials": ["key:1"]}, {"users": []}]
+    cases: list[dict[str, Any]] = [
+        {"jobs": {"x": 1}},
+        {"credentials": ["key:1"]},
+        {"credentials": ["session:" + "-" * 36]},
+        {"users": []},
+    ]
     for wrong in cases:
         error_of(realtime.post("/listeners/compare", wrong), 422)
 
