@@ -3,6 +3,7 @@
 import os
 import sysconfig
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,13 @@ CADDYFILE = Path(__file__).resolve().parents[2] / "deploy" / "Caddyfile"
 
 @pytest.fixture(scope="module")
 def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
-    folder = tmp_path_factory.mktemp("edge")
+    with running_edge(tmp_path_factory.mktemp("edge")) as chosen:
+        yield chosen
+
+
+@contextmanager
+def running_edge(folder: Path, **more: str) -> Iterator[Ports]:
+    """The edge, before small realtime and Flower; `more`: what else its environment says."""
     chosen = Ports(free_port(), free_port(), free_port(), free_port())
     env = {
         **environment(),
@@ -32,16 +39,24 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
         "STELLWERK_WEB_ADDRESS": f"127.0.0.1:{chosen.web}",
         "STELLWERK_REALTIME_PORT": str(chosen.realtime),
         "FLOWER_PORT": str(chosen.flower),
+        **more,
     }
     caddy = f"{sysconfig.get_path('scripts')}/caddy"
     argv = (caddy, "run", "--config", str(CADDYFILE), "--adapter", "caddyfile")
     program = Program(name="edge", role="edge", argv=argv, env=env)
-    child = Child(program, run=f"edge-{os.getpid()}", log=folder / "log")
+    child = Child(program, run=f"edge-{os.getpid()}-{chosen.edge}", log=folder / "log")
     child.start()
     with upstream("realtime", chosen.realtime), upstream("flower", chosen.flower):
         yield chosen
     child.ask_to_end()
     wait_until(lambda: child.ended() or child.pid is None)
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[Ports]:
+    """An edge that gives up on answers after a second."""
+    with running_edge(tmp_path, EDGE_ANSWER="1s") as chosen, upstream("web", chosen.web):
+        yield chosen
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import threading
 import httpx
 import pytest
 
-from upstreams import ROUTES, Ports, upstream
+from embedded import wait_until
+from upstreams import ROUTES, Ports, reaches, upstream
 
 
 @pytest.mark.usefixtures("web")
@@ -62,6 +63,14 @@ def test_a_web_process_that_is_gone_is_an_envelope_with_retry_after(client: http
     assert answer.headers["retry-after"] == "2"
     assert answer.json()["error"]["code"] == "UNAVAILABLE"
     assert {"server", "via"}.isdisjoint(answer.headers)
+
+
+def test_an_answer_that_does_not_begin_is_given_up_in_the_envelope(impatient: Ports) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{impatient.edge}", timeout=20) as client:
+        wait_until(lambda: reaches(client))
+        answer = client.post("/api/v1/slow")
+    assert (answer.status_code, answer.headers["retry-after"]) == (504, "2")
+    assert answer.json()["error"]["code"] == "UNAVAILABLE"
 
 
 PROBLEM = "application/problem+json"

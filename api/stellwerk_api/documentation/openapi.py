@@ -12,7 +12,8 @@ Every long-running operation is a job: submitting one answers 202 once it is dur
 `status_url` or following its events shows how it goes.
 
 Sign in with `POST /api/v1/auth/login` and send `Authorization: Bearer`, or send an API key there
-or as `X-API-Key`. Every error has one envelope; `Accept: application/problem+json` gives RFC 9457.
+or as `X-API-Key`. Members and parameters that a route does not know are refused by name.
+Every error has one envelope; `Accept: application/problem+json` gives RFC 9457.
 """
 
 CONFIG = {
