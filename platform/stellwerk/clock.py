@@ -33,9 +33,10 @@ def new_id_text() -> str:
     return str(uuid_utils.uuid7())
 
 
-def age_s(made: UUID) -> float:
-    """Seconds since an id of `new_id` was made."""
-    return time.time() - (made.int >> _TIME_SHIFT) / 1000
+def age_s(made: UUID | str) -> float:
+    """Seconds since an id of `new_id` was made; of its text at a fifth of the price."""
+    made_ms = int(made[:8] + made[9:13], 16) if isinstance(made, str) else made.int >> _TIME_SHIFT
+    return time.time() - made_ms / 1000
 
 
 def lowest_id_since(moment: datetime, *, margin_s: float = 0.0) -> UUID:

@@ -90,7 +90,7 @@ def polled(job_id: UUID) -> Response:
 
 
 def poll_headers(
-    shown: Shown, head: Head | None, job_id: UUID, depth_of: Callable[[str], int]
+    shown: Shown, head: Head | None, job_id: UUID | str, depth_of: Callable[[str], int]
 ) -> dict[str, str]:
     """What a poll's answer says of itself; `depth_of` tells how many jobs are due in a queue."""
     headers = {"ETag": f'"{shown.tag}"', "Cache-Control": "private, no-cache"}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from uuid import UUID
 
 from stellwerk.errors import NotPermitted
@@ -13,6 +14,8 @@ from stellwerk.identity.permissions import (
     permissions_for,
     permissions_of,
 )
+
+REMEMBERED = 10_000  # callers, who ask more than once
 
 READ = "read"
 WRITE = "write"
@@ -84,8 +87,7 @@ def signed_in(
     tier: str = "free",
 ) -> Caller:
     """The caller of a session, by an access token for that audience which ends then."""
-    allowed = permissions_for(Role(role), audience)
-    return Caller(user_id, role, allowed, session_id=session_id, token_ends_at=ends_at, tier=tier)
+    return _signed_in(user_id, role, session_id, audience, ends_at, tier)
 
 
 def by_key(
@@ -94,6 +96,19 @@ def by_key(
     """The caller of an API key: what its owner may do, less what no key may."""
     allowed = permissions_of(Role(role)) - NOT_FOR_API_KEYS
     return Caller(user_id, role, allowed, key_id=key_id, scopes=scopes, tier=tier)
+
+
+@lru_cache(REMEMBERED)
+def _signed_in(
+    user_id: int,
+    role: str,
+    session_id: UUID,
+    audience: Audience,
+    ends_at: float | None,
+    tier: str,
+) -> Caller:
+    allowed = permissions_for(Role(role), audience)
+    return Caller(user_id, role, allowed, session_id=session_id, token_ends_at=ends_at, tier=tier)
 
 
 def scraper() -> Caller:
