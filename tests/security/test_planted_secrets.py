@@ -57,7 +57,8 @@ def used(scene: Scene) -> Scene:
 def test_the_scene_did_what_it_is_there_for(used: Scene) -> None:
     planted = used.planted.secrets["reset token in a mail"]
     assert sum(planted in plain(one) for one in used.mails.inbox) == 1
-    assert {name for name in used.planted.secrets if name.startswith("token in mail ")}
+    for kind in ("token in mail ", "OAuth access token ", "OAuth refresh token "):
+        assert any(name.startswith(kind) for name in used.planted.secrets), kind
 
 
 def test_no_file_that_was_written_holds_a_secret(used: Scene) -> None:

@@ -43,9 +43,10 @@ class NextcloudUser:
 
 
 class _Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
-    def __init__(self, redirect_urls: list[str]) -> None:
+    def __init__(self, redirect_urls: list[str], secret: str) -> None:
         self.client_id = CLIENT_ID
         self._redirect_urls = redirect_urls
+        self._secret = secret
 
     def get_client_id(self) -> str:
         return CLIENT_ID
@@ -60,7 +61,7 @@ class _Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
         return redirect_uri in self._redirect_urls
 
     def check_client_secret(self, client_secret: str) -> bool:
-        return compare_digest(client_secret, CLIENT_SECRET)
+        return compare_digest(client_secret, self._secret)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         return (method, endpoint) == ("client_secret_post", "token")
@@ -108,6 +109,7 @@ class Nextcloud:
     """The server. What tests set: `who` is signed in in its browsers, and how it behaves."""
 
     url: str = ""
+    client_secret: str = CLIENT_SECRET
     redirect_urls: list[str] = field(default_factory=list)
     who: NextcloudUser = field(default_factory=lambda: NextcloudUser("ada", "ada@cloud.example"))
     consents: bool = False  # without being asked: its user clicks yes at once
@@ -126,6 +128,10 @@ class Nextcloud:
     def deny(self, url: str) -> str:
         """The same after a no."""
         return self._decided(url)
+
+    def held(self) -> list[tuple[str, str]]:
+        """The access and refresh tokens that it knows."""
+        return [(token.access_token, token.refresh_token) for token in self.tokens]
 
     def issue(self, user_id: str) -> tuple[str, str]:
         """An access and a refresh token, past all browsers."""
@@ -152,9 +158,9 @@ class Nextcloud:
 
 
 @contextmanager
-def running_nextcloud(redirect_url: str) -> Iterator[Nextcloud]:
-    """A server on a free port of loopback, until the block ends."""
-    cloud = Nextcloud(redirect_urls=[redirect_url])
+def running_nextcloud(*redirect_urls: str, secret: str = CLIENT_SECRET) -> Iterator[Nextcloud]:
+    """A server on a free port of loopback, until the block ends; `secret` is its client's."""
+    cloud = Nextcloud(client_secret=secret, redirect_urls=[*redirect_urls])
     server = make_server("localhost", 0, _app(cloud), threaded=True)
     cloud.url = f"http://localhost:{server.server_port}"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -221,7 +227,7 @@ class _Routes:
 class _Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no types
     def __init__(self, app: Flask, cloud: Nextcloud) -> None:
         self.cloud = cloud
-        client = _Client(cloud.redirect_urls)
+        client = _Client(cloud.redirect_urls, cloud.client_secret)
         super().__init__(app, query_client=lambda _: client, save_token=self._keep)
         self.register_grant(_CodeGrant, [CodeChallenge(required=True)])
         self.register_grant(_Renewal)

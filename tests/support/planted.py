@@ -14,6 +14,7 @@ from embedded import running_postgres
 from error_reports import dsn_of
 from full_stack import Client, full_stack, new_operator, operator_of
 from mail_server import MailServer, mail_server
+from nextcloud import CLIENT_ID, Nextcloud, running_nextcloud
 from receiver import Receiver, receiving
 from stack_runs import StackRun
 
@@ -52,6 +53,7 @@ class Scene:
     mails: MailServer
     receiver: Receiver
     tracker: Receiver  # of errors
+    cloud: Nextcloud
     settings: dict[str, Any]
 
     @property
@@ -81,9 +83,12 @@ def a_scene(folder: Path) -> Iterator[Scene]:
         a_mail_server(folder, planted.new("SMTP password")) as mails,
         receiving([500, 204]) as receiver,
         receiving([200]) as tracker,
+        running_nextcloud(secret=planted.new("Nextcloud client secret")) as cloud,
     ):
         settings = settings_with(planted, folder, mails) | {
             "database_url": database_url,
+            "nextcloud_url": cloud.url,
+            "nextcloud_client_id": CLIENT_ID,
             "error_dsn": dsn_of(tracker, planted.new("key of the error tracker")),
         }
         with full_stack(folder, **settings) as run:
@@ -95,6 +100,7 @@ def a_scene(folder: Path) -> Iterator[Scene]:
                 mails,
                 receiver,
                 tracker,
+                cloud,
                 settings,
             )
 
@@ -122,7 +128,7 @@ def settings_with(planted: Planted, folder: Path, mails: MailServer) -> dict[str
         "flower_password": planted.new("Flower password"),
         "edge_token": planted.new("edge token"),
         "google_client_secret": planted.new("Google client secret"),
-        "nextcloud_client_secret": planted.new("Nextcloud client secret"),
+        "nextcloud_client_secret": planted.secrets["Nextcloud client secret"],
         "scrape_token": planted.new("scrape token"),
         "realtime_token": planted.new("realtime token"),
         "s3_secret_access_key": planted.new("S3 key"),

@@ -4,6 +4,7 @@ import json
 import re
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 from websockets.exceptions import WebSocketException
@@ -25,6 +26,7 @@ def use_secrets(scene: Scene) -> None:
     ada = somebody(scene)
     keys_and_tokens(scene, ada)
     webhooks(scene, ada)
+    connections(scene, ada)
     bodies_that_are_refused(scene, ada)
     mails(scene)
     forgotten_passwords(scene)
@@ -107,6 +109,42 @@ def webhooks(scene: Scene, ada: Client) -> None:
     job = ada.expect(202, "POST", f"/webhook-endpoints/{made['id']}/test")["job_id"]
     ada.ended(job)
     wait_until(lambda: len(scene.receiver.requests) > 2, timeout_s=60)
+
+
+def connections(scene: Scene, ada: Client) -> None:
+    """Made in a browser, looked at, made again, and parted with; and an answer that is wrong."""
+    for turn in ("first", "second"):
+        asked = ada.expect(201, "POST", "/connections/nextcloud", json={})["authorization_url"]
+        sent = parse_qs(urlsplit(asked).query)
+        scene.cloud.redirect_urls[:] = sent["redirect_uri"]
+        back = scene.cloud.allow(asked)
+        brought = parse_qs(urlsplit(back).query)
+        scene.planted.note(f"state of the {turn} connection", sent["state"][0])
+        scene.planted.note(f"code of the {turn} connection", brought["code"][0])
+        held = {cookie.name: str(cookie.value) for cookie in ada.session.cookies}
+        for number, value in enumerate(held.values()):
+            scene.planted.note(f"cookie {number} of the {turn} connection", value)
+        answer = ada.session.get(back, headers=as_header(held), timeout=30)
+        assert answer.status_code == 200, answer.text
+        note_tokens(scene, turn)
+    ada.session.get(back, headers=as_header(held), timeout=30)  # a state is good for once
+    wrong = scene.planted.new("state of nobody's"), scene.planted.new("code of nobody's")
+    ada.request("GET", "/auth/nextcloud/callback?state={}&code={}".format(*wrong))
+    ada.expect(200, "GET", "/connections")
+    assert ada.request("DELETE", "/connections/nextcloud").ok
+    wait_until(lambda: not scene.cloud.held(), timeout_s=60)
+
+
+def as_header(cookies: dict[str, str]) -> dict[str, str]:
+    """Secure ones as well, which a browser sends to loopback without TLS, too."""
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+
+
+def note_tokens(scene: Scene, turn: str) -> None:
+    """Those that the provider gave out."""
+    for number, (access, refresh) in enumerate(scene.cloud.held()):
+        scene.planted.note(f"OAuth access token {number}, {turn}", access)
+        scene.planted.note(f"OAuth refresh token {number}, {turn}", refresh)
 
 
 def a_bug(scene: Scene, operator: Client) -> None:
