@@ -56,8 +56,10 @@ _ROWS = f"""
     FROM json_to_recordset(:jobs) AS given({_RECORD}, run_at timestamptz)
 """
 # Whoever takes a key waits for others that are taking it: two with the same keys are not to wait
-# for each other in a ring.
-_BY_KEYS = "ORDER BY given.unique_key, given.operation_key RETURNING 1"
+# for each other in a ring. ("C" is the order of `_by_keys`, too.)
+_BY_KEYS = """
+    ORDER BY given.unique_key COLLATE "C", given.operation_key COLLATE "C" RETURNING 1
+"""
 _STORE = prepared(
     "store_jobs",
     f"WITH stored AS ({_ROWS} {_BY_KEYS}) SELECT count(*) FROM stored",
@@ -207,15 +209,26 @@ def _publish(runtime: Runtime, queues: set[str]) -> None:
 
 
 def _store_with_domains(runtime: Runtime, entries: Sequence[Entry], once: Once | None) -> None:
-    places = _by_key(_rows(runtime, entries))
+    rows = _rows(runtime, entries)
+    places = _by_key(rows)
     with unit(runtime) as work:
         reserve(work.session, once, [one.job_id for one, _ in entries])
         taken = _taken(work.session, places)
         if taken:
             raise taken
-        for index, (submission, payload) in enumerate(entries):
+        for index in _by_keys(rows):
             with _naming(index):
-                accept(runtime, work, submission, payload)
+                accept(runtime, work, *entries[index])
+
+
+def _by_keys(rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The places of entries in the order in which everybody takes their keys."""
+
+    def order(index: int) -> list[tuple[bool, str]]:
+        keys = (rows[index][column] for column in ("unique_key", "operation_key"))
+        return [(key is None, key or "") for key in keys]
+
+    return sorted(range(len(rows)), key=order)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from stellwerk.jobs.idempotency import Once
 from stellwerk.jobs.lifecycle import Outcome
 from stellwerk.jobs.lineage import Parent
 from stellwerk.jobs.model import Job
+from stellwerk.jobs.operation import Hook
 from stellwerk.jobs.requeue import EndedJobs, requeue
 from stellwerk.jobs.runtime import leave_to_dispatcher, unit
 from stellwerk.jobs.states import JobStatus
@@ -91,10 +92,11 @@ def test_children_of_several_generations_are_cancelled_while_one_of_their_parent
 
 
 @pytest.mark.parametrize("is_keyed", [False, True])
+@pytest.mark.parametrize("on_accept", [None, lambda *_: None])
 def test_two_bulk_submissions_take_the_same_keys_whatever_their_order(
-    platform: Platform, *, is_keyed: bool
+    platform: Platform, on_accept: Hook | None, *, is_keyed: bool
 ) -> None:
-    with trial(platform, print) as run, ThreadPoolExecutor(1) as thread:
+    with trial(platform, print, on_accept=on_accept) as run, ThreadPoolExecutor(1) as thread:
         once = Once(add_user(platform), "POST /jobs/bulk", "k", ("m",), 60) if is_keyed else None
         wanted = [Submission(NAME, {"value": 1}, None, unique_key=key) for key in ("b", "a")]
         with unit(run.runtime) as work:  # as another does that takes `a` before `b`
