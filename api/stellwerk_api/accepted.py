@@ -10,7 +10,7 @@ from marshmallow import Schema, fields
 
 from stellwerk.errors import ErrorCode, FieldError, InvalidInput, MalformedRequest
 from stellwerk.jobs import queries
-from stellwerk.jobs.idempotency import Replayed
+from stellwerk.jobs.idempotency import Replayed, is_repeat
 from stellwerk.jobs.queries import API, links
 from stellwerk.jobs.states import PublicStatus
 from stellwerk.jobs.submission import Submission, submit
@@ -72,11 +72,20 @@ def require_submittable(operations: Mapping[str, int]) -> None:
 def count_operation(name: str, number: int = 1) -> None:
     """Count jobs that the caller asks for, where the operation has a limit of its own.
 
-    Raises LimitReached, Unavailable, and InvalidInput for more than the limit ever allows.
+    A request that was carried out before asks for none. Raises LimitReached, Unavailable, and
+    InvalidInput for more than the limit ever allows.
     """
     rate_class = platform().runtime.registry.get(name).rate_class
-    if rate_class:
+    if rate_class and not _is_repeat():
         note(credentials().limiter.count(rate_class, caller(), number))
+
+
+def _is_repeat() -> bool:
+    request_once = once()
+    if request_once is None:
+        return False
+    with platform().runtime.sessions() as session:
+        return is_repeat(session, request_once)
 
 
 def accepted(

@@ -236,6 +236,22 @@ def test_videos_have_a_limit_of_their_own_by_whatever_route_they_are_asked_for(
     assert ada.post("/jobs", ECHO).status_code == 202
 
 
+def test_a_repeated_request_asks_for_no_further_video(
+    limited: Limited, platform: Platform, ada: ApiUser
+) -> None:
+    channel = add_channel(platform, int(ada.user["id"]))
+    payload = {"channel_id": channel, "topic": "How signals work", "target_duration": 30}
+    job = {"operation": "videos.generate", "payload": payload}
+    for path, body in (("/videos/generate", payload), ("/jobs/bulk", {"jobs": [job]})):
+        limited.to(videos=by_tier("1/h"))
+        platform.live_client.redis.flushdb()
+        headers = {"Idempotency-Key": f'"{path}"'}
+        first, again = (ada.post(path, body, headers=headers) for _ in range(2))
+        assert (first.status_code, again.status_code) == (202, 202), again.text
+        assert again.headers["Idempotency-Replayed"] == "true"
+        error_of(ada.post(path, body), 429)
+
+
 @pytest.mark.parametrize(
     ("route", "policies", "refused_by"),
     [

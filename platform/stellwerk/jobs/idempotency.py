@@ -97,6 +97,11 @@ def name_jobs(session: Session, once: Once | None, job_ids: Sequence[UUID]) -> N
         session.execute(_NAME_JOBS, once.values(job_ids))
 
 
+def is_repeat(session: Session, once: Once) -> bool:
+    """Whether the same request was carried out before."""
+    return isinstance(found(session, once), Replayed)
+
+
 def found(session: Session, once: Once) -> Exception:
     """Why the key could not be reserved, to be raised."""
     known = session.execute(_KNOWN, once.values(())).first()
