@@ -102,10 +102,10 @@ def test_a_list_that_takes_longer_than_its_leases_is_given_back_before_they_end(
     lost: list[Any] = []
 
     def handler(ctx: JobContext, _: dict[str, Any]) -> None:
-        ctx.sleep(0.5)
+        ctx.sleep(0.9)
         lost.extend(dispatch.rescue_expired(made.run.runtime))
 
-    with listed(platform, handler, job_lease_s=2.0) as made:
+    with listed(platform, handler, job_lease_s=4.0) as made:
         jobs = [made.run.submit() for _ in range(7)]
         made.carry_out(jobs)
         states = [(row.status, row.attempt) for row in map(made.run.row, jobs)]
