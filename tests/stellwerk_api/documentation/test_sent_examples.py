@@ -239,6 +239,7 @@ def an_entry(_: Stage) -> dict[str, Any]:
 PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
     "POST /api-keys/{key_id}/rotate": a_key,
     "PATCH /channels/{channel_id}": a_channel,
+    "GET /operations/{name}": lambda _: {"name": "diagnostics.echo"},
     "GET /jobs/{job_id}": a_job,
     "POST /jobs/{job_id}/cancel": a_job,
     "POST /jobs/{job_id}/signal": a_job,
