@@ -110,7 +110,7 @@ def scrubbed(event: Event, hint: Mapping[str, Any]) -> Event:
     """What is left of an event once all that may hold a value is out of it."""
     kept = _only(EVENT, event)
     if "exception" in event:
-        codes = dict(_codes((hint.get("exc_info") or (None, None, None))[1]))
+        codes = dict(codes_of((hint.get("exc_info") or (None, None, None))[1]))
         values = [_exception(value, codes) for value in event["exception"]["values"]]
         kept["exception"] = {"values": values}
     return kept
@@ -130,9 +130,11 @@ def _only(names: frozenset[str], found: Event) -> Event:
     return {name: value for name, value in found.items() if name in names}
 
 
-def _codes(failure: BaseException | None) -> Iterator[tuple[str, str]]:
+def codes_of(failure: BaseException | None) -> Iterator[tuple[str, str]]:
     """Codes of our own errors in the chain, which say more than their class does."""
-    while failure is not None:
+    seen: set[int] = set()  # a chain may lead back to its start
+    while failure is not None and id(failure) not in seen:
+        seen.add(id(failure))
         if isinstance(failure, StellwerkError):
             yield type(failure).__name__, str(failure.code)
         failure = failure.__cause__ or failure.__context__

@@ -11,8 +11,8 @@ import pytest
 from embedded import wait_until
 from error_reports import content, dsn_of, events
 from receiver import receiving
-from stellwerk.error_tracking import start_error_tracking
-from stellwerk.errors import ConfigurationError
+from stellwerk.error_tracking import codes_of, start_error_tracking
+from stellwerk.errors import ConfigurationError, ProviderUnavailable
 from stellwerk.settings import environment, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -137,3 +137,9 @@ def test_the_text_of_our_errors_in_the_log_is_constant(package: str) -> None:
         if not isinstance(text, ast.Constant)
     ]
     assert not varying
+
+
+def test_causes_that_lead_back_to_their_start_are_read_once() -> None:
+    first, second = ProviderUnavailable("one"), ValueError("two")
+    first.__cause__, second.__cause__ = second, first
+    assert list(codes_of(second)) == [("ProviderUnavailable", "PROVIDER_UNAVAILABLE")]

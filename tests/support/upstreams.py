@@ -21,6 +21,8 @@ ROUTES: list[tuple[str, dict[str, str], str]] = [
     ("/api/v1/jobs/1/events", {"Accept": "text/event-stream"}, "realtime"),
     ("/ws", {"Connection": "Upgrade", "Upgrade": "websocket"}, "realtime"),
     ("/api/v1/ws", {"Connection": "Upgrade", "Upgrade": "websocket"}, "realtime"),
+    ("/ws", {"Connection": "keep-alive, upgrade", "Upgrade": "WebSocket"}, "realtime"),
+    ("/api/v1/jobs/1/events", {"Accept": "Text/Event-Stream"}, "realtime"),
     ("/api/v1/metrics/realtime", {}, "realtime"),
     ("/api/v1/metrics", {}, "web"),
     ("/flower/api/workers", {}, "flower"),

@@ -1,7 +1,8 @@
 """How long a browser stays signed in: for as long as it is used, as the session of a token is.
 
 A token in a cookie ends by itself. The answer to a request by one of which half is over brings the
-next one along; the proof that goes with the cookie is that of the session and stays.
+next one along; the proof that goes with the cookie is that of the session and stays. A request that
+another site led to comes without the proof, and renews nothing.
 """
 
 import time
@@ -19,7 +20,7 @@ from stellwerk_api.browser_sessions.cookies import cookies
 from stellwerk_api.context import platform
 
 LOGOUT = "accounts.logout"
-UNKNOWN = 401
+NO_CONTENT, UNKNOWN = 204, 401
 
 
 def let_sessions_last(app: Flask) -> None:
@@ -28,9 +29,11 @@ def let_sessions_last(app: Flask) -> None:
     def settle(response: Response) -> Response:
         if not g.get("by_cookie"):
             return response
-        if request.endpoint == LOGOUT or response.status_code == UNKNOWN:
+        is_known = "caller" in g
+        is_out = request.endpoint == LOGOUT and response.status_code == NO_CONTENT
+        if is_out or (response.status_code == UNKNOWN and not is_known):
             cookies().end(response)
-        elif "caller" in g:
+        elif is_known and cookies().proof_name in request.cookies:
             with suppress(SQLAlchemyError):  # the answer counts for more; the next may bring it
                 _renew(response, g.caller)
         return response

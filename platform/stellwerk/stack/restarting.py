@@ -15,6 +15,7 @@ from stellwerk.stack.report import read_report
 WITHIN_S = 150.0
 POLL_S = 0.1
 WORKERS, ALL = "workers", "all"
+TRACKER = "multiprocessing.resource_tracker"
 # What runs our code, in the order of a deploy: new submissions come last.
 ROLES = ("worker", "dispatcher", "beat", "flower", "realtime", "web")
 
@@ -98,7 +99,16 @@ class _Replacement:
 
 
 def _workers(pid: int) -> set[int]:
-    return {process.pid for process in psutil.Process(pid).children()}
+    """Its children, but for the one by which `multiprocessing` cleans up where it spawns."""
+    children = psutil.Process(pid).children()
+    return {one.pid for one in children if not any(TRACKER in word for word in _words(one))}
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _wait(done: Callable[[], bool], name: str) -> None:

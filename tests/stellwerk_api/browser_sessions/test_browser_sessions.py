@@ -176,6 +176,29 @@ def test_a_session_whose_token_is_young_or_that_has_ended_is_not_renewed(
     error_of(browser.get("/auth/me"), 401)
 
 
+def test_what_another_site_led_to_renews_nothing(browser: ApiUser, platform: Platform) -> None:
+    grow_old(browser, platform, left_h=5)
+    browser.client.delete_cookie("stellwerk-csrf")  # SameSite=Strict: it stays at home
+    assert browser.get("/auth/me").headers.getlist("Set-Cookie") == []
+
+
+def test_a_wrong_password_signs_nobody_out(browser: ApiUser) -> None:
+    body = {"current_password": "not that one", "new_password": "a new and longer password"}
+    answer = browser.post("/auth/password", body, headers=proof(browser))
+    assert error_of(answer, 401)["code"] == "INVALID_CREDENTIALS"
+    assert answer.headers.getlist("Set-Cookie") == []
+    assert browser.get("/auth/me").status_code == 200
+
+
+def test_a_log_out_that_was_refused_leaves_the_cookies(browser: ApiUser, admin: ApiUser) -> None:
+    once = {"rates.default": dict.fromkeys(("free", "pro", "enterprise"), "1/h")}
+    assert admin.send("PATCH", "/admin/config", json={"values": once}).status_code == 200
+    assert browser.get("/users/me").status_code == 200
+    answer = browser.post("/auth/logout", headers=proof(browser))
+    error_of(answer, 429)
+    assert answer.headers.getlist("Set-Cookie") == []
+
+
 def grow_old(browser: ApiUser, platform: Platform, *, left_h: int) -> None:
     """As if most of the cookie's token were over, and nearly all of its session."""
     with platform.runtime.sessions.begin() as session:
