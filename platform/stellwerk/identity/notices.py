@@ -12,10 +12,11 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
-from stellwerk.identity import about, links
+from stellwerk.db.engine import vault_of
+from stellwerk.identity import about, links, password_marks
 from stellwerk.identity.links import Followed, Purpose
 from stellwerk.identity.model import User
-from stellwerk.identity.service import by_email, get_user
+from stellwerk.identity.service import by_email
 from stellwerk.jobs.queries import API
 from stellwerk.jobs.runtime import Runtime, Unit
 from stellwerk.jobs.submission import Submission, accept, checked_payload
@@ -42,11 +43,15 @@ class Occasion(StrEnum):
 
 
 class NotifyPayload(Schema):
-    """Why, and which address; `user_id` where somebody is signed in."""
+    """Why, and which address; `user_id` where somebody is signed in.
+
+    `password_mark`: of the password with which another address was asked for.
+    """
 
     occasion = fields.Enum(Occasion, by_value=True, required=True)
     email = fields.String(required=True, validate=validate.Length(max=254))
     user_id = fields.Integer(strict=True, load_default=None, allow_none=True)
+    password_mark = fields.String(load_default=None, allow_none=True)
     language = fields.String(load_default="en")
 
 
@@ -97,8 +102,15 @@ def _reset(session: Session, settings: Settings, payload: Mapping[str, Any]) -> 
 
 
 def _new_address(session: Session, settings: Settings, payload: Mapping[str, Any]) -> Mail | None:
-    """To the address that is to be proved; where it is another account's, its owner is told."""
-    user = get_user(session, payload["user_id"])
+    """To the address that is to be proved; where it is another account's, its owner is told.
+
+    Whoever asked with a former password may be who it was changed against. A change that is under
+    way is waited for: it voids the links that it finds.
+    """
+    lock = {"read": True}
+    user = session.get(User, payload["user_id"], with_for_update=lock, populate_existing=True)
+    if not (user and password_marks.is_of(vault_of(session), user, payload["password_mark"])):
+        return None
     holder = by_email(session, payload["email"])
     if holder and holder.id != user.id:
         return _taken(session, settings, payload)

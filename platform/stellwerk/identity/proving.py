@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
 from stellwerk.errors import Conflict, ErrorCode, NotAuthenticated, NotPermitted
-from stellwerk.identity import acts, api_keys, links, notices, passwords
+from stellwerk.identity import acts, api_keys, links, notices, password_marks, passwords
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.links import Purpose
 from stellwerk.identity.model import User
@@ -39,16 +39,15 @@ def ask_for_address(
 ) -> None:
     """Write to an address that a user wants to have; it is theirs once they follow the link.
 
-    Raises InvalidInput, and what `prove` does for somebody else.
+    Nothing is written once the password has changed. Raises InvalidInput, and what `prove` does for
+    somebody else.
     """
     wanted = normalised(email)
+    with runtime.sessions() as session:  # before the proof: it is about this password
+        known = password_marks.mark(runtime.vault, get_user(session, user_id))
     prove()
-    submit(
-        runtime,
-        notices.notice(
-            runtime.vault, Occasion.NEW_ADDRESS, wanted, user_id=user_id, language=language
-        ),
-    )
+    more = {"user_id": user_id, "language": language, "password_mark": known}
+    submit(runtime, notices.notice(runtime.vault, Occasion.NEW_ADDRESS, wanted, **more))
 
 
 def ask_to_confirm(runtime: Runtime, user_id: int, language: str) -> None:

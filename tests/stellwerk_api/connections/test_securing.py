@@ -31,8 +31,15 @@ def left(platform: Platform) -> list[int]:
 
 def reset(platform: Platform, nobody: ApiUser, email: str) -> None:
     """As the owner of the address does."""
+    confirm(nobody, token_of_reset(platform, nobody, email))
+
+
+def token_of_reset(platform: Platform, nobody: ApiUser, email: str) -> str:
     nobody.post("/auth/password-reset", {"email": email})
-    token = token_in(mails_to(platform, email)[-1])
+    return token_in(mails_to(platform, email)[-1])
+
+
+def confirm(nobody: ApiUser, token: str) -> None:
     answer = nobody.post("/auth/password-reset/confirm", {"token": token, "password": NEW})
     assert answer.status_code == 204, answer.text
 
@@ -103,6 +110,23 @@ def test_an_address_that_was_asked_for_before_a_new_password_is_never_the_accoun
         body = {"current_password": PASSWORD, "new_password": NEW}
         assert ann.post("/auth/password", body).status_code == 204
     error_of(phone.nobody.get(f"/auth/verify-email?token={token}"), 422)
+
+
+@pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "changed"])
+def test_nor_is_one_whose_mail_was_still_to_be_written(
+    here: Platform, phone: App, ann: ApiUser, *, is_reset: bool
+) -> None:
+    link = token_of_reset(here, phone.nobody, ann.user["email"]) if is_reset else ""
+    body = {"email": "mallory@example.com", "password": PASSWORD}
+    assert ann.send("PATCH", "/users/me", json=body).status_code == 200
+    if is_reset:
+        confirm(phone.nobody, link)
+    else:
+        body = {"current_password": PASSWORD, "new_password": NEW}
+        assert ann.post("/auth/password", body).status_code == 204
+    assert mails_to(here, "mallory@example.com") == []
+    with here.runtime.sessions() as session:
+        assert session.scalars(select(MailedLink.email)).all() == []
 
 
 def test_a_promoted_account_has_no_way_in_but_its_new_password(
