@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from stellwerk.db.engine import is_outage
+from stellwerk.db.engine import is_outage, may_pass
 from stellwerk.errors import StellwerkError
 from stellwerk.jobs import claims, lifecycle, outcomes
 from stellwerk.jobs.claims import Claim
@@ -150,8 +150,10 @@ class Runner:
     def _completed(self, ctx: JobContext, outcome: Outcome) -> Report:
         try:
             return self._end(ctx, outcome)
-        except (SQLAlchemyError, ValueError, TypeError) as exc:  # a result Postgres cannot store
-            return self._broken(ctx, exc)
+        except (SQLAlchemyError, ValueError, TypeError) as exc:
+            if may_pass(exc):  # it is done: that must not count as a failure, so the lease decides
+                raise
+            return self._broken(ctx, exc)  # a result that Postgres cannot store
 
     def _broken(self, ctx: JobContext, exc: Exception) -> Report:
         log.error("handler failed", **_logged(ctx, exc))

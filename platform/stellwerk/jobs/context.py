@@ -209,7 +209,8 @@ class JobContext(Attempt, Stoppable):
         Of a sensitive job they hear that it happened, and nothing of its data.
         """
         if self._version == self.claimed.version and not self._sequence:
-            self.claimed.show()  # after this event it would be refused
+            with self._unless_outage():  # after this event it would be refused
+                self.claimed.show()
         self._sequence += 1
         told = MASKED if self.is_sensitive else data
         event = Event(self.job_id, self._version, self._sequence, event_type, told)

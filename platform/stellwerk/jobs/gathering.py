@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from stellwerk.db.engine import may_pass
+
 Item = TypeVar("Item")
 
 
@@ -40,7 +42,7 @@ class Gathering(Generic[Item]):
         """Return once it was carried; raises what its carrying failed with.
 
         What the ledger refused with others in it is carried by itself: only one of them need be
-        wrong. A connection that was lost is lost for all, and each has to ask what was stored.
+        wrong. A ledger that is gone or stuck is so for all, and each has to ask what was stored.
         """
         seat = _Seat(item)
         seat.turn.acquire()
@@ -89,4 +91,4 @@ class Gathering(Generic[Item]):
 
 def _is_refusal(error: BaseException) -> bool:
     """Whether nothing was stored, for a reason that may be one item's alone."""
-    return isinstance(error, DBAPIError) and not error.connection_invalidated
+    return isinstance(error, DBAPIError) and not may_pass(error)

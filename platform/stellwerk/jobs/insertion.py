@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
+import structlog
 
 from stellwerk.db.direct import Prepared, prepared
 from stellwerk.jobs import idempotency
@@ -19,8 +20,10 @@ from stellwerk.jobs.idempotency import Once, found
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.queries import change_of
-from stellwerk.jobs.runtime import Runtime, announce
+from stellwerk.jobs.runtime import Runtime, leave_to_dispatcher, measure, tell
 from stellwerk.jobs.window import MAY_PUBLISH
+
+log = structlog.get_logger()
 
 Values = dict[str, Any]
 
@@ -79,6 +82,7 @@ def insert(runtime: Runtime, values: Values, condition: str, once: Once | None) 
         _gathering(runtime, values["queue"]).add(_Plain(values, _as_json(values)))
     else:
         _insert_alone(runtime, values, condition, once)
+    measure(runtime)
 
 
 def _insert_alone(runtime: Runtime, values: Values, condition: str, once: Once | None) -> None:
@@ -125,13 +129,22 @@ def _as_text(values: Values) -> dict[str, str | None]:
 
 
 def _tell(runtime: Runtime, jobs: Sequence[Values], rows: Sequence[Sequence[Any]]) -> None:
+    """Whatever goes wrong now, they are stored: nobody may be told to send them again."""
+    try:
+        _show(runtime, jobs, rows)
+    except Exception:
+        log.exception("stored, but nobody was told", count=len(jobs))
+        leave_to_dispatcher(runtime, [values["id"] for values in jobs])
+
+
+def _show(runtime: Runtime, jobs: Sequence[Values], rows: Sequence[Sequence[Any]]) -> None:
     shown, wakeups = [], []
     for values, (created_at, run_at, is_ahead, is_published) in zip(jobs, rows, strict=True):
         stored = {"created_at": created_at, "run_at": run_at, "is_ahead": is_ahead}
         shown.append(change_of({**_BLANK, **values, **stored}, runtime.registry))
         if is_published:
             wakeups.append(Wakeup(values["id"], 0, values["operation"], values["queue"]))
-    announce(runtime, shown, wakeups)
+    tell(runtime, shown, wakeups)
 
 
 _RETURNED = "created_at, run_at, run_at > now(), published_at IS NOT NULL"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import TextClause, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from stellwerk.configuration.present import Configuration
@@ -101,13 +101,18 @@ def unit(runtime: Runtime) -> Iterator[Unit]:
 
 
 def announce(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:
+    """The same as `tell`, and now and then find out how long jobs take."""
+    tell(runtime, shown, wakeups)
+    measure(runtime)
+
+
+def tell(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:
     """Show changes and send wake-ups; those that cannot be sent are left to the dispatcher."""
     _after_commit(runtime, shown, wakeups)
     if wakeups:
         _send(runtime, shown, wakeups)
     else:
         runtime.board.show(shown)
-    _measure(runtime)
 
 
 def _send(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) -> None:
@@ -120,7 +125,7 @@ def _send(runtime: Runtime, shown: Sequence[Change], wakeups: Sequence[Wakeup]) 
         reach(runtime, CrashPoint.AFTER_PUBLISH, wakeup.job_id)
 
 
-def _measure(runtime: Runtime) -> None:
+def measure(runtime: Runtime) -> None:
     """Now and then, how long jobs take: between transactions, so that none waits for it."""
     registry = runtime.registry
     if not registry.history.is_due():
@@ -146,5 +151,5 @@ def leave_to_dispatcher(runtime: Runtime, job_ids: Sequence[UUID]) -> None:
     try:
         with runtime.sessions.begin() as session:
             session.execute(_UNPUBLISH, {"ids": list(job_ids)})
-    except DBAPIError as exc:  # they stay marked as published and go out again a little later
-        log.warning("wake-ups stay marked as sent", reason=str(exc.orig))
+    except SQLAlchemyError as exc:  # they stay marked as published and go out again a little later
+        log.warning("wake-ups stay marked as sent", reason=str(exc).splitlines()[0])

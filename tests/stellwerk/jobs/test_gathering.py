@@ -73,6 +73,19 @@ def test_a_lost_connection_is_told_to_all_and_nothing_is_carried_again() -> None
     assert ledger.statements == [["a"], ["b", "c", "d"]]
 
 
+def test_a_stuck_ledger_is_told_to_all_and_asked_once() -> None:
+    error = OperationalError("INSERT", None, Stuck())
+    ledger = Ledger("c", error)
+    assert added(ledger, *"abcd") == [None, error, error, error]
+    assert ledger.statements == [["a"], ["b", "c", "d"]]
+
+
+class Stuck(Exception):
+    """As the driver has it."""
+
+    pgcode = "57014"
+
+
 def test_a_process_that_is_killed_keeps_every_job_that_it_accepted(platform: Platform) -> None:
     process = subprocess.Popen(  # noqa: S603  our own script
         [sys.executable, submitters.__file__],

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict
 from stellwerk.jobs import queries
 from stellwerk.jobs.idempotency import Once, Replayed
+from stellwerk.jobs.model import Job
 from stellwerk.jobs.submission import Submission, submit
 from trial import trial
 
@@ -58,3 +60,25 @@ def test_a_domain_that_refuses_leaves_the_key_of_the_request_free(platform: Plat
         with pytest.raises(Replayed) as replayed:
             run.submit(once=once)
     assert replayed.value.job_ids == (job_id,)
+
+
+def test_what_is_stored_counts_as_accepted_though_telling_of_it_fails(platform: Platform) -> None:
+    runtime = replace(platform.runtime, publisher=Broken())
+
+    job_id = submit(runtime, Submission("diagnostics.echo", {}, owner_id=None))
+
+    with platform.runtime.sessions() as session:
+        job = session.get_one(Job, job_id)
+    assert (job.status, job.published_at) == ("queued", None)
+
+
+class Broken:
+    """Something is wrong with how wake-ups are sent."""
+
+    def publish(self, *_: Any) -> None:
+        raise RuntimeError("no thread can be started")
+
+    announce = publish
+
+    def is_paused(self) -> bool:
+        return False
