@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import text
 
-from stellwerk.db.engine import is_contended, is_outage
+from stellwerk.db.engine import is_outage, may_pass
 from stellwerk.errors import ErrorCode
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.control import locked
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 POISON_CRASHES = 3  # workers that may die while running one job alone
 BATCH = 200
 AFTER_FAILURE = timedelta(minutes=5)
-AFTER_CONTENTION = timedelta(seconds=10)  # somebody was in the way, who is gone by then
+AFTER_CONTENTION = timedelta(seconds=10)  # the same may work then: a lease and this fit in 45 s
 
 _EXPIRED = text("""
     SELECT id FROM jobs WHERE status = 'running' AND lease_until < now()
@@ -103,7 +103,7 @@ def rescue_expired(runtime: Runtime) -> list[tuple[Wakeup, JobStatus]]:
             if is_outage(exc):
                 raise
             log.exception("rescue failed, it is tried again later", job_id=str(job_id))
-            pause = AFTER_CONTENTION if is_contended(exc) else AFTER_FAILURE
+            pause = AFTER_CONTENTION if may_pass(exc) else AFTER_FAILURE
             with runtime.sessions.begin() as session:
                 session.execute(_POSTPONE, {"id": job_id, "pause": pause})
     return rescued

@@ -54,8 +54,11 @@ def test_a_hook_that_fails_keeps_nobody_from_being_rescued_nor_its_own_job_from_
     assert "on_end failed" in " ".join(line.message for line in run.logs(ending))
 
 
-@pytest.mark.parametrize(("code", "pause_s"), [("57014", 300), ("55P03", 10), ("40P01", 10)])
-def test_an_end_that_takes_too_long_keeps_nobody_from_being_rescued(
+@pytest.mark.parametrize(
+    ("code", "pause_s"),
+    [("57014", 10), ("53100", 10), ("55P03", 10), ("40P01", 10), ("23505", 300)],
+)
+def test_an_end_that_cannot_be_stored_keeps_nobody_from_being_rescued(
     platform: Platform, code: str, pause_s: int
 ) -> None:
     def hook(session: Session, *_: Any) -> None:
