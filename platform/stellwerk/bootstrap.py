@@ -31,6 +31,7 @@ from stellwerk.live.status import LiveStatus
 from stellwerk.privacy.domains import Domain, domain_of, in_order
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.choice import choose_providers
+from stellwerk.schedules.securing import secure_schedules
 from stellwerk.settings import Settings
 from stellwerk.settings.naming import PREFIX
 from stellwerk.stack.production import refuse_unfit
@@ -104,7 +105,7 @@ def bootstrap(
         vault=vault,
         role=role,
         ended=(announce,),
-        secured=(secure_connections, secure_endpoints),
+        secured=(secure_connections, secure_endpoints, secure_schedules),
     )
     return Platform(settings, engine, client, live, runtime)
 

@@ -54,6 +54,7 @@ class Action(StrEnum):
     CONNECTION_REFUSED = "connection.refused"
     CONNECTION_LOST = "connection.lost"
     CONNECTION_REMOVED = "connection.removed"
+    SCHEDULE_PAUSED = "schedule.paused"  # whoever made it may not have owned the account
     AUDIT_READ = "audit.read"
     AUDIT_DISTRUSTED = "audit.distrusted"  # the head was not the one that this platform signed
 

@@ -120,7 +120,8 @@ def reset(runtime: Runtime, token: str, password: str, language: str) -> Ended:
     """Set a password by a link of a mail; raises InvalidInput (LINK_NOT_VALID).
 
     Where nobody had verified the address, whoever has the account may be somebody else: its API
-    keys, connected accounts, ways in by them and webhook endpoints end as well.
+    keys, connected accounts, ways in by them and webhook endpoints end as well, and its schedules
+    are paused.
     """
     hashed = passwords.hashed(password)
     with unit(runtime) as work:

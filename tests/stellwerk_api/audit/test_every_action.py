@@ -66,9 +66,9 @@ class World:
         self.change_bob(is_active=True)
         self.bob = signed_in(self.bob.client, str(self.bob.user["email"]))
 
-    def follow(self, purpose: Purpose, email: str) -> str:
-        """The token of a link that was mailed to Ada."""
-        to = Followed(int(self.ada.user["id"]), email)
+    def follow(self, purpose: Purpose, email: str, user: ApiUser | None = None) -> str:
+        """The token of a link that was mailed to Ada, or to that user."""
+        to = Followed(int((user or self.ada).user["id"]), email)
         with self.platform.runtime.sessions.begin() as session:
             return links.make(session, self.platform.settings, purpose, to)
 
@@ -80,6 +80,13 @@ class World:
         body = {"token": self.follow(Purpose.RESET_PASSWORD, "x@example.com"), "password": PASSWORD}
         done(self.nobody.post("/auth/password-reset/confirm", body))
         self.ada = signed_in(self.ada.client, self.ada_email())
+
+    def take_over(self) -> None:
+        made = {"name": "daily", "operation": "diagnostics.echo", "cron": "0 7 * * *"}
+        done(self.bob.post("/schedules", made))
+        token = self.follow(Purpose.RESET_PASSWORD, str(self.bob.user["email"]), self.bob)
+        body = {"token": token, "password": PASSWORD}
+        done(self.nobody.post("/auth/password-reset/confirm", body))
 
     def change_password(self) -> None:
         done(self.ada.post("/auth/password", {"current_password": PASSWORD, "new_password": NEW}))
@@ -228,6 +235,7 @@ ACTS: Mapping[Action, Act] = {
     Action.CONNECTION_OPENED: lambda w: connected(w.bob, w.cloud),
     Action.CONNECTION_LOST: World.lose,
     Action.CONNECTION_REMOVED: lambda w: w.bob.send("DELETE", "/connections/nextcloud"),
+    Action.SCHEDULE_PAUSED: World.take_over,
     Action.AUDIT_READ: lambda w: w.admin.get("/audit"),
     Action.AUDIT_DISTRUSTED: World.move_the_head,
 }

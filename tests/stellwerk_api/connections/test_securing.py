@@ -1,6 +1,6 @@
 """A new password ends what somebody else may have left in an account to come in by."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +11,13 @@ from api import API, PASSWORD, ApiUser, account, error_of, signed_in, with_token
 from connecting import App, begin, connected, opened
 from mails import mails_to, token_in
 from nextcloud import Nextcloud, NextcloudUser
+from stellwerk.audit.model import AuditEntry
 from stellwerk.bootstrap import Platform
 from stellwerk.connections.model import OauthConnection, OauthIdentity, OauthState
 from stellwerk.connections.securing import end_ways_in
 from stellwerk.identity.model import MailedLink, User, UserSession
 from stellwerk.identity.service import create_admin
+from stellwerk.schedules.firing import fire_due
 from stellwerk.webhooks.model import WebhookEndpoint
 
 VICTIM = "victim@example.com"
@@ -84,6 +86,28 @@ def test_a_verified_owner_keeps_what_is_connected(
     reset(here, phone.nobody, ann.user["email"])
     assert left(here) == [1, 1, 0, 0]
     assert with_tokens(phone.nobody.client, phone.sign_in()).user["id"] == ann.user["id"]
+
+
+@pytest.mark.parametrize("is_takeover", [True, False], ids=["takeover", "owner"])
+def test_schedules_of_whoever_had_the_account_do_nothing_more_until_its_owner_wants_it(
+    here: Platform, phone: App, ann: ApiUser, *, is_takeover: bool
+) -> None:
+    if not is_takeover:
+        with here.runtime.sessions.begin() as session:
+            session.get_one(User, ann.user["id"]).email_verified_at = func.now()
+    ann.post("/webhook-endpoints/callback-secret")
+    url = "https://mallory.example.com/"
+    body = {"name": "hourly", "operation": "diagnostics.echo", "interval_s": 3600}
+    made = ann.post("/schedules", {**body, "callback_url": url}).get_json()
+    reset(here, phone.nobody, ann.user["email"])
+    owner = signed_in(phone.nobody.client, ann.user["email"], NEW)
+    found = owner.get(f"/schedules/{made['id']}").get_json()
+    assert (found["paused"], found["callback_url"]) == (is_takeover, None if is_takeover else url)
+    assert fire_due(here.runtime, datetime.now(UTC) + timedelta(hours=2)) == int(not is_takeover)
+    with here.runtime.sessions() as session:
+        noted = select(AuditEntry.target).where(AuditEntry.action == "schedule.paused")
+        told = session.scalars(noted).all()
+    assert told == [f"schedule:{made['id']}"] * is_takeover
 
 
 @pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "changed"])
