@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from stellwerk.db.engine import is_outage, may_pass
 from stellwerk.errors import ErrorCode
@@ -68,8 +69,8 @@ def publish_all_due(runtime: Runtime, paces: Mapping[str, Pace]) -> int:
         lost_before = {queue: pace.lost_before for queue, pace in paces.items()}
         due = queues_with_due(session, runtime.settings, lost_before)
         for pace in paces.values():
-            pace.look(session)
-    return sum(publish_due(runtime, queue, paces[queue]) for queue in paces if queue in due)
+            _look(session, pace)
+    return sum(_publish(runtime, pace) for queue, pace in paces.items() if queue in due)
 
 
 def publish_due(runtime: Runtime, queue: str, pace: Pace | None = None) -> int:
@@ -121,6 +122,26 @@ def forget_published(runtime: Runtime) -> int:
     """After the broker lost its data: everything that was published counts as unpublished."""
     with runtime.sessions.begin() as session:
         return session.execute(_UNPUBLISH_ALL).rowcount  # type: ignore[attr-defined,no-any-return]  # CursorResult, typed as Result
+
+
+def _look(session: Session, pace: Pace) -> None:
+    try:
+        pace.look(session)
+    except Exception as exc:  # the dispatcher's edge: one queue must not keep it from the others
+        if is_outage(exc):
+            raise
+        session.rollback()
+        log.exception("a queue's pace is not known", queue=pace.queue)
+
+
+def _publish(runtime: Runtime, pace: Pace) -> int:
+    try:
+        return publish_due(runtime, pace.queue, pace)
+    except Exception as exc:  # the dispatcher's edge: one queue must not keep it from the others
+        if is_outage(exc):
+            raise
+        log.exception("a queue's turn failed", queue=pace.queue)
+        return 0
 
 
 def _rescue(runtime: Runtime, work: Unit, job_id: UUID) -> list[tuple[Wakeup, JobStatus]]:

@@ -6,7 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
 
+from errors_of_postgres import stops
 from outbox import Outbox
 from people import add_user
 from stellwerk.bootstrap import Platform
@@ -18,7 +20,7 @@ from stellwerk.jobs.pace import Pace
 from stellwerk.jobs.ports import Wakeup
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.jobs.submission import Submission, submit
-from stellwerk.jobs.turns import take_turn
+from stellwerk.jobs.turns import Bounds, take_turn
 
 WINDOW = 4
 _BACKLOG = text("""
@@ -280,6 +282,33 @@ def test_nothing_due_is_seen_without_a_turn(runtime: Runtime, owners: list[int])
     paces = {queue: Pace(runtime.settings, queue) for queue in ("short", "long")}
     assert dispatch.publish_all_due(runtime, paces) == 1
     assert dispatch.publish_all_due(runtime, paces) == 0
+
+
+class LookAmiss(Pace):
+    """Its look fails."""
+
+    def look(self, session: Session) -> None:
+        stops("57014", session)
+
+
+class BoundsAmiss(Pace):
+    """Its turn fails."""
+
+    def bounds(self) -> Bounds:
+        raise LookupError(self.queue)
+
+
+@pytest.mark.parametrize("amiss", [LookAmiss, BoundsAmiss])
+def test_a_queue_whose_turn_fails_keeps_none_from_its_own(
+    runtime: Runtime, owners: list[int], amiss: type[Pace]
+) -> None:
+    for queue in ("long", "short"):
+        backlog(runtime, owners[0], 1, queue=queue)
+    paces = {"long": amiss(runtime.settings, "long"), "short": Pace(runtime.settings, "short")}
+    dispatch.publish_all_due(runtime, paces)
+    with runtime.sessions() as session:
+        sent = session.scalars(select(Job.queue).where(Job.published_at.is_not(None))).all()
+    assert "short" in sent
 
 
 def turn(runtime: Runtime, pace: Pace | None = None) -> int:
