@@ -13,7 +13,11 @@ FIGURES = {
 
 def test_a_generation_that_ended_otherwise_than_well_counts_against_the_goal() -> None:
     assert generations.lost(FIGURES) == 3
-    assert generations.lost({"states": {"queued": 99, "running": 1}}) == 0
+    assert generations.lost({"states": {"queued": 98, "running": 1, "completed": 1}}) == 0
+
+
+def test_generations_of_which_none_is_completed_do_not_count_as_going_on() -> None:
+    assert generations.lost({"states": {"queued": 99, "running": 1}}) == 100
 
 
 def test_states_and_polls_are_shown_as_they_were() -> None:

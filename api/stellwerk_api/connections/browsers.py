@@ -59,7 +59,7 @@ def started(provider: str, query: Mapping[str, Any]) -> Response:
     runtime = platform().runtime
     try:
         name = server(runtime, provider).name
-        made = _begun_by_ticket(provider, query) if query["ticket"] else _begun(provider, query)
+        made = _begun_by_ticket(provider, query) if "ticket" in query else _begun(provider, query)
     except StellwerkError as exc:
         return _told(exc)
     return _with_cookie(pages.before(name, made.username, made.authorization_url), made)

@@ -12,7 +12,7 @@ from stellwerk_api.query_fields import SeveralOf
 class StartQuery(ChannelWishBody):
     """What `start_url` carries; or, in a browser that is signed in, what to connect and why."""
 
-    ticket = PlainString(load_default="", validate=validate.Length(1, 128))
+    ticket = PlainString(validate=validate.Length(1, 128))
     access = SeveralOf(
         PlainString(validate=validate.Length(1, 40)),
         load_default=list,
@@ -22,5 +22,5 @@ class StartQuery(ChannelWishBody):
 
     @validates_schema
     def _says_it_once(self, data: dict[str, Any], **_: Any) -> None:
-        if data["ticket"] and (data["access"] or data["return_url"]):
+        if data.get("ticket") and (data["access"] or data["return_url"]):
             raise ValidationError("The request that it belongs to has said the rest.", "ticket")
