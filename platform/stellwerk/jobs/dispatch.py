@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from stellwerk.db.engine import is_outage, may_pass
 from stellwerk.errors import ErrorCode
 from stellwerk.jobs import lifecycle
+from stellwerk.jobs.budget import while_time_lasts
 from stellwerk.jobs.control import locked
 from stellwerk.jobs.interruptions import HowStopped
 from stellwerk.jobs.model import Job, JobLog
@@ -90,12 +91,13 @@ def rescue_expired(runtime: Runtime) -> list[tuple[Wakeup, JobStatus]]:
     """Give jobs whose worker stopped renewing its lease back to the queue, or end them.
 
     Each in a transaction of its own: one that cannot be ended stands in nobody's way, and is
-    tried again later. Returns the attempts that were lost, with their jobs' present states.
+    tried again later. It takes a while at most (budget.py). Returns the attempts that were lost,
+    with their jobs' present states.
     """
     rescued = []
     with runtime.sessions() as session:
         ids = session.scalars(_EXPIRED, {"batch": BATCH}).all()
-    for job_id in ids:
+    for job_id in while_time_lasts(ids):
         try:
             with unit(runtime) as work:
                 lost = _rescue(runtime, work, job_id)

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Row, func, select, text
 
 from stellwerk.db.engine import is_outage
+from stellwerk.jobs.budget import while_time_lasts
 from stellwerk.jobs.model import Job, JobLog, OwedEnd
 from stellwerk.jobs.operation import Operation
 from stellwerk.jobs.runtime import Runtime, Unit, unit
@@ -59,11 +60,13 @@ def tell_end(runtime: Runtime, work: Unit, operation: Operation | None, ended: R
 
 
 def tell_owed(runtime: Runtime) -> int:
-    """Tell those again who are due; returns how many heard it."""
+    """Tell those again who are due, for a while (budget.py); returns how many heard it."""
     query = select(OwedEnd.job_id, OwedEnd.party).where(OwedEnd.due_at <= func.now())
     with runtime.sessions() as session:
         due = session.execute(query.order_by(OwedEnd.due_at).limit(BATCH)).all()
-    return sum(_unless_broken(runtime, row.job_id, Party(row.party)) for row in due)
+    return sum(
+        _unless_broken(runtime, row.job_id, Party(row.party)) for row in while_time_lasts(due)
+    )
 
 
 def _unless_broken(runtime: Runtime, job_id: UUID, party: Party) -> bool:

@@ -18,6 +18,7 @@ from stellwerk.db.engine import is_contended, is_outage
 from stellwerk.errors import NotPermitted, StellwerkError
 from stellwerk.identity.model import User
 from stellwerk.identity.permissions import Role, permissions_of
+from stellwerk.jobs.budget import while_time_lasts
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.submission import Submission, accept, checked_payload
 from stellwerk.schedules import payloads
@@ -28,18 +29,24 @@ log = structlog.get_logger()
 BATCH = 100
 MISFIRE_AFTER_S = 60.0  # later than this, a time counts as missed
 
+# In no order, batch by batch: one that is stuck ends a sweep, and is not the first of every sweep.
 _DUE = text("""
-    SELECT id FROM schedules WHERE next_fire_at <= :now ORDER BY next_fire_at LIMIT :batch
+    SELECT id FROM (
+        SELECT id FROM schedules WHERE next_fire_at <= :now
+        ORDER BY next_fire_at LIMIT :batch) due
+    ORDER BY random()
 """)
 # Those whose turn it cannot be are left out: a batch of them would stand before all others.
 _WAITING = text("""
-    SELECT s.id FROM schedules s JOIN (
-        SELECT schedule_id, min(fire_at) AS since FROM schedule_fires WHERE outcome = 'waiting'
-        GROUP BY schedule_id) w ON w.schedule_id = s.id
-    WHERE s.paused_at IS NULL
-        AND NOT EXISTS (SELECT 1 FROM jobs WHERE schedule_id = s.id
-            AND status IN ('queued', 'running', 'waiting'))
-    ORDER BY w.since LIMIT :batch
+    SELECT id FROM (
+        SELECT s.id FROM schedules s JOIN (
+            SELECT schedule_id, min(fire_at) AS since FROM schedule_fires WHERE outcome = 'waiting'
+            GROUP BY schedule_id) w ON w.schedule_id = s.id
+        WHERE s.paused_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE schedule_id = s.id
+                AND status IN ('queued', 'running', 'waiting'))
+        ORDER BY w.since LIMIT :batch) waiting
+    ORDER BY random()
 """)
 _IS_BUSY = text("""
     SELECT EXISTS (SELECT 1 FROM jobs WHERE schedule_id = :id
@@ -50,14 +57,15 @@ _IS_BUSY = text("""
 def fire_due(runtime: Runtime, now: datetime | None = None, *, batch: int = BATCH) -> int:
     """Submit what is due by `now` (None: Postgres's clock); returns how many times were heeded.
 
-    `batch`: how many schedules are looked at, and how many waiting times besides.
+    It takes a while at most (budget.py), and as long for times that wait. `batch`: how many
+    schedules are looked at, and how many waiting times besides.
     """
     with runtime.sessions() as session:
         now = now or session.scalars(select(func.now())).one()
         due = session.scalars(_DUE, {"now": now, "batch": batch}).all()
         waiting = session.scalars(_WAITING, {"batch": batch}).all()
-    heeded = sum(_unless_broken(_alone, runtime, schedule_id, now) for schedule_id in due)
-    return heeded + sum(_unless_broken(_release, runtime, schedule_id) for schedule_id in waiting)
+    heeded = sum(_unless_broken(_alone, runtime, one, now) for one in while_time_lasts(due))
+    return heeded + sum(_unless_broken(_release, runtime, one) for one in while_time_lasts(waiting))
 
 
 def run_now(runtime: Runtime, work: Unit, schedule: Schedule) -> UUID:

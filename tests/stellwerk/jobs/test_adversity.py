@@ -15,7 +15,7 @@ from errors_of_postgres import stop_at_commit, stops
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import rfc3339
 from stellwerk.errors import Conflict, ErrorCode, ProviderRejected, ProviderUnavailable
-from stellwerk.jobs import control, dispatch
+from stellwerk.jobs import budget, control, dispatch
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.jobs.model import Job
@@ -80,6 +80,23 @@ def test_an_end_that_cannot_be_stored_keeps_nobody_from_being_rescued(
             due_at = session.scalars(select(func.now() + timedelta(seconds=pause_s))).one()
         assert row.lease_until
         assert due_at - timedelta(seconds=pause_s) < row.lease_until <= due_at
+
+
+def test_rescues_that_take_long_are_spread_over_several_sweeps(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hook(session: Session, *_: Any) -> None:
+        session.execute(text("SELECT pg_sleep(0.1)"))
+
+    monkeypatch.setattr(budget, "BUDGET_S", 0.1)
+    with trial(platform, echo, on_end=hook) as run:
+        for _ in range(2):
+            job_id = run.submit()
+            run.claim(job_id)
+            expire(run, job_id)
+            control.cancel(run.runtime, job_id)
+        rescued = [len(dispatch.rescue_expired(run.runtime)) for _ in range(3)]
+    assert rescued == [1, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from errors_of_postgres import stop_at_commit, stops
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import JobFailed
-from stellwerk.jobs import control, families, telling
+from stellwerk.jobs import budget, control, families, telling
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.model import Job, JobLog, OwedEnd
 from stellwerk.jobs.operation import Registry, RetryPolicy
@@ -187,6 +187,27 @@ def test_an_end_that_cannot_be_told_nor_owed_anew_stands_in_nobodys_way(
             left = session.scalars(select(OwedEnd)).one()
             assert left.job_id == first
             assert session.scalar(select(left.due_at > func.now()))
+
+
+def test_ends_that_take_long_are_told_over_several_sweeps(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow: list[UUID] = []
+
+    def hear(session: Session, job: Job, _: Runtime) -> None:
+        if job.id not in slow:
+            slow.append(job.id)
+            raise LookupError("no such row")
+        session.execute(text("SELECT pg_sleep(0.1)"))
+
+    monkeypatch.setattr(budget, "BUDGET_S", 0.1)
+    with trial(platform, lambda *_: None, on_end=hear) as run:
+        for _ in range(2):
+            control.cancel(run.runtime, run.submit())
+            come_due(run, slow[-1])
+        assert telling.tell_owed(run.runtime) == 1
+        assert telling.tell_owed(run.runtime) == 1
+        assert owed(run) == 0
 
 
 def unhurried(run: Trial, job_id: UUID) -> None:

@@ -20,7 +20,7 @@ from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import NotPermitted
 from stellwerk.identity.model import User
-from stellwerk.jobs import control
+from stellwerk.jobs import budget, control
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import unit
 from stellwerk.schedules import service
@@ -280,6 +280,15 @@ def test_many_dispatchers_at_once_submit_each_time_once(platform: Platform, owne
         heeded = sum(one.result() for one in [pool.submit(dispatch) for _ in range(4)])
     assert heeded == 5 * 4
     assert len(jobs(platform)) == 5 * 4
+
+
+def test_a_sweep_that_has_taken_its_time_leaves_the_rest_to_the_next(
+    platform: Platform, owner_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        add(platform, owner_id)
+    monkeypatch.setattr(budget, "BUDGET_S", 0.0)
+    assert [fire_due(platform.runtime, START) for _ in range(4)] == [1, 1, 1, 0]
 
 
 @pytest.mark.parametrize(
