@@ -35,7 +35,8 @@ BLUEPRINTS = (keys,)
 @keys.raises(409)
 def create(body: Mapping[str, Any]) -> Response:
     """Make a key; its text is shown this once."""
-    made = api_keys.create(platform().runtime.sessions, caller().user_id, **body)
+    sessions, by = platform().runtime.sessions, caller()
+    made = api_keys.create(sessions, by.user_id, session_id=by.session_id, **body)
     return json_answer(_with_text(made), 201)
 
 
@@ -66,8 +67,8 @@ def show(key_id: UUID) -> Response:
 @keys.raises(404, 409)
 def rotate(body: Mapping[str, Any], key_id: UUID) -> Response:
     """Replace a key by a new one with its name and scopes; both work until the overlap is over."""
-    sessions, user_id = platform().runtime.sessions, caller().user_id
-    rotated = api_keys.rotate(sessions, user_id, key_id, **body)
+    sessions, by = platform().runtime.sessions, caller()
+    rotated = api_keys.rotate(sessions, by.user_id, key_id, session_id=by.session_id, **body)
     credentials().live.end_keys([rotated.old.key_hash])
     return json_answer({**_with_text(rotated.new), "previous": _shown(rotated.old)}, 201)
 

@@ -13,6 +13,7 @@ from stellwerk.audit.trail import record
 from stellwerk.clock import new_id, rfc3339, utc_now
 from stellwerk.db.engine import Sessions
 from stellwerk.errors import Conflict, NotFound
+from stellwerk.identity import sessions as ledger
 from stellwerk.identity.model import ApiKey, User
 from stellwerk.identity.tokens import VISIBLE_LETTERS, key_hash, new_key
 
@@ -41,13 +42,17 @@ def create(
     sessions: Sessions,
     user_id: int,
     *,
+    session_id: UUID | None,
     name: str,
     scopes: Sequence[str],
     expires_at: datetime | None,
 ) -> NewKey:
-    """A new API key; raises Conflict for a name that is taken, and at 50 keys."""
+    """A new API key; raises Conflict for a name that is taken, and at 50 keys.
+
+    `session_id`: by which it is asked for; NotAuthenticated where that has ended.
+    """
     with sessions.begin() as session:
-        _hold(session, user_id)
+        _hold(session, user_id, session_id)
         own = session.scalars(_own(user_id).where(ApiKey.replaced_at.is_(None))).all()
         if any(key.name == name for key in own):
             message = f"You have a key named {name!r}. Rotate or revoke it, or choose another name."
@@ -67,17 +72,18 @@ def rotate(
     user_id: int,
     key_id: UUID,
     *,
+    session_id: UUID | None,
     overlap_h: float,
     expires_at: datetime | None = None,
 ) -> Rotated:
     """A new key with the name and scopes of an old one, which works for `overlap_h` more.
 
-    Without an `expires_at` it is made for as long as the old one was. Raises NotFound, and
-    Conflict for a key that is over or was replaced already.
+    Without an `expires_at` it is made for as long as the old one was. Raises NotFound, Conflict for
+    a key that is over or was replaced already, and what `create` does for a session.
     """
     now = utc_now()
     with sessions.begin() as session:
-        _hold(session, user_id)
+        _hold(session, user_id, session_id)
         old = own_key(session, user_id, key_id)
         if old.replaced_at or (old.expires_at and old.expires_at <= now):
             raise Conflict("Only a key that is in use, and was not replaced, can be rotated.")
@@ -130,9 +136,10 @@ def _own(user_id: int) -> Select[ApiKey]:
     return select(ApiKey).where(ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
 
 
-def _hold(session: Session, user_id: int) -> None:
-    """One after the other changes what keys a user has."""
+def _hold(session: Session, user_id: int, session_id: UUID | None) -> None:
+    """One after the other changes what keys a user has, while the session that asks stands."""
     session.get_one(User, user_id, with_for_update={"key_share": True})
+    ledger.require_standing(session, session_id)
 
 
 def _made(user_id: int, name: str, scopes: Sequence[str], expires_at: datetime | None) -> NewKey:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.audit.origin import present
 from stellwerk.clock import new_id
+from stellwerk.errors import NotAuthenticated
 from stellwerk.identity.model import ApiKey, User, UserSession
 from stellwerk.identity.permissions import Audience
 
@@ -73,6 +74,15 @@ def standing(session: Session, session_id: UUID) -> Standing | None:
     )
     found = session.execute(query).one_or_none()
     return Standing(*found) if found else None
+
+
+def require_standing(session: Session, session_id: UUID | None) -> None:
+    """Raise NotAuthenticated where the session that asks has ended since it was looked up.
+
+    For what outlasts it, and once its user's row is locked: a new password holds that row.
+    """
+    if session_id is None or standing(session, session_id) is None:
+        raise NotAuthenticated("The session has ended. Sign in again.")
 
 
 def prolong(session: Session, session_id: UUID, expires_at: datetime) -> bool:

@@ -3,12 +3,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from api import UNKNOWN_ID, ApiUser, error_of
 from embedded import wait_until
 from stellwerk.bootstrap import Platform
 from stellwerk.identity import api_keys
-from stellwerk.identity.model import ApiKey, User
+from stellwerk.identity.model import ApiKey, User, UserSession
 from stellwerk.identity.sessions import key_standing
 from stellwerk.identity.tokens import key_hash
 from stellwerk.live.sessions import LiveSessions
@@ -186,9 +187,10 @@ def test_without_an_overlap_the_old_key_is_worth_nothing_at_once(
 def test_a_rotation_that_redis_did_not_hear_of_is_swept(platform: Platform, ada: ApiUser) -> None:
     old = ada.with_key()
     assert old.get("/jobs").status_code == 200
-    api_keys.rotate(
-        platform.runtime.sessions, int(ada.user["id"]), UUID(str(old.user["key_id"])), overlap_h=0
-    )
+    user_id, sessions = int(ada.user["id"]), platform.runtime.sessions
+    with sessions() as session:
+        known = session.scalars(select(UserSession.id).where(UserSession.user_id == user_id)).one()
+    api_keys.rotate(sessions, user_id, UUID(str(old.user["key_id"])), session_id=known, overlap_h=0)
     wait_until(lambda: old.get("/jobs").status_code == 401, timeout_s=10)
 
 

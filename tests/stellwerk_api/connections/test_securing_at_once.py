@@ -1,0 +1,81 @@
+"""Requests that were let in before a new password, and carried out after it, bring nobody back."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+from werkzeug.test import TestResponse
+
+from api import PASSWORD, ApiUser, error_of
+from embedded import wait_until
+from locks import waits_for_a_lock
+from mails import mails_to, token_in
+from stellwerk.bootstrap import Platform
+from stellwerk.identity.model import ApiKey, User
+
+NEW = "a new and longer password"
+
+Send = Callable[[], TestResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whoever reads the mails of an account that another has."""
+
+    here: Platform
+    nobody: ApiUser
+    squatter: ApiUser
+
+    def meanwhile(self, under_way: Send) -> TestResponse:
+        """What a request answers that waits for the user's row behind a reset."""
+        email = self.squatter.user["email"]
+        self.nobody.post("/auth/password-reset", {"email": email})
+        body = {"token": token_in(mails_to(self.here, email)[-1]), "password": NEW}
+        return self.behind(
+            lambda: self.nobody.post("/auth/password-reset/confirm", body), under_way
+        )
+
+    def behind(self, first: Send, then: Send) -> TestResponse:
+        """The second answer, where both wait for the user's row at once."""
+        with ThreadPoolExecutor(2) as threads:
+            with self.here.runtime.sessions.begin() as session:
+                user_id = int(self.squatter.user["id"])
+                session.get_one(User, user_id, with_for_update={"key_share": True})
+                before = threads.submit(first)
+                wait_until(lambda: waits_for_a_lock(self.here) == 1)
+                after = threads.submit(then)
+                wait_until(lambda: waits_for_a_lock(self.here) == 2)
+            assert before.result(timeout=10).status_code == 204
+            return after.result(timeout=10)
+
+    def held(self, kind: type) -> int:
+        """How many rows of it there are."""
+        with self.here.runtime.sessions() as session:
+            return session.scalar(select(func.count()).select_from(kind)) or 0
+
+
+@pytest.fixture
+def owner(here: Platform, app: Flask, ann: ApiUser) -> Owner:
+    return Owner(here, ApiUser(app.test_client()), ann)
+
+
+def test_a_key_that_was_asked_for_during_a_reset_is_not_made(owner: Owner, ann: ApiUser) -> None:
+    error_of(owner.meanwhile(lambda: ann.post("/api-keys", {"name": "mine"})), 401)
+    assert owner.held(ApiKey) == 0
+
+
+def test_nor_is_one_rotated_during_a_change_of_the_password(
+    app: Flask, owner: Owner, ann: ApiUser
+) -> None:
+    key = ann.with_key()
+    elsewhere = ApiUser(app.test_client(), ann.credentials)
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    path = f"/api-keys/{key.user['key_id']}/rotate"
+    answer = owner.behind(
+        lambda: elsewhere.post("/auth/password", body), lambda: ann.post(path, {})
+    )
+    error_of(answer, 401)
+    assert owner.held(ApiKey) == 1
