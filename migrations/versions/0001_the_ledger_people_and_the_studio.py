@@ -1079,6 +1079,7 @@ def upgrade() -> None:
         sa.Column("nonce_hash", sa.String(length=64), nullable=False),
         sa.Column("ticket_hash", sa.String(length=64), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("password_mark", sa.String(length=64), nullable=False),
         sa.Column("scopes", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("return_url", sa.Text(), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),

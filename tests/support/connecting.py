@@ -16,6 +16,8 @@ from stellwerk.bootstrap import Platform
 from stellwerk.connections.model import OauthConnection
 from stellwerk.connections.queries import Place
 from stellwerk.connections.service import Granted, keep
+from stellwerk.identity import password_marks
+from stellwerk.identity.model import User
 from stellwerk.jobs.runtime import Runtime, unit
 from stellwerk.providers.choice import choose_providers
 from stellwerk.providers.oauth.protocol import Account, Grant
@@ -83,7 +85,8 @@ def connect(runtime: Runtime, cloud: Nextcloud, user_id: int) -> OauthConnection
     grant = Grant(access, refresh, float(cloud.lifetime_s), ())
     granted = Granted(grant, Account(f"user-{user_id}"))
     with unit(runtime) as work:
-        return keep(runtime, work, Place(user_id, "nextcloud"), granted)
+        known = password_marks.mark(runtime.vault, work.session.get_one(User, user_id))
+        return keep(runtime, work, Place(user_id, "nextcloud"), granted, known)
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ def begun(provider: str, body: Mapping[str, Any], channel_id: int | None = None)
     runtime = platform().runtime
     place = Place(caller().user_id, provider, channel_id)
     _require_proof(caller(), place, body.get("password"))
-    wish = Wish(place, tuple(body.get("access", ())), body["return_url"])
+    wish = Wish(place, caller().session_id, tuple(body.get("access", ())), body["return_url"])
     made = flow.begin(runtime, wish)
     answer = json_answer(
         {
@@ -81,7 +81,7 @@ def _begun(provider: str, query: Mapping[str, Any]) -> Begun:
     refuse_changes(platform().configuration, known)
     place = Place(known.user_id, provider)
     _require_proof(known, place)
-    wish = Wish(place, tuple(query["access"]), query["return_url"])
+    wish = Wish(place, known.session_id, tuple(query["access"]), query["return_url"])
     return flow.begin(platform().runtime, wish)
 
 

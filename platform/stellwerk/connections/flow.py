@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import delete, func, update
 from sqlalchemy.orm import Session
@@ -32,6 +33,8 @@ from stellwerk.errors import (
     NotPermitted,
     ProviderRejected,
 )
+from stellwerk.identity import password_marks
+from stellwerk.identity import sessions as ledger
 from stellwerk.identity.model import User
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.providers.oauth.protocol import Asked, AuthorizationServer, scopes_for
@@ -45,9 +48,13 @@ _AGAIN = "Begin again: POST /api/v1/connections/{provider}."
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a user wants to connect; `access` names what for."""
+    """What a user wants to connect; `access` names what for.
+
+    `session_id`: by which it is asked for.
+    """
 
     place: Place
+    session_id: UUID | None
     access: tuple[str, ...] = ()
     return_url: str | None = None
 
@@ -91,13 +98,17 @@ class _Secrets:
 
 
 def begin(runtime: Runtime, wish: Wish) -> Begun:
-    """Make a record; raises NotFound (provider), InvalidInput (access, RETURN_URL_NOT_ALLOWED)."""
+    """Make a record, while the session that asks stands.
+
+    Raises NotFound (provider), InvalidInput (access, RETURN_URL_NOT_ALLOWED), NotAuthenticated.
+    """
     place = wish.place
     asked = server(runtime, place.provider)
     refuse_access(asked, wish.access)
     _refuse_return_url(runtime, wish.return_url)
     made, ticket = _new_secrets(), secrets.token_urlsafe(32)
     with runtime.sessions.begin() as session:
+        user = _asking(session, wish)
         held = queries.scopes_held(session, place)
         scopes = tuple(dict.fromkeys((*scopes_for(asked, wish.access), *held)))
         session.add(
@@ -108,14 +119,14 @@ def begin(runtime: Runtime, wish: Wish) -> Begun:
                 scopes=list(scopes),
                 return_url=wish.return_url,
                 expires_at=_in(LIFETIME_S),
+                password_mark=password_marks.mark(runtime.vault, user),
                 **_stored(runtime, made),
             )
         )
         target = target_of(place.provider)
         record(session, action=Action.CONNECTION_REQUESTED, actor=place.user_id, target=target)
-        username = session.get_one(User, place.user_id).username
-    url = _url(runtime, place.provider, scopes, made)
-    return Begun(url, made.cookie_name, made.nonce, ticket, username)
+        url = _url(runtime, place.provider, scopes, made)
+        return Begun(url, made.cookie_name, made.nonce, ticket, user.username)
 
 
 def invitation(runtime: Runtime, session: Session, row: OauthConnection) -> str:
@@ -130,6 +141,7 @@ def invitation(runtime: Runtime, session: Session, row: OauthConnection) -> str:
             ticket_hash=digest(ticket),
             scopes=row.scopes,
             expires_at=_in(INVITATION_S),
+            password_mark=password_marks.mark(runtime.vault, session.get_one(User, row.user_id)),
             **_stored(runtime, _new_secrets()),  # nobody knows them until the link is opened
         )
     )
@@ -193,6 +205,13 @@ def digest(secret: str) -> str:
 def cookie_name(state_hash: str) -> str:
     """The cookie of one record, so that two tabs do not take each other's."""
     return f"{COOKIE_PREFIX}{state_hash[:16]}"
+
+
+def _asking(session: Session, wish: Wish) -> User:
+    """Who wants it, with the password that is theirs until the transaction ends."""
+    user = session.get_one(User, wish.place.user_id, with_for_update={"read": True})
+    ledger.require_standing(session, wish.session_id)
+    return user
 
 
 def _in(seconds: float) -> Any:

@@ -88,6 +88,7 @@ class OauthState(Base):
 
     What the browser shows is kept as SHA-256 only: `state_hash`, `nonce_hash` (its cookie) and
     `ticket_hash` (of a start page, until that was opened). `sealed` is PKCE's verifier.
+    `password_mark`: of the password that the user had; with another one no answer counts.
     """
 
     __tablename__ = "oauth_states"
@@ -106,6 +107,7 @@ class OauthState(Base):
     nonce_hash: Mapped[str] = mapped_column(String(64))
     ticket_hash: Mapped[str | None] = mapped_column(String(64))
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    password_mark: Mapped[str] = mapped_column(String(64))
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     return_url: Mapped[str | None] = mapped_column(Text)
     expires_at: Mapped[Timestamp]

@@ -13,7 +13,7 @@ from stellwerk.connections.model import (
 )
 from stellwerk.db.personal import held, remove_batch
 
-SECRETS = ("sealed", "state_hash", "nonce_hash", "ticket_hash")
+SECRETS = ("sealed", "state_hash", "nonce_hash", "ticket_hash", "password_mark")
 
 
 def export(session: Session, user_id: int) -> Mapping[str, Iterable[Mapping[str, Any]]]:

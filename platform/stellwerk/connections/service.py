@@ -22,7 +22,14 @@ from stellwerk.connections.queries import Place
 from stellwerk.connections.records import noting_refusal, target_of
 from stellwerk.connections.sealing import opened, sealed
 from stellwerk.connections.servers import callback_url, server, turn
-from stellwerk.errors import NotPermitted, ProviderError, StellwerkError
+from stellwerk.errors import (
+    ErrorCode,
+    MalformedRequest,
+    NotPermitted,
+    ProviderError,
+    StellwerkError,
+)
+from stellwerk.identity import password_marks
 from stellwerk.identity.model import User
 from stellwerk.jobs.runtime import Runtime, Unit, unit
 from stellwerk.jobs.submission import Submission, accept
@@ -44,7 +51,8 @@ def connect(runtime: Runtime, began: OauthState, code: str) -> OauthConnection:
     """Turn a code into a connection.
 
     Raises ProviderRejected, ProviderUnavailable, Unavailable, NotPermitted (the user was
-    disabled), Conflict (ACCOUNT_TAKEN).
+    disabled), MalformedRequest (OAUTH_STATE_UNKNOWN: has another password), Conflict
+    (ACCOUNT_TAKEN).
     """
     place = Place(began.user_id, began.provider, began.channel_id)
     with noting_refusal(runtime, began):
@@ -58,7 +66,7 @@ def connect(runtime: Runtime, began: OauthState, code: str) -> OauthConnection:
         if not granted.grant.scopes:  # RFC 6749, 5.1: then they are those that were asked for
             grant = replace(granted.grant, scopes=tuple(began.scopes))
             granted = Granted(grant, granted.account)
-        return _kept_or_discarded(runtime, place, granted)
+        return _kept_or_discarded(runtime, place, granted, began.password_mark)
 
 
 def exchanged(
@@ -71,14 +79,15 @@ def exchanged(
         return Granted(grant, asked.account(grant.access_token))
 
 
-def keep(runtime: Runtime, work: Unit, place: Place, granted: Granted) -> OauthConnection:
-    """Store a grant in place of what is there; raises NotPermitted, Conflict (ACCOUNT_TAKEN)."""
+def keep(
+    runtime: Runtime, work: Unit, place: Place, granted: Granted, password_mark: str
+) -> OauthConnection:
+    """Store a grant in place of what is there; raises as `connect` does.
+
+    `password_mark`: of the password with which it was asked for.
+    """
     session = work.session
-    user = session.get_one(
-        User, place.user_id, with_for_update={"key_share": True}, populate_existing=True
-    )
-    if not user.is_active:
-        raise NotPermitted("The account is disabled.")
+    _hold(runtime, session, place.user_id, password_mark)
     asked = server(runtime, place.provider)
     if identities.signs_in(place):
         identities.link(session, place, asked.issuer, granted.account.id)
@@ -98,10 +107,26 @@ def keep(runtime: Runtime, work: Unit, place: Place, granted: Granted) -> OauthC
     return row
 
 
-def _kept_or_discarded(runtime: Runtime, place: Place, granted: Granted) -> OauthConnection:
+def _hold(runtime: Runtime, session: Session, user_id: int, password_mark: str) -> None:
+    """Lock a user who may have an account connected; raises NotPermitted, MalformedRequest."""
+    user = session.get_one(
+        User, user_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+    if not user.is_active:
+        raise NotPermitted("The account is disabled.")
+    if not password_marks.is_of(runtime.vault, user, password_mark):
+        message = (
+            "The password was changed meanwhile. Begin again: POST /api/v1/connections/{provider}."
+        )
+        raise MalformedRequest(message, code=ErrorCode.OAUTH_STATE_UNKNOWN)
+
+
+def _kept_or_discarded(
+    runtime: Runtime, place: Place, granted: Granted, password_mark: str
+) -> OauthConnection:
     try:
         with unit(runtime) as work:
-            return keep(runtime, work, place, granted)
+            return keep(runtime, work, place, granted, password_mark)
     except StellwerkError:
         discard(server(runtime, place.provider), granted.grant)
         raise

@@ -68,6 +68,7 @@ def test_requests_that_nobody_answered_are_removed_after_a_day(platform: Platfor
                     state_hash=f"state {days}",
                     nonce_hash="nonce",
                     sealed=b"",
+                    password_mark="",
                     expires_at=func.now() - timedelta(days=days),
                 )
             )

@@ -10,10 +10,13 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from api import PASSWORD, ApiUser, error_of
+from connecting import begin, opened
 from embedded import wait_until
 from locks import waits_for_a_lock
 from mails import mails_to, token_in
+from nextcloud import Nextcloud
 from stellwerk.bootstrap import Platform
+from stellwerk.connections.model import OauthConnection, OauthIdentity, OauthState
 from stellwerk.identity.model import ApiKey, User
 
 NEW = "a new and longer password"
@@ -79,3 +82,17 @@ def test_nor_is_one_rotated_during_a_change_of_the_password(
     )
     error_of(answer, 401)
     assert owner.held(ApiKey) == 1
+
+
+def test_an_account_whose_answer_came_before_a_reset_is_not_connected_after_it(
+    owner: Owner, ann: ApiUser, cloud: Nextcloud
+) -> None:
+    answer_url = cloud.allow(begin(ann).authorization_url)
+    refused = error_of(owner.meanwhile(lambda: opened(ann.client, answer_url)), 400)
+    assert refused["code"] == "OAUTH_STATE_UNKNOWN"
+    assert (owner.held(OauthConnection), owner.held(OauthIdentity), cloud.tokens) == (0, 0, [])
+
+
+def test_nor_is_one_that_was_asked_for_during_it(owner: Owner, ann: ApiUser) -> None:
+    error_of(owner.meanwhile(lambda: ann.post("/connections/nextcloud", {})), 401)
+    assert owner.held(OauthState) == 0
