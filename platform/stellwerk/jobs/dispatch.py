@@ -16,6 +16,7 @@ from stellwerk.errors import ErrorCode
 from stellwerk.jobs import lifecycle
 from stellwerk.jobs.budget import while_time_lasts
 from stellwerk.jobs.control import locked
+from stellwerk.jobs.forgotten import end_forgotten
 from stellwerk.jobs.interruptions import HowStopped
 from stellwerk.jobs.model import Job, JobLog
 from stellwerk.jobs.pace import Pace
@@ -84,6 +85,7 @@ def publish_due(runtime: Runtime, queue: str, pace: Pace | None = None) -> int:
         turn = take_turn(runtime, work.session, queue=queue, bounds=pace.bounds())
         work.wakeups += turn.wakeups
     pace.note(turn)
+    end_forgotten(runtime, turn.wakeups)
     return len(turn.wakeups)
 
 

@@ -91,7 +91,8 @@ _HAS_STEPS = text("""
 _BEGIN_UNDO = _statement(
     """
     UPDATE jobs SET status = 'queued', version = version + 1, failures = 0,
-        ending = jsonb_set(:ending, '{failures}', to_jsonb(failures + :failed)), crashes = 0,
+        ending = CAST(:ending AS jsonb)
+            || jsonb_build_object('failures', failures + :failed, 'begun_at', now()), crashes = 0,
         run_at = now(), lease_until = NULL, lease_token = NULL, published_at = NULL,
         wait_signal = NULL, wait_until = NULL, message = 'rolling back'
     WHERE id = :id AND finished_at IS NULL
@@ -162,7 +163,7 @@ def end(runtime: Runtime, work: Unit, job: Job, outcome: Outcome) -> None:
     """End a job that no worker holds (the caller locked its row), rolling back first if due.
 
     Where this process does not know the operation, what may have to be rolled back is left to a
-    worker that does, and the hook is owed (telling.py).
+    worker that does, for a time (forgotten.py), and the hook is owed (telling.py).
     """
     operation = runtime.registry.get(job.operation) if job.operation in runtime.registry else None
     rolls_back = outcome.is_undone_first and job.ending is None

@@ -30,7 +30,8 @@ class Job(Base):
 
     `version` is raised by every change; `failures` is the retry budget used; `crashes` counts
     workers that died while running it alone; `ending` holds the outcome of a job that is being
-    rolled back before it ends; `awaits` are the children it waits for (awaited.py).
+    rolled back before it ends, and when that was begun; `awaits` are the children it waits for
+    (awaited.py).
     """
 
     __tablename__ = "jobs"

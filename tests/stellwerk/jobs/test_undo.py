@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
+
 from families_of_trials import children
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import ErrorCode, JobFailed, ProviderUnavailable
-from stellwerk.jobs import control, families, lifecycle
+from stellwerk.jobs import control, dispatch, families, lifecycle
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.effects import Effect, Repeat
 from stellwerk.jobs.model import JobStep, StepState
@@ -16,6 +18,12 @@ from stellwerk.jobs.operation import Registry, Step
 from stellwerk.jobs.resolution import Resolution, resolve
 from stellwerk_workers.reports import Came
 from trial import NAME, Trial, trial
+
+_AN_HOUR_LATER = text("""
+    UPDATE jobs SET published_at = NULL, run_at = now(),
+        ending = ending || jsonb_build_object('begun_at', now() - interval '61 minutes')
+    WHERE id = :id
+""")
 
 
 class House:
@@ -73,6 +81,42 @@ def test_a_process_that_does_not_know_the_operation_leaves_its_rollback_to_one_t
         assert run.row(job_id).status == "queued"
         assert run_out(run, job_id) is Came.CANCELLED
     assert undone == [7]
+
+
+def test_what_nobody_knows_for_an_hour_ends_without_its_rollback(platform: Platform) -> None:
+    def handler(ctx: JobContext, _: dict[str, Any]) -> None:
+        ctx.step("place", lambda: 7)
+        raise ProviderUnavailable("later")
+
+    with trial(platform, handler, undo={"place": lambda *_: None}) as run:
+        unknowing = replace(run.runtime, registry=Registry(()))
+        job_id = run.submit()
+        run.attempt(job_id)
+        control.cancel(unknowing, job_id)
+        assert dispatch.publish_due(unknowing, "short") == 1
+        assert run.row(job_id).status == "queued", "others may know it"
+
+        left_alone_for_an_hour(run, job_id)
+        assert dispatch.publish_due(run.runtime, "short") == 1
+        assert run.row(job_id).status == "queued", "it is known here"
+
+        left_alone_for_an_hour(run, job_id)
+        assert dispatch.publish_due(unknowing, "short") == 1
+        assert run.attempt(job_id).came is Came.NOTHING
+    job = run.row(job_id)
+    assert (job.status, job.failures, job.error and job.error["code"]) == (
+        "failed",
+        1,
+        ErrorCode.UNDO_FAILED,
+    )
+    assert job.error
+    assert job.error["details"]["cause"] == ErrorCode.JOB_CANCELLED
+    assert NAME in job.error["message"]
+
+
+def left_alone_for_an_hour(run: Trial, job_id: UUID) -> None:
+    with run.runtime.sessions.begin() as session:
+        session.execute(_AN_HOUR_LATER, {"id": job_id})
 
 
 def run_out(run: Trial, job_id: UUID) -> Came:
