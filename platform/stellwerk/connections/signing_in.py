@@ -53,8 +53,8 @@ def sign_in(runtime: Runtime, tokens: Tokens, shown: Shown) -> SignIn:
 
     The user is made where there is none. Raises NotFound (not set up), MalformedRequest
     (PKCE_REQUIRED), InvalidInput (RETURN_URL_NOT_ALLOWED), Conflict (ACCOUNT_TAKEN: the address
-    belongs to a user who did not connect the account), NotPermitted (disabled),
-    ProviderRejected, ProviderUnavailable.
+    belongs to a user who did not connect the account; CONFLICT: it was disconnected meanwhile),
+    NotPermitted (disabled), ProviderRejected, ProviderUnavailable.
     """
     asked = _server(runtime)
     account = _account(runtime, asked, shown)
@@ -64,6 +64,8 @@ def sign_in(runtime: Runtime, tokens: Tokens, shown: Shown) -> SignIn:
         user = session.get_one(User, user_id, with_for_update={"read": True})
         if not user.is_active:
             raise NotPermitted("The account is disabled.")
+        if identities.user_of(session, NEXTCLOUD, asked.issuer, account.id) != user_id:
+            raise Conflict("The account was disconnected meanwhile. Send a fresh code.")
         return start(session, runtime.settings, tokens, user, Audience.TELEPHONY)
 
 

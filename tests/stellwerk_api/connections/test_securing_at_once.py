@@ -10,14 +10,14 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from api import PASSWORD, ApiUser, error_of
-from connecting import begin, opened
+from connecting import App, begin, connected, opened
 from embedded import wait_until
 from locks import waits_for_a_lock
 from mails import mails_to, token_in
 from nextcloud import Nextcloud
 from stellwerk.bootstrap import Platform
 from stellwerk.connections.model import OauthConnection, OauthIdentity, OauthState
-from stellwerk.identity.model import ApiKey, User
+from stellwerk.identity.model import ApiKey, User, UserSession
 
 NEW = "a new and longer password"
 
@@ -96,3 +96,13 @@ def test_an_account_whose_answer_came_before_a_reset_is_not_connected_after_it(
 def test_nor_is_one_that_was_asked_for_during_it(owner: Owner, ann: ApiUser) -> None:
     error_of(owner.meanwhile(lambda: ann.post("/connections/nextcloud", {})), 401)
     assert owner.held(OauthState) == 0
+
+
+def test_an_account_that_a_reset_disconnects_signs_nobody_in_behind_it(
+    owner: Owner, phone: App, cloud: Nextcloud, ann: ApiUser
+) -> None:
+    connected(ann, cloud)
+    error_of(owner.meanwhile(phone.sign_in), 409)
+    with owner.here.runtime.sessions() as session:
+        live = session.scalars(select(UserSession.id).where(UserSession.ended_at.is_(None))).all()
+    assert live == []
