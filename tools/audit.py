@@ -13,15 +13,19 @@ from typing import Any
 LISTED = Path(__file__).resolve().parent.parent / "constraints.txt"
 FOUND = 1
 NOT_ASKED = 3
+WITHIN_S = 180
 
 
 def main(listed: str = str(LISTED), service_url: str = "https://api.osv.dev/v1/query") -> int:
     """Ask the service and print what it knows of the listed packages; returns an exit code."""
     command = [sys.executable, "-m", "pip_audit", "-f", "json", "-s", "osv"]
     command += ["--osv-url", service_url, "--disable-pip", "--no-deps", "-r", listed]
-    ran = subprocess.run(  # noqa: S603  a program of .venv, with arguments of ours
-        command, capture_output=True, text=True, check=False
-    )
+    try:
+        ran = subprocess.run(  # noqa: S603  a program of .venv, with arguments of ours
+            command, capture_output=True, text=True, check=False, timeout=WITHIN_S
+        )
+    except subprocess.TimeoutExpired:
+        return not_asked(f"no answer within {WITHIN_S} s")
     if not ran.stdout:
         return not_asked(ran.stderr)
     packages = json.loads(ran.stdout)["dependencies"]
