@@ -1,6 +1,7 @@
 """A Redis client that gives up quickly and then leaves Redis alone for a moment."""
 
 from collections.abc import Callable
+from threading import Event
 from typing import TypeVar
 
 import structlog
@@ -31,6 +32,7 @@ class LiveClient:
             protocol=2,
         )
         self.lines = Lines(self.redis)
+        self.closed = Event()
         self._gate = gate
 
     def ask(self, question: Callable[[Redis], Answer], *, otherwise: Answer) -> Answer:
@@ -60,5 +62,6 @@ class LiveClient:
         return bool(self.ask(lambda redis: redis.ping(), otherwise=False))
 
     def close(self) -> None:
-        """Give connections back."""
+        """Give connections back, and let those who wait for Redis end."""
+        self.closed.set()
         self.redis.close()

@@ -18,11 +18,17 @@ Call = tuple[UUID, list[Argument]]  # a job, and the arguments of the script tha
 
 
 class Owed:
-    """The latest unsent call of each job; a thread of its own sends them, and ends."""
+    """The latest unsent call of each job; a thread of its own sends them, and ends.
 
-    def __init__(self, send: Callable[[Sequence[Call]], bool], *, every_s: float) -> None:
+    Nothing is sent any more once `closed` is set.
+    """
+
+    def __init__(
+        self, send: Callable[[Sequence[Call]], bool], *, every_s: float, closed: Event
+    ) -> None:
         self._send = send
         self._every_s = every_s
+        self._closed = closed
         self._calls: dict[UUID, Call] = {}
         self._lock = Lock()
         self._thread: Thread | None = None
@@ -40,8 +46,7 @@ class Owed:
                 self._thread.start()
 
     def _repay(self) -> None:
-        never = Event()
-        while not never.wait(self._every_s):
+        while not self._closed.wait(self._every_s):
             while due := self._due():
                 if not self._send(due):
                     self._put_last(due)

@@ -88,7 +88,7 @@ class LiveStatus:
         self._client = client
         self._ttl_s = ttl_s
         self._events_kept = events_kept
-        self._owed = Owed(self._run, every_s=client.pause_s)
+        self._owed = Owed(self._run, every_s=client.pause_s, closed=client.closed)
 
     def show(self, changes: Sequence[Change], *, also: Sequence[Command] = ()) -> bool:
         """One script per change, all in one round trip; newer versions shown already win.

@@ -1,6 +1,8 @@
 """What Redis is owed is repaid in slices, however much it is."""
 
 from collections.abc import Callable, Sequence
+from threading import Event
+from threading import enumerate as enumerate_threads
 from uuid import UUID
 
 import pytest
@@ -31,7 +33,7 @@ class Server:
 @pytest.mark.parametrize(("count", "size_bytes"), [(10_000, 10), (40, 100_000), (3, 1_000_000)])
 def test_much_is_repaid_slice_by_slice_and_nothing_twice(count: int, size_bytes: int) -> None:
     server = Server(lambda _: False)
-    owed = Owed(server.send, every_s=0.001)
+    owed = Owed(server.send, every_s=0.001, closed=Event())
     calls = calls_of(count, size_bytes)
     owed.add(calls)
 
@@ -43,11 +45,30 @@ def test_much_is_repaid_slice_by_slice_and_nothing_twice(count: int, size_bytes:
 def test_what_is_never_taken_keeps_the_others_from_nothing() -> None:
     calls = calls_of(3 * SLICE, 10)
     server = Server(lambda call: call[0] == calls[0][0])
-    Owed(server.send, every_s=0.001).add(calls)
+    Owed(server.send, every_s=0.001, closed=Event()).add(calls)
 
     wait_until(lambda: len(server.taken) >= 2 * SLICE)
 
     assert calls[0][0] not in server.taken
+
+
+def test_nobody_goes_on_asking_once_it_is_closed() -> None:
+    closed, asked = Event(), Event()
+
+    def send(_: Sequence[Call]) -> bool:
+        asked.set()
+        return False
+
+    before = threads()
+    Owed(send, every_s=0.001, closed=closed).add(calls_of(1, 10))
+    assert asked.wait(10)
+    assert threads() - before
+    closed.set()
+    wait_until(lambda: not threads() - before)
+
+
+def threads() -> set[int | None]:
+    return {thread.ident for thread in enumerate_threads() if thread.name == "live-owed"}
 
 
 def calls_of(count: int, size_bytes: int) -> list[Call]:
