@@ -15,7 +15,7 @@ from stellwerk.errors import ConfigurationError, StellwerkError
 from stellwerk.masking import masked_text
 from stellwerk.settings import Settings
 
-TAGS = ("job_id", "attempt", "request_id", "operation", "failure")
+TAGS = frozenset({"job_id", "attempt", "request_id", "operation", "failure"})
 # What is kept of an event, of an exception in it, of its mechanism, and of a frame.
 EVENT = frozenset(
     {
@@ -96,9 +96,8 @@ def track(_: Any, __: str, line: Event) -> Event:
     if line.get("level") in _LEVELS and (failure or is_ours):
         sdk: Any = importlib.import_module("sentry_sdk")
         with sdk.new_scope() as scope:
-            for name in TAGS:
-                if name in line:
-                    scope.set_tag(name, masked_text(str(line[name])))
+            for name in TAGS & line.keys():
+                scope.set_tag(name, masked_text(str(line[name])))
             if failure:
                 sdk.capture_exception(None if failure is True else failure)
             else:

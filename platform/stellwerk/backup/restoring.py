@@ -69,8 +69,12 @@ def _load(path: Path, loading: Loading, exchange: Exchange) -> None:
         if kind == TABLES:
             loading.load(table, _Stream(parts))
         elif kind == ARTIFACTS:
-            for name, content in parts:
-                exchange.put(name.removeprefix(f"{ARTIFACTS}/"), content)
+            _put_all(exchange, parts)
+
+
+def _put_all(exchange: Exchange, parts: Iterator[Member]) -> None:
+    for name, content in parts:
+        exchange.put(name.removeprefix(f"{ARTIFACTS}/"), content)
 
 
 def _place(name: str) -> tuple[str, str]:
