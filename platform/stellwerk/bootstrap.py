@@ -81,12 +81,9 @@ def bootstrap(
     """
     refuse_unfit(settings, serves=False)
     metadata()
-    pool_size = pool_size or settings.database_pool_size
     vault = Vault(settings.encryption_keys())
-    engine = build_engine(settings.database(), pool_size=pool_size, role=role, vault=vault)
-    watch(engine, settings.slow_query_s)
-    gate = Gate(settings.redis_pause_s)
-    client = LiveClient(settings.redis(), timeout_s=settings.redis_timeout_s, gate=gate)
+    engine = _engine(settings, vault, role, pool_size or settings.database_pool_size)
+    client = _live_client(settings)
     live = LiveStatus(client, ttl_s=settings.job_status_ttl_s, events_kept=settings.job_events_kept)
     operations = registry(settings.retry_delays_s)
     grouping = Grouping(settings, operations)
@@ -108,6 +105,17 @@ def bootstrap(
         secured=(secure_connections, secure_endpoints, secure_schedules),
     )
     return Platform(settings, engine, client, live, runtime)
+
+
+def _engine(settings: Settings, vault: Vault, role: str, pool_size: int) -> Engine:
+    engine = build_engine(settings.database(), pool_size=pool_size, role=role, vault=vault)
+    watch(engine, settings.slow_query_s)
+    return engine
+
+
+def _live_client(settings: Settings) -> LiveClient:
+    gate = Gate(settings.redis_pause_s)
+    return LiveClient(settings.redis(), timeout_s=settings.redis_timeout_s, gate=gate)
 
 
 def registry(retry_delays_s: Mapping[str, Sequence[float]] | None = None) -> Registry:
