@@ -61,7 +61,7 @@ def sign_in(runtime: Runtime, tokens: Tokens, shown: Shown) -> SignIn:
     passwords.unknowable()  # now, and not while others wait for the account's lock
     with _noting_refusal(runtime, asked.issuer, account), runtime.sessions.begin() as session:
         user_id = _found_or_made(session, asked.issuer, account)
-        user = session.get_one(User, user_id, with_for_update={"read": True})
+        user = session.get_one(User, user_id, with_for_update={"key_share": True})
         if not user.is_active:
             raise NotPermitted("The account is disabled.")
         if identities.user_of(session, NEXTCLOUD, asked.issuer, account.id) != user_id:

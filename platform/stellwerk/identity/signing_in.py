@@ -57,7 +57,7 @@ def login(
         _note_refusal(runtime, email, known, "unverified")
         raise NotPermitted("The e-mail address was not verified yet.")
     with runtime.sessions.begin() as session:
-        user = session.get_one(User, known.id, with_for_update={"read": True})
+        user = session.get_one(User, known.id, with_for_update={"key_share": True})
         if user.password_hash != known.password_hash or not user.is_active:
             raise wrong_credentials()  # it was changed while it was compared
         return start(session, runtime.settings, tokens, user, audience)

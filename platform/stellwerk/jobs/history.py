@@ -84,6 +84,8 @@ class History:
         elif status in _AHEAD:
             starts_at = row["run_at"] + timedelta(seconds=usual.wait_s)
         else:
+            starts_at = None
+        if starts_at is None:
             return None
         ends = (starts_at + timedelta(seconds=took_s) for took_s in (usual.run_s, usual.slow_s))
         return next((end for end in ends if end > now), None)

@@ -100,6 +100,13 @@ def test_a_running_job_ends_as_most_do_then_as_nearly_all_do_then_nobody_can_tel
 
 
 @pytest.mark.usefixtures("past")
+def test_a_running_job_whose_start_nobody_wrote_is_shown(runtime: Runtime, add: Adds) -> None:
+    shown = document(runtime, add(status="running", started_at=None))
+    assert shown["status"] == "running"
+    assert shown["estimated_completion_at"] is None
+
+
+@pytest.mark.usefixtures("past")
 def test_of_waiting_ended_and_undone_jobs_nothing_is_expected(runtime: Runtime, add: Adds) -> None:
     ended = {"status": "failed", "finished_at": datetime.now(UTC)}
     for fields in ({"status": "waiting"}, ended, {"ending": {"status": "failed", "error": {}}}):
