@@ -15,11 +15,18 @@ from groups import pytest_collection_modifyitems
 from plenty import PLENTY
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
+from stellwerk.jobs import budget
 from stellwerk.settings import Settings, load_settings
 
 __all__ = ["pytest_collection_modifyitems"]  # a hook
 
 SIGNING_KEY = "only-for-tests-0123456789-0123456789-0123456789"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_sweeps() -> None:
+    """A sweep that a test makes by itself ends when all is done, however slow the machine is."""
+    budget.BUDGET_S = 60.0
 
 
 @pytest.fixture(scope="session")
