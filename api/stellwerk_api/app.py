@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from flask import Flask
@@ -109,16 +110,27 @@ def empty_app() -> Flask:
 
 
 def add_routes(app: Flask) -> None:
-    """Register every noun's routes and make the OpenAPI document of them."""
+    """Register every noun's routes; the OpenAPI document of them is made when it is asked for."""
     app.register_blueprint(documentation.documentation)
-    api = api_of(app)
+    for blueprint in _blueprints():
+        app.register_blueprint(blueprint)
+    app.extensions[documentation.EXTENSION] = openapi_document
+
+
+@cache
+def openapi_document() -> bytes:
+    """The OpenAPI document of every noun's routes, made once in a process.
+
+    That takes several times as long as all else that an application needs for its start.
+    """
+    api = api_of(empty_app())
     for blueprint in _blueprints():
         api.register_blueprint(blueprint)
     document = api.spec.to_dict()
     add_error_examples(document)
     add_limits(document)
     add_deprecated(document, ALIASES)
-    app.extensions[documentation.EXTENSION] = as_json(document)
+    return as_json(document)
 
 
 def _blueprints() -> Iterator[Any]:

@@ -1,5 +1,7 @@
 """`/api/openapi.json`, `/api/docs` and `/api/redoc`; nothing is loaded from elsewhere."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, current_app
 
 from stellwerk.errors import NotFound
@@ -21,9 +23,9 @@ documentation = Blueprint("documentation", __name__, url_prefix="/api")
 
 @documentation.get("/openapi.json")
 def openapi() -> Response:
-    """Answer with the OpenAPI document, made once at start."""
-    headers = {"Cache-Control": "no-cache"}
-    return validated(json_answer(current_app.extensions[EXTENSION], headers=headers))
+    """Answer with the OpenAPI document, made for the first who asks."""
+    document: Callable[[], bytes] = current_app.extensions[EXTENSION]
+    return validated(json_answer(document(), headers={"Cache-Control": "no-cache"}))
 
 
 @documentation.get("/docs")

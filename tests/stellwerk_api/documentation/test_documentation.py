@@ -6,7 +6,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from stellwerk.bootstrap import Platform
 from stellwerk_api.aliases import EXTENSION as ALIASES
+from stellwerk_api.app import create_app, openapi_document
 
 METHODS = {"get", "post", "patch", "delete", "put"}
 
@@ -33,6 +35,17 @@ def documented(rule: str) -> str:
 def test_the_document_is_valid_openapi_31(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_the_document_is_made_for_the_first_who_asks_and_not_for_a_start(
+    platform: Platform,
+) -> None:
+    openapi_document.cache_clear()
+    clients = [create_app(platform).test_client() for _ in range(2)]
+    assert openapi_document.cache_info().misses == 0
+    first, second = (client.get("/api/openapi.json").data for client in clients)
+    assert first == second
+    assert openapi_document.cache_info().misses == 1
 
 
 def test_every_route_is_documented(application: Flask, document: dict[str, Any]) -> None:
