@@ -1,23 +1,25 @@
 """People of every role, and things of Ada's to point requests at, made when they are asked for."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from secrets import token_hex
 from typing import Any
 
 from flask.testing import FlaskClient
 
 from api import PASSWORD, ApiUser, signed_in
-from people import add_channel, add_user
+from people import add_channel, add_user, quickly_hashed
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import utc_now
-from stellwerk.identity.passwords import hashed
 
 
 def person(platform: Platform, client: FlaskClient, role: str = "user") -> ApiUser:
     """Somebody new of that role, signed in."""
     email = f"{token_hex(6)}@example.com"
-    fields = {"email": email, "password_hash": _hash(), "email_verified_at": utc_now()}
+    fields = {
+        "email": email,
+        "password_hash": quickly_hashed(PASSWORD),
+        "email_verified_at": utc_now(),
+    }
     add_user(platform, role=role, **fields)
     return signed_in(client, email)
 
@@ -113,8 +115,3 @@ NAMES = {
     "queues.pause": "media",
     "queues.resume": "media",
 }
-
-
-@cache
-def _hash() -> str:
-    return hashed(PASSWORD)

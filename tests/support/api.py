@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from secrets import token_hex
 from typing import Any
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from people import add_user
-from stellwerk.identity.passwords import hashed
+from people import add_user, quickly_hashed
 from stellwerk_api.context import EXTENSION
 
 API = "/api/v1"
@@ -72,14 +70,8 @@ def signed_up(client: FlaskClient, **fields: str) -> ApiUser:
     body = account(**fields)
     platform = client.application.extensions[EXTENSION]
     password = body.pop("password")
-    known = _hash() if password == PASSWORD else hashed(password)
-    add_user(platform, password_hash=known, **body)
+    add_user(platform, password_hash=quickly_hashed(password), **body)
     return signed_in(client, body["email"], password)
-
-
-@cache
-def _hash() -> str:
-    return hashed(PASSWORD)
 
 
 def signed_in(client: FlaskClient, email: str, password: str = PASSWORD, **fields: str) -> ApiUser:

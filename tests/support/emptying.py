@@ -1,6 +1,6 @@
 """An empty ledger and an empty Redis between tests, with nobody at work who could fill them."""
 
-from functools import partial
+from functools import cache, partial
 from threading import Event
 
 from sqlalchemy import Connection, text
@@ -33,7 +33,7 @@ def empty_ledger(platform: Platform) -> None:
 
     A TRUNCATE of all tables makes some 160 files; most tests leave few rows in few tables.
     """
-    tables = list(metadata().tables)
+    tables = _tables()
     with platform.engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # no triggers
         connection.execute(text(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE"))
@@ -47,7 +47,13 @@ def empty_ledger(platform: Platform) -> None:
             connection.execute(text("SELECT setval(:name, 1, false)"), {"name": sequence})
 
 
-def _used(connection: Connection, tables: list[str]) -> dict[str, int]:
+@cache
+def _tables() -> tuple[str, ...]:
+    """Of every domain; `metadata` looks through all packages for them."""
+    return tuple(metadata().tables)
+
+
+def _used(connection: Connection, tables: tuple[str, ...]) -> dict[str, int]:
     """Tables that hold a row, and their sizes in bytes."""
     looks = (
         f"SELECT '{table}' AS name, pg_relation_size('{table}') AS bytes"  # noqa: S608  as above

@@ -3,11 +3,19 @@
 from secrets import token_hex
 from typing import Any
 
+from argon2 import PasswordHasher
 from sqlalchemy.orm import Session
 
 from stellwerk.bootstrap import Platform
 from stellwerk.identity.model import User
 from stellwerk.studio.model import Channel
+
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+def quickly_hashed(password: str) -> str:
+    """A hash that the platform takes, and compares in no time: a hash names its parameters."""
+    return _QUICK.hash(password)
 
 
 def add_user(platform: Platform, **fields: Any) -> int:
