@@ -25,7 +25,7 @@ EVERY_S = 2
 OPERATION = "diagnostics.echo"  # over long before its next turn
 QUICK_BEAT = f"""
 from celery.schedules import schedule
-from stellwerk_workers.app import app
+from stellwerk_workers.beat_app import app
 from stellwerk_workers.beat import SUBMIT_TASK
 
 app.conf.beat_schedule = {{

@@ -18,6 +18,7 @@ PROCESSES = frozenset(
     {
         "app",
         "beat",
+        "beat_app",
         "beginnings",
         "collecting",
         "consuming",

@@ -60,7 +60,7 @@ def main(options: Sequence[str]) -> None:
     known = environment()
     env = {**known, **login_variables(given, known)}
     search = sysconfig.get_path("scripts") + pathsep + env.get("PATH", "")
-    command = ["celery", "-q", "-A", "stellwerk_workers.app", "flower", *options]
+    command = ["celery", "-q", "-A", "stellwerk.broker.flower", "flower", *options]
     os.execvpe("celery", command, {**env, "PATH": search})  # noqa: S606, S607  no shell; beside us
 
 

@@ -96,7 +96,7 @@ PROCESSES = {
     "edge": ("-m", "stellwerk.stack.edge"),
     "dispatcher": ("-m", "stellwerk_workers.dispatcher"),
     "worker": ("-m", "celery", "-A", "stellwerk_workers.app", "worker", "-Q", "short"),
-    "beat": ("-m", "celery", "-A", "stellwerk_workers.app", "beat"),
+    "beat": ("-m", "celery", "-A", "stellwerk_workers.beat_app", "beat"),
     "flower": ("-m", "stellwerk.stack.flower", "--address=127.0.0.1"),
     "up": ("-m", "stellwerk.cli.main", "up"),
 }
