@@ -19,8 +19,9 @@ from stellwerk.errors import NotAuthenticated
 from stellwerk.identity import acts, api_keys, signing_keys
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.caller import Caller, by_key, realtime, scraper, signed_in
+from stellwerk.identity.random_keys import KEY_PREFIX, key_hash
 from stellwerk.identity.sessions import KeyStanding, Standing
-from stellwerk.identity.tokens import KEY_PREFIX, Claims, Tokens, expired, key_hash
+from stellwerk.identity.tokens import Claims, Tokens, expired
 from stellwerk.live import keys
 from stellwerk.live.limits import Counting
 from stellwerk.live.sessions import KEY_COPY_S, Copy, LiveSessions

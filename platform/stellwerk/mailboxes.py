@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 from email.headerregistry import Address
 
-from email_validator import EmailNotValidError, validate_email
-
 NAME_MAX = 100  # characters
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -37,6 +35,8 @@ class Mailbox:
 
 def mailbox(text: str) -> Mailbox:
     """`ada@example.com` or `Ada Lovelace <ada@example.com>`; raises ValueError for what is none."""
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  slow to import
+
     if not text.isprintable():
         raise ValueError("An address is one line of printable characters.")
     with_name = _WITH_NAME.fullmatch(text.strip())

@@ -11,7 +11,6 @@ import orjson
 from stellwerk.configuration.entries import PRICES_EUR
 from stellwerk.jobs.context import JobContext
 from stellwerk.providers.images.protocol import Slide, slides_of
-from stellwerk.providers.images.thumbnail import draw_thumbnail
 from stellwerk.providers.pricing import Usage, unit_price
 from stellwerk.providers.script.protocol import Script
 from stellwerk.providers.video.captions import captions_of, write_srt
@@ -105,6 +104,9 @@ class Generation:
         captions = captions_of(script, narration.speech)
         write_srt(captions, self.ctx.workdir / CAPTIONS)
         self.ctx.artifact(CAPTIONS, self.ctx.workdir / CAPTIONS, "application/x-subrip")
+        # Pillow, in the process that draws and in no other
+        from stellwerk.providers.images.thumbnail import draw_thumbnail  # noqa: PLC0415
+
         draw_thumbnail(script.title, self.ctx.workdir / THUMBNAIL, style=script.style)
         self.ctx.artifact(THUMBNAIL, self.ctx.workdir / THUMBNAIL, "image/jpeg")
         quality = measure(

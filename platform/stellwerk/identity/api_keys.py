@@ -15,7 +15,7 @@ from stellwerk.db.engine import Sessions
 from stellwerk.errors import Conflict, NotFound
 from stellwerk.identity import sessions as ledger
 from stellwerk.identity.model import ApiKey, User
-from stellwerk.identity.tokens import VISIBLE_LETTERS, key_hash, new_key
+from stellwerk.identity.random_keys import VISIBLE_LETTERS, key_hash, new_key
 
 KEYS_MAX = 50  # keys of one user that were neither revoked nor replaced
 OVERLAP_H = 24.0

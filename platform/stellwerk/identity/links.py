@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from stellwerk.clock import utc_now
 from stellwerk.errors import ErrorCode, InvalidInput
 from stellwerk.identity.model import MailedLink
-from stellwerk.identity.tokens import key_hash
+from stellwerk.identity.random_keys import key_hash
 from stellwerk.settings import Settings
 
 BYTES = 32

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from stellwerk.identity.model import RefreshToken, User, UserSession
-from stellwerk.identity.tokens import key_hash
+from stellwerk.identity.random_keys import key_hash
 from stellwerk.settings import Settings
 from stellwerk.vault import Vault
 

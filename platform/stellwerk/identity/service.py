@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -90,6 +89,8 @@ def create_admin(
 
 def normalised(email: str) -> str:
     """The address as it is stored; raises InvalidInput (field `email`)."""
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  slow to import
+
     try:
         checked = validate_email(email, check_deliverability=False, test_environment=True)
     except EmailNotValidError as exc:

@@ -1,9 +1,7 @@
-"""Access tokens: JWTs after RFC 9068, signed with HS256; API keys: random strings."""
+"""Access tokens: JWTs after RFC 9068, signed with HS256."""
 
 import hashlib
 import re
-import secrets
-import string
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +21,6 @@ ISSUER = "stellwerk"
 AUDIENCE = "stellwerk-api"
 TELEPHONY_AUDIENCE = "stellwerk-telephony"
 TYPE = "at+jwt"
-KEY_PREFIX = "swk_"
-KEY_LETTERS = 40
-VISIBLE_LETTERS = 12  # of a key, shown to tell it from others
 
 _MIN_KEY_BYTES = 32  # RFC 7518, 3.2: as long as the hash
 SOUGHT_EVERY_S = 1.0  # keys that tokens name, and that are not known here: anybody names some
@@ -182,14 +177,3 @@ def expired() -> NotAuthenticated:
     """The refusal of a token whose time is over."""
     message = "The access token has expired. Renew it with POST /api/v1/auth/refresh."
     return NotAuthenticated(message, code=ErrorCode.TOKEN_EXPIRED)
-
-
-def new_key() -> str:
-    """A random API key; 40 letters and digits hold 238 bits."""
-    letters = string.ascii_letters + string.digits
-    return KEY_PREFIX + "".join(secrets.choice(letters) for _ in range(KEY_LETTERS))
-
-
-def key_hash(key: str) -> str:
-    """What is stored of a key: SHA-256 is enough for a secret nobody can guess."""
-    return hashlib.sha256(key.encode()).hexdigest()

@@ -12,12 +12,14 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from marshmallow import Schema, fields, validate
 
 from stellwerk.fields import Pattern
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 LANGUAGES = ("de", "en")
 LONGEST_LINK = 2000  # characters
@@ -124,8 +126,14 @@ def write(
 
 
 @cache
-def _environment(form: Form) -> Environment:
+def _environment(form: Form) -> "Environment":
     """A name that stands in a template and has no value is an error."""
+    from jinja2 import (  # noqa: PLC0415  in the process that writes letters and in no other
+        Environment,
+        FileSystemLoader,
+        StrictUndefined,
+    )
+
     return Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=form == "html",  # noqa: S701  there is nothing to escape in plain text

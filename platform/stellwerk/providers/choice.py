@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 SMTP_PORTS = {SmtpSecurity.STARTTLS: 587, SmtpSecurity.TLS: 465, SmtpSecurity.NONE: 25}
-NOBODYS = "Stellwerk <no-reply@stellwerk.example>"  # where mails stay on this machine
+NOBODYS = Mailbox("no-reply@stellwerk.example", "Stellwerk")  # where mails stay on this machine
 
 
 def choose_providers(settings: Settings) -> Providers:
@@ -121,7 +121,8 @@ def _openai(settings: Settings) -> "OpenAI":
 
 def _mailer(settings: Settings) -> Mailer:
     if settings.mail_provider is MailProvider.LOCAL:
-        return LocalMailer(settings.mails_path, _sender(settings.mail_from or NOBODYS))
+        sender = _sender(settings.mail_from) if settings.mail_from else NOBODYS
+        return LocalMailer(settings.mails_path, sender)
     for name in ("smtp_host", "mail_from"):
         if not getattr(settings, name):
             message = f"STELLWERK_{name.upper()} is not set, but mails are sent by SMTP."

@@ -7,8 +7,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptography import x509
-
 from stellwerk.choices import Mode, Tls
 from stellwerk.errors import ConfigurationError
 from stellwerk.settings import Settings
@@ -90,6 +88,8 @@ def _required_pair(settings: Settings) -> tuple[Path, Path]:
 
 
 def _refuse_unusable(certificate: Path, key: Path) -> None:
+    from cryptography import x509  # noqa: PLC0415  only where there is a certificate
+
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
         found = x509.load_pem_x509_certificates(certificate.read_bytes())[0]

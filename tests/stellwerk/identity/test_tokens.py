@@ -11,6 +11,7 @@ import pytest
 from embedded import wait_until
 from stellwerk.clock import utc_now
 from stellwerk.errors import ConfigurationError, ErrorCode, NotAuthenticated
+from stellwerk.identity.random_keys import key_hash, new_key
 from stellwerk.identity.tokens import (
     AUDIENCE,
     ISSUER,
@@ -18,8 +19,6 @@ from stellwerk.identity.tokens import (
     TELEPHONY_AUDIENCE,
     SigningKey,
     Tokens,
-    key_hash,
-    new_key,
 )
 
 KEY = "only-for-tests-0123456789-0123456789-0123456789-0123456789-0123456789"

@@ -10,8 +10,8 @@ from embedded import wait_until
 from stellwerk.bootstrap import Platform
 from stellwerk.identity import api_keys
 from stellwerk.identity.model import ApiKey, User, UserSession
+from stellwerk.identity.random_keys import key_hash
 from stellwerk.identity.sessions import key_standing
-from stellwerk.identity.tokens import key_hash
 from stellwerk.live.sessions import LiveSessions
 
 

@@ -3,9 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
-from stellwerk.providers.images.background import background
 from stellwerk.providers.images.protocol import Drawn, Slide
-from stellwerk.providers.images.slides import write_on
 from stellwerk.providers.pricing import Usage
 
 
@@ -14,6 +12,10 @@ class PillowIllustrator:
 
     def draw(self, slide: Slide, path: Path) -> Drawn:
         """See `Illustrator.draw`; takes about 0.1 s."""
+        # Pillow, in the process that draws and in no other
+        from stellwerk.providers.images.background import background  # noqa: PLC0415
+        from stellwerk.providers.images.slides import write_on  # noqa: PLC0415
+
         picture = background(slide.style)
         write_on(picture, slide)
         picture.save(path, "PNG", compress_level=3)

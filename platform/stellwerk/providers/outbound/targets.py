@@ -2,11 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-
-from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, parse_url
+from typing import TYPE_CHECKING
 
 from stellwerk.errors import ErrorCode, ProviderRejected
+
+if TYPE_CHECKING:
+    from urllib3.util import Url
 
 LONGEST_URL = 2048  # characters
 
@@ -20,7 +21,7 @@ class TargetRules:
     allow_http: bool = True
     ports: Collection[int] = ()
 
-    def checked(self, url: str) -> Url:
+    def checked(self, url: str) -> "Url":
         """The parsed URL; raises ProviderRejected (TARGET_NOT_ALLOWED), saying what is wrong."""
         parsed = _parsed(url)
         schemes = ("http", "https") if self.allow_http else ("https",)
@@ -35,7 +36,7 @@ class TargetRules:
         return parsed
 
 
-def port_of(url: Url) -> int:
+def port_of(url: "Url") -> int:
     """The port a URL leads to."""
     return url.port or _DEFAULT_PORTS[url.scheme or "http"]
 
@@ -45,7 +46,10 @@ def refused(message: str) -> ProviderRejected:
     return ProviderRejected(message, code=ErrorCode.TARGET_NOT_ALLOWED)
 
 
-def _parsed(url: str) -> Url:
+def _parsed(url: str) -> "Url":
+    from urllib3.exceptions import LocationParseError  # noqa: PLC0415  slow to import
+    from urllib3.util import parse_url  # noqa: PLC0415  slow to import
+
     if len(url) > LONGEST_URL:
         raise refused(f"The URL is longer than {LONGEST_URL} characters.")
     if any(letter <= " " or letter in '\\"<>\x7f' for letter in url):
