@@ -51,12 +51,18 @@ class Sender:
         self._platform = platform
         self._client = client
         self._user = ApiUser(client)
+        self._is_in = name == "nobody"  # as far as is known
 
     def headers(self) -> Mapping[str, str]:
         """Working credentials; none of nobody."""
-        if self._name != "nobody" and self._user.get("/auth/me").status_code != 200:
+        if not self._is_in and self._user.get("/auth/me").status_code != 200:
             self._user = self._new()
+        self._is_in = True
         return dict(self._user.credentials)
+
+    def sent(self, method: str) -> None:
+        """A request that may have ended their session, or changed what they may do."""
+        self._is_in = self._name == "nobody" or method.upper() == "GET"
 
     def things(self) -> Mapping[str, Any]:
         """Path parameters that lead to something."""
@@ -131,6 +137,7 @@ def _try(operation: Any, sender: Sender) -> None:
             known = {name: things[name] for name in case.path_parameters or {} if name in things}
             case.path_parameters = {**(case.path_parameters or {}), **known}
         answer = case.call(headers=dict(sender.headers()))
+        sender.sent(case.method)
         case.validate_response(answer, checks=CHECKS)
         # `default` in the document would let every status pass:
         assert str(answer.status_code) in documented, f"{answer.status_code} {answer.text[:200]}"
