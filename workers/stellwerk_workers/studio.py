@@ -105,7 +105,7 @@ class Generation:
         write_srt(captions, self.ctx.workdir / CAPTIONS)
         self.ctx.artifact(CAPTIONS, self.ctx.workdir / CAPTIONS, "application/x-subrip")
         # Pillow, in the process that draws and in no other
-        from stellwerk.providers.images.thumbnail import draw_thumbnail  # noqa: PLC0415
+        from stellwerk.providers.images.thumbnail import draw_thumbnail  # noqa: PLC0415  Pillow
 
         draw_thumbnail(script.title, self.ctx.workdir / THUMBNAIL, style=script.style)
         self.ctx.artifact(THUMBNAIL, self.ctx.workdir / THUMBNAIL, "image/jpeg")

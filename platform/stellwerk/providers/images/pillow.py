@@ -13,8 +13,8 @@ class PillowIllustrator:
     def draw(self, slide: Slide, path: Path) -> Drawn:
         """See `Illustrator.draw`; takes about 0.1 s."""
         # Pillow, in the process that draws and in no other
-        from stellwerk.providers.images.background import background  # noqa: PLC0415
-        from stellwerk.providers.images.slides import write_on  # noqa: PLC0415
+        from stellwerk.providers.images.background import background  # noqa: PLC0415  see above
+        from stellwerk.providers.images.slides import write_on  # noqa: PLC0415  see above
 
         picture = background(slide.style)
         write_on(picture, slide)
