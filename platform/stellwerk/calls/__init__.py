@@ -1,0 +1,1 @@
+"""Calls: originating them, their states, their history."""
