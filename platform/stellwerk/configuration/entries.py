@@ -1,54 +1,19 @@
 """The fixed list of what can be configured while the platform runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 from types import MappingProxyType
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
-import orjson
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints
 
+from stellwerk.configuration.entry import Entry
 from stellwerk.configuration.prices import DEFAULTS, Prices
 from stellwerk.configuration.rates import ByTier, RateClass, RateText
-from stellwerk.errors import ConfigurationError, FieldError, InvalidInput
-
-Value = TypeVar("Value")
+from stellwerk.errors import ConfigurationError, InvalidInput
 
 
-@dataclass(frozen=True, eq=False)
-class Entry(Generic[Value]):
-    """One thing that can be configured; `kind` is what its JSON is checked against."""
-
-    name: str
-    kind: Any
-    default: Any  # as JSON
-    description: str
-    unit: str = ""
-
-    @cached_property
-    def _adapter(self) -> TypeAdapter[Value]:
-        return TypeAdapter(self.kind)
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """JSON Schema of a value: its type and its bounds."""
-        return self._adapter.json_schema()
-
-    def parse(self, value: Any, place: str = "value") -> Value:
-        """The value as it is used; raises InvalidInput, with fields below `place`."""
-        try:
-            return self._adapter.validate_json(orjson.dumps(value), strict=True)
-        except ValidationError as exc:
-            wrong = [
-                FieldError(".".join([place, *map(str, error["loc"])]), error["msg"])
-                for error in exc.errors(include_input=False)
-            ]
-            raise InvalidInput(f"{self.name} cannot have this value.", errors=wrong) from exc
-
-
-def _rates(name: RateClass, description: str, *texts: str) -> "Entry[ByTier]":
+def _rates(name: RateClass, description: str, *texts: str) -> Entry[ByTier]:
     by_tier = dict(zip(ByTier.model_fields, texts * 3 if len(texts) == 1 else texts, strict=True))
     return Entry(f"rates.{name}", ByTier, by_tier, description, _RATE)
 

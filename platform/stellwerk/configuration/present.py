@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from stellwerk.configuration.entries import ENTRIES, Entry, defaults
+from stellwerk.configuration.entries import ENTRIES, defaults
+from stellwerk.configuration.entry import Entry
 from stellwerk.db.direct import Direct, prepared
 from stellwerk.errors import InvalidInput
 

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
 from stellwerk.audit.trail import record
-from stellwerk.configuration.entries import ENTRIES, Entry
+from stellwerk.configuration.entries import ENTRIES
+from stellwerk.configuration.entry import Entry
 from stellwerk.configuration.model import ConfigurationChange
 from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput, NotFound
 
