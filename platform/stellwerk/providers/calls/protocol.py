@@ -4,7 +4,7 @@ Numbers are E.164 (ITU-T), with the plus sign. Causes are those of Q.850 by the 
 FreeSWITCH gives them, whoever reports them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -108,6 +108,9 @@ class Trunk(Protocol):
     def dials_per_s(self) -> float:
         """How many calls may be begun in a second."""
 
+    def refuse(self, dial: Dial) -> None:
+        """Raise ProviderRejected for what this provider can not do: asked before it is stored."""
+
     async def run(self, listener: Listener) -> None:
         """Keep the connection and tell what happens, reconnecting by itself, until cancelled."""
 
@@ -121,8 +124,13 @@ class Trunk(Protocol):
     async def hang_up(self, call_id: UUID, ref: str | None) -> None:
         """End a call; nothing where it has ended. Raises ProviderUnavailable."""
 
-    async def trace(self, call_id: UUID, ref: str | None, since: datetime) -> Trace:
-        """What is known of a call dialled after `since`; raises ProviderUnavailable."""
+    async def trace(
+        self, dial: Dial, ref: str | None, since: datetime, known: Collection[str] = ()
+    ) -> Trace:
+        """What is known of a call dialled after `since`; `known`: other calls' names at it.
+
+        Raises ProviderUnavailable, also where it is too early to tell (`retry_after_s`).
+        """
 
     async def check(self) -> TrunkHealth:
         """How it is now; raises nothing."""
