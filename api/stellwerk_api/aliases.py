@@ -59,6 +59,8 @@ ALIASES: Sequence[Alias] = (
     Alias("/auth/<provider>", f"{API}/auth/<provider>"),
     Alias("/privacy", f"{API}/privacy"),
     Alias("/admin", f"{API}/admin"),
+    Alias("/admin/users", f"{API}/users", exact=True),
+    Alias(f"{API}/admin/users", f"{API}/users", exact=True),
 )
 
 

@@ -107,6 +107,7 @@ OWN: dict[str, tuple[int, Any]] = {
     "audit.browse": (403, None),
     "configuration.browse": (403, None),
     "configuration.change": (403, {"values": {"rates.login": "10/min"}}),
+    "configuration.apply": (403, {"values": {"rates.login": "10/min"}}),
     "configuration.show": (403, None),
     "configuration.replace": (403, {"value": "10/min"}),
     "configuration.reset": (403, {}),

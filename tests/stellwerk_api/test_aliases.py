@@ -55,6 +55,25 @@ def test_an_alias_answers_as_its_target_does(ada: ApiUser, path: str, slash: str
     assert "Deprecation" not in by_alias.headers
 
 
+@pytest.mark.parametrize("path", ["/admin/users", "/api/v1/admin/users", "/admin/users/"])
+def test_accounts_are_listed_to_administrators_below_admin_too(
+    admin: ApiUser, bob: ApiUser, path: str
+) -> None:
+    found = admin.client.get(path, headers=dict(admin.credentials))
+    assert found.get_json() == admin.get("/users").get_json()
+    error_of(bob.client.get(path, headers=dict(bob.credentials)), 403)
+
+
+@pytest.mark.parametrize("path", ["/auth", "/privacy/delete", "/privacy/export", "/admin/config"])
+def test_what_is_posted_by_an_alias_is_what_its_target_takes(nobody: ApiUser, path: str) -> None:
+    target = {"/auth": "/auth/nextcloud"}.get(path, path)
+    by_alias = nobody.client.post(path, json={})
+    canonical = nobody.post(target, {})
+    assert by_alias.status_code == canonical.status_code in {401, 422}
+    codes = {answer.get_json()["error"]["code"] for answer in (by_alias, canonical)}
+    assert len(codes) == 1
+
+
 def test_an_exact_alias_takes_nothing_below_it(nobody: ApiUser) -> None:
     error_of(nobody.client.get("/api/health/live"), 404)
 

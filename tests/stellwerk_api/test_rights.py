@@ -161,6 +161,7 @@ BODIES: dict[str, Any] = {
     "privacy.export": {},
     "privacy.delete": {},
     "configuration.change": {"values": {"maintenance.message": "Back at noon."}},
+    "configuration.apply": {"values": {"maintenance.message": "Back at noon."}},
     "configuration.replace": {"value": "Back at noon."},
     "configuration.reset": {},
     "connections.begin": {},

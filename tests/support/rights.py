@@ -132,6 +132,7 @@ RIGHTS = {
     "configuration.browse": _staff(200, READ),
     "configuration.show": _staff(200, READ),
     "configuration.change": _admins(200, NEVER),
+    "configuration.apply": _admins(200, NEVER),
     "configuration.replace": _admins(200, NEVER),
     "configuration.reset": _admins(200, NEVER),
     "audit.browse": _admins(200, READ),

@@ -49,6 +49,18 @@ def change(body: Mapping[str, Any]) -> Response:
     return changes.everything()
 
 
+@configuration.post("")
+@requires("config:write", scope=Scope.OPERATOR)
+@configuration.body(ChangesBody, example={"values": NOON})
+@configuration.answers(200, ConfigurationSchema, headers=("ETag",))
+@configuration.reads(IF_MATCH)
+@configuration.raises(409)
+def apply(body: Mapping[str, Any]) -> Response:
+    """The same as PATCH, for clients that only post."""
+    changes.change(body["values"], body["version"])
+    return changes.everything()
+
+
 @configuration.get("/<name>")
 @requires("config:read", scope=Scope.OPERATOR)
 @configuration.answers(200, EntryWithHistory, headers=("ETag",))

@@ -44,6 +44,18 @@ def test_every_entry_is_listed_with_value_default_and_bounds(
         assert found[name]["default"] == value
 
 
+def test_a_change_may_be_posted_by_either_address(admin: ApiUser, bob: ApiUser) -> None:
+    body = {"values": {"maintenance.retry_after_s": 60}}
+    error_of(bob.client.post(ROOT, json=body, headers=dict(bob.credentials)), 403)
+    posted = admin.client.post(ROOT, json=body, headers=dict(admin.credentials))
+    assert (posted.status_code, posted.get_json()["version"]) == (200, 1)
+    wrong = admin.post(ROOT, {"values": {"maintenance.retry_after_s": 0}})
+    assert error_of(wrong, 422)["details"]["field"] == "values.maintenance.retry_after_s"
+    stale = admin.post(ROOT, {**body, "version": 0})
+    assert error_of(stale, 409)["code"] == "CONFIGURATION_CHANGED"
+    assert admin.get(f"{ROOT}/maintenance.retry_after_s").get_json()["version"] == 1
+
+
 def test_a_change_is_versioned_and_says_who_and_when(admin: ApiUser) -> None:
     changed = admin.send("PATCH", ROOT, json={"values": {"maintenance.retry_after_s": 60}})
     assert changed.status_code == 200, changed.text
