@@ -47,6 +47,8 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "videos:write": Role.USER,
         "videos:generate": Role.USER,
         "calls:originate": Role.USER,
+        "calls:read": Role.USER,
+        "calls:record": Role.OPERATOR,  # and to listen to what was recorded
         "jobs:read_all": Role.OPERATOR,
         "jobs:manage_all": Role.OPERATOR,
         "config:read": Role.OPERATOR,
@@ -60,6 +62,7 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "metrics:read": Role.OPERATOR,
         "mail:send": Role.OPERATOR,  # to anybody, in the platform's name
         "users:admin": Role.ADMIN,
+        "calls:metrics": Role.ADMIN,
         "audit:read": Role.ADMIN,
         "privacy:erase": Role.ADMIN,
         "listeners:compare": Role.ADMIN,  # and the realtime process
