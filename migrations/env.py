@@ -4,7 +4,7 @@ A new migration also gets the statements that tables name in their `info`, such 
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.operations.ops import (
@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from stellwerk.bootstrap import metadata
 from stellwerk.db.base import AFTER_CREATE, AFTER_DROP
+from stellwerk.db.encrypted import Encrypted
 from stellwerk.db.extensions import require_pgcrypto
 from stellwerk.settings import settings
 
@@ -46,6 +47,12 @@ def _statements(texts: Iterable[str]) -> Iterator[MigrateOperation]:
     return (ExecuteSQLOp(statement) for statement in texts)
 
 
+def as_stored(kind: str, what: Any, _: Any) -> str | Literal[False]:
+    """Migrations name no class of ours: an encrypted column is bytes to them."""
+    is_encrypted = kind == "type" and isinstance(what, Encrypted)
+    return "sa.LargeBinary()" if is_encrypted else False
+
+
 url = context.config.attributes.get("url") or settings().database()
 engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
 
@@ -59,6 +66,7 @@ with engine.connect() as connection:
         connection=connection,
         target_metadata=metadata(),
         compare_type=True,
+        render_item=as_stored,
         process_revision_directives=with_own_statements,
     )
     with context.begin_transaction():

@@ -59,6 +59,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_head")),
     )
     op.create_table(
+        "call_trunks",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("holder", sa.String(length=200), nullable=True),
+        sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("held_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("is_simulated", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("is_connected", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column(
+            "gateways", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column("message", sa.Text(), server_default="", nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("breaker", sa.String(length=10), server_default="closed", nullable=False),
+        sa.Column(
+            "failures", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False
+        ),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "breaker IN ('closed', 'open', 'half_open')", name=op.f("ck_call_trunks_breaker")
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_call_trunks")),
+    )
+    op.create_table(
         "job_tombstones",
         sa.Column("job_id", sa.Uuid(), nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=True),
@@ -897,6 +921,86 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "calls",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=True),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("provider", sa.String(length=20), nullable=False),
+        sa.Column("provider_ref", sa.String(length=200), nullable=True),
+        sa.Column("to_number", sa.LargeBinary(), nullable=True),
+        sa.Column("to_hash", sa.String(length=64), nullable=True),
+        sa.Column("first_number", sa.LargeBinary(), nullable=True),
+        sa.Column("first_hash", sa.String(length=64), nullable=True),
+        sa.Column("caller_id", sa.LargeBinary(), nullable=True),
+        sa.Column("region", sa.String(length=3), nullable=True),
+        sa.Column("price_prefix", sa.String(length=16), server_default="", nullable=False),
+        sa.Column(
+            "price_eur", sa.Numeric(precision=14, scale=6), server_default="0", nullable=False
+        ),
+        sa.Column("ring_timeout_s", sa.Integer(), nullable=False),
+        sa.Column("max_duration_s", sa.Integer(), nullable=False),
+        sa.Column("is_recorded", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("state", sa.String(length=10), server_default="queued", nullable=False),
+        sa.Column("is_uncertain", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("cause", sa.String(length=60), nullable=True),
+        sa.Column("dials", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dial_after", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("intended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ringing_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("hangup_asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("hangup_sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("duration_s", sa.Integer(), nullable=True),
+        sa.Column("billable_s", sa.Integer(), nullable=True),
+        sa.Column("cost_eur", sa.Numeric(precision=14, scale=6), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('queued', 'dialing', 'ringing', 'answered', 'completed', 'busy', 'no_answer', 'failed', 'cancelled')",
+            name=op.f("ck_calls_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_calls_job_id_jobs"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_calls_user_id_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_calls")),
+        sa.UniqueConstraint("job_id", name=op.f("uq_calls_job_id")),
+    )
+    op.create_index(
+        "ix_calls_asked",
+        "calls",
+        ["provider", "asked_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'queued'"),
+    )
+    op.create_index(
+        "ix_calls_ended",
+        "calls",
+        ["ended_at"],
+        unique=False,
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_calls_to", "calls", ["user_id", "to_hash", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_index(
+        "ix_calls_under_way",
+        "calls",
+        ["provider", "id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('dialing', 'ringing', 'answered')"),
+    )
+    op.create_index(
+        "ix_calls_user", "calls", ["user_id", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_table(
         "job_artifacts",
         sa.Column("job_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
@@ -1313,6 +1417,21 @@ def upgrade() -> None:
         postgresql_where=sa.text("expires_at IS NULL"),
     )
     op.create_table(
+        "call_events",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("call_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("leg", sa.String(length=5), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("cause", sa.String(length=60), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["call_id"], ["calls.id"], name=op.f("fk_call_events_call_id_calls"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_call_events")),
+    )
+    op.create_index("uq_call_events_key", "call_events", ["call_id", "key"], unique=True)
+    op.create_table(
         "webhook_attempts",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("delivery_id", sa.Uuid(), nullable=False),
@@ -1341,6 +1460,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_webhook_attempts_delivery", table_name="webhook_attempts")
     op.drop_table("webhook_attempts")
+    op.drop_index("uq_call_events_key", table_name="call_events")
+    op.drop_table("call_events")
     op.drop_index(
         "uq_webhook_secrets_endpoint",
         table_name="webhook_secrets",
@@ -1399,6 +1520,20 @@ def downgrade() -> None:
     op.drop_index("ix_job_ends_owed_due", table_name="job_ends_owed")
     op.drop_table("job_ends_owed")
     op.drop_table("job_artifacts")
+    op.drop_index("ix_calls_user", table_name="calls")
+    op.drop_index(
+        "ix_calls_under_way",
+        table_name="calls",
+        postgresql_where=sa.text("state IN ('dialing', 'ringing', 'answered')"),
+    )
+    op.drop_index("ix_calls_to", table_name="calls")
+    op.drop_index(
+        "ix_calls_ended", table_name="calls", postgresql_where=sa.text("ended_at IS NOT NULL")
+    )
+    op.drop_index(
+        "ix_calls_asked", table_name="calls", postgresql_where=sa.text("state = 'queued'")
+    )
+    op.drop_table("calls")
     op.drop_index("ix_webhook_endpoints_owner", table_name="webhook_endpoints")
     op.drop_table("webhook_endpoints")
     op.drop_index("ix_user_sessions_user", table_name="user_sessions")
@@ -1594,6 +1729,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("storage_keys IS NOT NULL"),
     )
     op.drop_table("job_tombstones")
+    op.drop_table("call_trunks")
     op.drop_table("audit_head")
     op.drop_index(
         "ix_audit_entries_target",
