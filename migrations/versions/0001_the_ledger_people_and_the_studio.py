@@ -937,12 +937,16 @@ def upgrade() -> None:
         sa.Column(
             "price_eur", sa.Numeric(precision=14, scale=6), server_default="0", nullable=False
         ),
+        sa.Column(
+            "first_price_eur", sa.Numeric(precision=14, scale=6), server_default="0", nullable=False
+        ),
         sa.Column("ring_timeout_s", sa.Integer(), nullable=False),
         sa.Column("max_duration_s", sa.Integer(), nullable=False),
         sa.Column("is_recorded", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("state", sa.String(length=10), server_default="queued", nullable=False),
         sa.Column("is_uncertain", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("cause", sa.String(length=60), nullable=True),
+        sa.Column("refusal", sa.String(length=40), nullable=True),
         sa.Column("dials", sa.Integer(), server_default="0", nullable=False),
         sa.Column(
             "created_at",
@@ -980,12 +984,20 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'queued'"),
     )
+    op.create_index("ix_calls_day", "calls", ["user_id", "created_at"], unique=False)
     op.create_index(
         "ix_calls_ended",
         "calls",
         ["ended_at"],
         unique=False,
         postgresql_where=sa.text("ended_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_calls_open",
+        "calls",
+        ["user_id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('queued', 'dialing', 'ringing', 'answered')"),
     )
     op.create_index(
         "ix_calls_to", "calls", ["user_id", "to_hash", sa.literal_column("id DESC")], unique=False
@@ -1424,6 +1436,7 @@ def upgrade() -> None:
         sa.Column("leg", sa.String(length=5), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("cause", sa.String(length=60), nullable=True),
+        sa.Column("billable_s", sa.Integer(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["call_id"], ["calls.id"], name=op.f("fk_call_events_call_id_calls"), ondelete="CASCADE"
@@ -1528,8 +1541,14 @@ def downgrade() -> None:
     )
     op.drop_index("ix_calls_to", table_name="calls")
     op.drop_index(
+        "ix_calls_open",
+        table_name="calls",
+        postgresql_where=sa.text("state IN ('queued', 'dialing', 'ringing', 'answered')"),
+    )
+    op.drop_index(
         "ix_calls_ended", table_name="calls", postgresql_where=sa.text("ended_at IS NOT NULL")
     )
+    op.drop_index("ix_calls_day", table_name="calls")
     op.drop_index(
         "ix_calls_asked", table_name="calls", postgresql_where=sa.text("state = 'queued'")
     )

@@ -67,3 +67,11 @@ class ImageProvider(StrEnum):
 
     PILLOW = "pillow"
     OPENAI = "openai"
+
+
+class CallProvider(StrEnum):
+    """Who carries calls."""
+
+    FREESWITCH = "freeswitch"
+    TELNYX = "telnyx"
+    TWILIO = "twilio"

@@ -7,6 +7,7 @@ from typing import Any
 from stellwerk.clock import utc_now
 from stellwerk.identity import service
 from stellwerk.identity.allowances import allowances
+from stellwerk.jobs import spending
 from stellwerk.studio import queries
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
@@ -19,8 +20,8 @@ def own_usage() -> dict[str, Any]:
         allowed = allowances(here.settings, service.get_user(session, user_id))
         held = queries.channels_held(session, user_id)
         videos = queries.videos_today(session, user_id)
-        spent = queries.spent_this_month(session, user_id)
-        reserved = queries.reserved(session, user_id)
+        spent = spending.spent_this_month(session, user_id)
+        reserved = spending.reserved(session, user_id)
     return {
         "channels": {"used": held, "limit": allowed.channels},
         "videos_today": {

@@ -47,6 +47,7 @@ class Action(StrEnum):
     JOB_CANCELLED = "job.cancelled"  # another's
     JOB_RETRIED = "job.retried"  # another's
     JOB_SIGNALLED = "job.signalled"  # another's
+    CALL_REQUESTED = "call.requested"  # somebody has a number called
     EFFECT_RESOLVED = "effect.resolved"
     WEBHOOK_SECRET_MADE = "webhook_secret.made"  # noqa: S105  an action, not a secret
     CONNECTION_REQUESTED = "connection.requested"

@@ -30,6 +30,12 @@ class Call(Base):
     __table_args__ = (
         CheckConstraint(f"state IN ({_STATES})", name="state"),
         Index("ix_calls_user", "user_id", text("id DESC")),
+        Index("ix_calls_day", "user_id", "created_at"),
+        Index(
+            "ix_calls_open",
+            "user_id",
+            postgresql_where=text("state IN ('queued', 'dialing', 'ringing', 'answered')"),
+        ),
         Index("ix_calls_to", "user_id", "to_hash", text("id DESC")),
         Index("ix_calls_asked", "provider", "asked_at", postgresql_where=text("state = 'queued'")),
         Index(
@@ -56,13 +62,17 @@ class Call(Base):
     region: Mapped[str | None] = mapped_column(String(3))  # of `to`: ISO 3166, or 001
     price_prefix: Mapped[str] = mapped_column(String(16), server_default="")
     price_eur: Mapped[Decimal] = mapped_column(Numeric(14, 6), server_default="0")  # a minute
+    first_price_eur: Mapped[Decimal] = mapped_column(Numeric(14, 6), server_default="0")
     ring_timeout_s: Mapped[int]
     max_duration_s: Mapped[int]
     is_recorded: Mapped[bool] = mapped_column(server_default="false")
     state: Mapped[str] = mapped_column(String(10), server_default="queued")
     is_uncertain: Mapped[bool] = mapped_column(server_default="false")  # nobody knows what became
     cause: Mapped[str | None] = mapped_column(String(60))
-    dials: Mapped[int] = mapped_column(server_default="0")  # intents; a refused one is repeated
+    refusal: Mapped[str | None] = mapped_column(String(40))  # the code with which its job failed
+    dials: Mapped[int] = mapped_column(
+        server_default="0"
+    )  # intents; one that was not dialled is repeated
     created_at: Mapped[CreatedAt]
     asked_at: Mapped[Timestamp | None]  # by the job: from then on it may be dialled
     dial_after: Mapped[Timestamp | None]
@@ -90,6 +100,7 @@ class CallEvent(Base):
     leg: Mapped[str] = mapped_column(String(5))
     kind: Mapped[str] = mapped_column(String(20))
     cause: Mapped[str | None] = mapped_column(String(60))
+    billable_s: Mapped[int | None]
     at: Mapped[Timestamp]
 
 

@@ -29,6 +29,8 @@ ENDED = frozenset(
     }
 )
 
+UNDER_WAY = frozenset({CallState.DIALING, CallState.RINGING, CallState.ANSWERED})
+
 # How far a call has come: events may arrive in another order than they happened in, and never
 # lead back. QUEUED again is for what was certainly not dialled.
 PROGRESS: Mapping[CallState, int] = MappingProxyType(

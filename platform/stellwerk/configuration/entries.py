@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from stellwerk.configuration.calling import CALLING
 from stellwerk.configuration.entry import Entry
 from stellwerk.configuration.prices import DEFAULTS, Prices
 from stellwerk.configuration.rates import ByTier, RateClass, RateText
@@ -125,6 +126,7 @@ _ALL: tuple[Entry[Any], ...] = (
     MAINTENANCE_MESSAGE,
     MAINTENANCE_RETRY_AFTER_S,
     PRICES_EUR,
+    *CALLING,
 )
 ENTRIES: Mapping[str, Entry[Any]] = MappingProxyType({entry.name: entry for entry in _ALL})
 

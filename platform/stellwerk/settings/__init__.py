@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stellwerk.choices import Mode
 from stellwerk.errors import ConfigurationError
+from stellwerk.settings.calls import Calls
 from stellwerk.settings.connections import Connections
 from stellwerk.settings.edge import Edge
 from stellwerk.settings.engine import Engine
@@ -28,11 +29,21 @@ from stellwerk.settings.studio import Studio
 from stellwerk.settings.watching import Watching
 
 # In the order of the documents.
-SECTIONS = (Installation, Watching, Edge, Engine, People, Outside, Mail, Studio, Connections)
+SECTIONS = (Installation, Watching, Edge, Engine, People, Outside, Mail, Studio, Calls, Connections)
 
 
 class Settings(
-    Connections, Studio, Mail, Outside, People, Engine, Edge, Watching, Installation, BaseSettings
+    Connections,
+    Calls,
+    Studio,
+    Mail,
+    Outside,
+    People,
+    Engine,
+    Edge,
+    Watching,
+    Installation,
+    BaseSettings,
 ):
     """The typed settings; every field's comment gives its unit where the name does not."""
 

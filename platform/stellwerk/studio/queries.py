@@ -104,28 +104,6 @@ def channels_held(session: Session, user_id: int) -> int:
     return session.scalar(held) or 0
 
 
-def committed_this_month(session: Session, user_id: int) -> Decimal:
-    """EUR spent since the first of the month (UTC), and reserved by jobs under way."""
-    return spent_this_month(session, user_id) + reserved(session, user_id)
-
-
-def spent_this_month(session: Session, user_id: int) -> Decimal:
-    """EUR spent since the first of the month (UTC)."""
-    month = func.date_trunc("month", func.timezone("UTC", func.now()))
-    spent = select(func.coalesce(func.sum(JobCost.amount), 0)).where(
-        JobCost.owner_id == user_id, func.timezone("UTC", JobCost.created_at) >= month
-    )
-    return Decimal(session.scalar(spent) or 0)
-
-
-def reserved(session: Session, user_id: int) -> Decimal:
-    """EUR set aside for the user's jobs under way."""
-    held = select(func.coalesce(func.sum(Job.reserved_cost), 0)).where(
-        Job.owner_id == user_id, Job.finished_at.is_(None)
-    )
-    return Decimal(session.scalar(held) or 0)
-
-
 def reserved_cost(session: Session, job_id: UUID) -> float:
     """EUR set aside for a job that is not finished."""
     return _money(session.get_one(Job, job_id).reserved_cost)

@@ -22,6 +22,7 @@ from stellwerk.jobs import control
 from stellwerk.jobs.artifacts import remove_artifacts
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
+from stellwerk.jobs.spending import committed_this_month
 from stellwerk.jobs.states import JobStatus
 from stellwerk.providers.pricing import estimate
 from stellwerk.providers.script.protocol import Script, ScriptRequest, Style
@@ -187,7 +188,7 @@ def _refuse_too_many(session: Session, settings: Settings, user: User) -> None:
 
 def _reserve(session: Session, runtime: Runtime, user: User, payload: dict[str, Any]) -> Decimal:
     expected = estimated_cost(runtime, payload)
-    left = allowances(runtime.settings, user).monthly_budget - queries.committed_this_month(
+    left = allowances(runtime.settings, user).monthly_budget - committed_this_month(
         session, user.id
     )
     if expected > left:

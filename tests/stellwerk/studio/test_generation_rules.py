@@ -19,6 +19,7 @@ from stellwerk.errors import (
 )
 from stellwerk.jobs import control
 from stellwerk.jobs.model import Job
+from stellwerk.jobs.spending import committed_this_month
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.studio import queries, service
 from stellwerk.studio.model import Video
@@ -70,7 +71,7 @@ def test_a_cancelled_generation_leaves_a_failed_video_and_frees_the_reservation(
 
     assert video(platform, job_id).status == "failed"
     with platform.runtime.sessions() as session:
-        assert queries.committed_this_month(session, user_id) == 0
+        assert committed_this_month(session, user_id) == 0
 
 
 def test_a_retried_generation_is_queued_and_reserved_again(platform: Platform) -> None:
@@ -82,7 +83,7 @@ def test_a_retried_generation_is_queued_and_reserved_again(platform: Platform) -
 
     assert video(platform, job_id).status == "queued"
     with platform.runtime.sessions() as session:
-        assert queries.committed_this_month(session, user_id) > 0
+        assert committed_this_month(session, user_id) > 0
 
 
 def test_somebody_elses_channel_is_not_found(platform: Platform) -> None:

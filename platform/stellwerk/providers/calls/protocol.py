@@ -24,6 +24,7 @@ class Dial:
     ring_timeout_s: int = 60
     max_duration_s: int = 3600
     recording: Path | None = None  # on the switch's disk; an announcement is played before
+    attempt: int = 1  # one more each time it was certainly not dialled
 
 
 class Leg(StrEnum):
@@ -48,7 +49,10 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """One thing that happened. `key` is the same whenever the same event is told again."""
+    """One thing that happened. `key` is the same whenever the same event is told again.
+
+    That of REFUSED is another one for each attempt.
+    """
 
     call_id: UUID
     leg: Leg

@@ -1,0 +1,259 @@
+"""All that the telephony process does to the ledger.
+
+A call is dialled where its intent is stored, and as long as that is not settled nobody can store
+another: so it is dialled at most once, whoever dials.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from stellwerk.calls import causes, settling
+from stellwerk.calls.model import Call, CallTrunk
+from stellwerk.calls.model import CallEvent as Heard
+from stellwerk.calls.states import UNDER_WAY, CallState
+from stellwerk.jobs.runtime import Runtime, unit
+from stellwerk.providers.calls.protocol import CallEvent, Dial, EventKind, Leg
+
+HANG_UP_AGAIN_S = 5.0  # where the call has not ended by then
+_CLOCK = func.clock_timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A call that was to be dialled and of whose end nobody has heard."""
+
+    dial: Dial
+    ref: str | None
+    state: CallState
+    intended_at: datetime
+    is_taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """A call that somebody wants to end."""
+
+    call_id: UUID
+    ref: str | None
+
+
+def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
+    """Store the intent to dial calls that are due, and return them: they are dialled now or never.
+
+    None where the trunk's fence is not this one any more.
+    """
+    within = timedelta(seconds=runtime.settings.call_dial_within_s)
+    held = (
+        select(CallTrunk.name)
+        .where(CallTrunk.name == trunk, CallTrunk.fence == fence)
+        .with_for_update(read=True)
+        .cte("held")
+    )
+    due = (
+        select(Call.id)
+        .where(
+            Call.provider == trunk,
+            Call.state == CallState.QUEUED.value,
+            Call.asked_at > _CLOCK - within,
+            or_(Call.dial_after.is_(None), Call.dial_after <= _CLOCK),
+            Call.hangup_asked_at.is_(None),
+            exists(select(held.c.name)),
+        )
+        .order_by(Call.asked_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    intended = (
+        update(Call)
+        .where(Call.id.in_(select(due.c.id)))
+        .values(state=CallState.DIALING.value, intended_at=_CLOCK, dials=Call.dials + 1)
+        .returning(*_DIALLED)
+        .execution_options(synchronize_session=False)
+    )
+    with runtime.sessions.begin() as session:
+        rows = session.execute(intended).all()
+    folder = runtime.settings.call_recordings_dir
+    return [_dial(row, folder) for row in sorted(rows, key=lambda row: row.asked_at)]
+
+
+def taken(runtime: Runtime, dial: Dial, ref: str | None) -> None:
+    """The provider took the order, by this name of its own."""
+    with runtime.sessions.begin() as session:
+        session.execute(
+            update(Call)
+            .where(Call.id == dial.call_id, Call.dials == dial.attempt)
+            .values(taken_at=_CLOCK, provider_ref=ref)
+        )
+
+
+def put_off(runtime: Runtime, dial: Dial, *, cause: str | None, after_s: float) -> None:
+    """It was certainly not dialled (ProviderDeferred): it is queued again, or given up."""
+    _not_dialled(runtime, dial, cause, after_s)
+
+
+def refused(runtime: Runtime, dial: Dial, *, cause: str | None) -> None:
+    """It was certainly not dialled, and never will be (ProviderRejected): the call fails."""
+    _not_dialled(runtime, dial, cause, None)
+
+
+def record(runtime: Runtime, trunk: str, events: Sequence[CallEvent]) -> None:
+    """Store what happened, and what follows from it; the same event once, in any order."""
+    with unit(runtime) as work:
+        calls = settling.locked(work.session, {event.call_id for event in events})
+        known = [one for one in events if one.call_id in calls]
+        ours = [one for one in known if calls[one.call_id].provider == trunk]
+        fresh = _store(work.session, ours)
+        timelines = _timelines(work.session, fresh)
+        for call_id in sorted(fresh):
+            settling.follow(runtime, work, calls[call_id], timelines[call_id])
+
+
+def uncertain(runtime: Runtime, trunk: str, call_id: UUID) -> None:
+    """The provider knows nothing (any more) of a call that was to be dialled.
+
+    Where nothing was heard of it nobody can tell whether it was dialled: its job fails with
+    EFFECT_UNCERTAIN, and what is heard after all is believed. Else it has ended, unheard.
+    """
+    with unit(runtime) as work:
+        call = settling.locked(work.session, [call_id]).get(call_id)
+        if call is None or call.provider != trunk or call.state not in UNDER_WAY:
+            return
+        timeline = _timelines(work.session, {call_id}).get(call_id, [])
+        open_legs = _open_legs(timeline)
+        if open_legs:
+            now = settling.now_of(work.session)
+            lost = [_lost(call_id, leg, now) for leg in open_legs]
+            _store(work.session, lost)
+            settling.follow(runtime, work, call, [*timeline, *lost])
+        else:
+            settling.end(work, call, CallState.FAILED, causes.UNKNOWN, is_uncertain=True)
+
+
+def under_way(runtime: Runtime, trunk: str) -> list[UnderWay]:
+    """Every call of the trunk with an intent that is not settled, oldest first."""
+    query = select(*_DIALLED, Call.provider_ref, Call.state, Call.intended_at, Call.taken_at).where(
+        Call.provider == trunk, Call.state.in_([state.value for state in UNDER_WAY])
+    )
+    with runtime.sessions() as session:
+        rows = session.execute(query.order_by(Call.id)).all()
+    folder = runtime.settings.call_recordings_dir
+    return [
+        UnderWay(
+            dial=_dial(row, folder),
+            ref=row.provider_ref,
+            state=CallState(row.state),
+            intended_at=row.intended_at,
+            is_taken=row.taken_at is not None,
+        )
+        for row in rows
+    ]
+
+
+def to_hang_up(runtime: Runtime, trunk: str) -> list[HangUp]:
+    """Calls under way that somebody wants to end, and of which that was not said lately."""
+    lately = _CLOCK - timedelta(seconds=HANG_UP_AGAIN_S)
+    query = select(Call.id, Call.provider_ref).where(
+        Call.provider == trunk,
+        Call.state.in_([state.value for state in UNDER_WAY]),
+        Call.hangup_asked_at.is_not(None),
+        or_(Call.hangup_sent_at.is_(None), Call.hangup_sent_at < lately),
+    )
+    with runtime.sessions() as session:
+        return [HangUp(row.id, row.provider_ref) for row in session.execute(query)]
+
+
+def hang_up_sent(runtime: Runtime, call_ids: Sequence[UUID]) -> None:
+    """The provider was told to end these."""
+    with runtime.sessions.begin() as session:
+        session.execute(update(Call).where(Call.id.in_(call_ids)).values(hangup_sent_at=_CLOCK))
+
+
+_DIALLED = (
+    Call.id,
+    Call.to_number,
+    Call.first_number,
+    Call.caller_id,
+    Call.ring_timeout_s,
+    Call.max_duration_s,
+    Call.is_recorded,
+    Call.dials,
+    Call.asked_at,
+)
+
+
+def _dial(row: object, folder: Path) -> Dial:
+    values = row._asdict()  # type: ignore[attr-defined]  # a Row
+    return Dial(
+        call_id=values["id"],
+        to=values["to_number"],
+        first=values["first_number"],
+        caller_id=values["caller_id"],
+        ring_timeout_s=values["ring_timeout_s"],
+        max_duration_s=values["max_duration_s"],
+        recording=folder / f"{values['id']}.wav" if values["is_recorded"] else None,
+        attempt=values["dials"],
+    )
+
+
+def _not_dialled(runtime: Runtime, dial: Dial, cause: str | None, after_s: float | None) -> None:
+    with unit(runtime) as work:
+        call = settling.locked(work.session, [dial.call_id]).get(dial.call_id)
+        if call is None or call.state != CallState.DIALING or call.dials != dial.attempt:
+            return
+        is_final = after_s is None
+        settling.not_dialled(runtime, work, call, cause=cause, after_s=after_s, is_final=is_final)
+
+
+def _store(session: Session, events: Sequence[CallEvent]) -> set[UUID]:
+    """The calls of which something is new."""
+    if not events:
+        return set()
+    rows = [
+        {
+            "call_id": event.call_id,
+            "key": event.key,
+            "leg": event.leg.value,
+            "kind": event.kind.value,
+            "cause": event.cause,
+            "billable_s": event.billable_s,
+            "at": event.at,
+        }
+        for event in events
+    ]
+    stored = insert(Heard).values(rows).on_conflict_do_nothing().returning(Heard.call_id)
+    return set(session.scalars(stored))
+
+
+def _timelines(session: Session, call_ids: set[UUID]) -> dict[UUID, list[CallEvent]]:
+    found: dict[UUID, list[CallEvent]] = {}
+    query = select(Heard).where(Heard.call_id.in_(call_ids)).order_by(Heard.id)
+    for row in session.scalars(query):
+        event = CallEvent(
+            call_id=row.call_id,
+            leg=Leg(row.leg),
+            kind=EventKind(row.kind),
+            at=row.at,
+            key=row.key,
+            cause=row.cause,
+            billable_s=row.billable_s,
+        )
+        found.setdefault(row.call_id, []).append(event)
+    return found
+
+
+def _open_legs(timeline: Sequence[CallEvent]) -> list[Leg]:
+    begun = {event.leg for event in timeline if event.kind is not EventKind.REFUSED}
+    over = {event.leg for event in timeline if event.kind is EventKind.HUNG_UP}
+    return sorted(begun - over)
+
+
+def _lost(call_id: UUID, leg: Leg, at: datetime) -> CallEvent:
+    return CallEvent(call_id, leg, EventKind.HUNG_UP, at, f"lost:{leg}", cause=causes.LOST)

@@ -1,0 +1,87 @@
+"""How many calls a user may have, and for how much."""
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from stellwerk.calls.model import Call
+from stellwerk.calls.numbers import number
+from stellwerk.calls.pricing import billed_s, cost_of, price_of
+from stellwerk.calls.states import ENDED
+from stellwerk.configuration.calling import CALL_PRICES_EUR, INCREMENTS
+from stellwerk.errors import LimitReached, PaymentRequired
+from stellwerk.identity.allowances import allowances
+from stellwerk.identity.model import User
+from stellwerk.jobs.runtime import Runtime
+from stellwerk.jobs.spending import committed_this_month
+
+BUSY_S = 5.0  # after how long another call may have ended
+
+_UNTIL_MIDNIGHT = text("""
+    SELECT extract(epoch FROM date_trunc('day', timezone('UTC', now())) + interval '1 day'
+        - timezone('UTC', now()))
+""")
+
+
+def locked_user(session: Session, user_id: int) -> User:
+    """The user, of whom nobody else counts limits and budget until the transaction ends.
+
+    FOR NO KEY UPDATE: a job just inserted holds its owner's key already.
+    """
+    return session.get_one(
+        User, user_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+
+
+def refuse_too_many(session: Session, runtime: Runtime, user: User) -> None:
+    """Raise LimitReached where the user has as many calls as the tier allows, now or today."""
+    tier, settings = user.subscription_tier, runtime.settings
+    at_once, a_day = settings.concurrent_calls_limits[tier], settings.daily_call_limits[tier]
+    if _open_calls(session, user.id) >= at_once:
+        message = f"Your tier allows {at_once} call(s) at once. Wait for one to end."
+        details = {"concurrent_calls_limit": at_once}
+        raise LimitReached(message, details=details, retry_after_s=BUSY_S)
+    if _calls_today(session, user.id) >= a_day:
+        message = f"Your tier allows {a_day} call(s) a day. Come back tomorrow (UTC)."
+        retry_after_s = float(session.scalar(_UNTIL_MIDNIGHT) or 0)
+        details = {"daily_call_limit": a_day}
+        raise LimitReached(message, details=details, retry_after_s=retry_after_s)
+
+
+def most_it_costs(runtime: Runtime, payload: dict[str, Any]) -> Decimal:
+    """EUR for a call of this payload that lasts as long as it may; raises InvalidInput."""
+    prices = runtime.configuration[CALL_PRICES_EUR]
+    seconds = billed_s(payload["max_duration_s"], runtime.configuration[INCREMENTS])
+    region = runtime.settings.call_region
+    dialled = [(payload[field], field) for field in ("to", "from") if payload[field]]
+    found = [number(written, region, field) for written, field in dialled]
+    return sum((cost_of(seconds, price_of(one.e164, prices).eur) for one in found), start=Decimal())
+
+
+def reserve(session: Session, runtime: Runtime, user: User, payload: dict[str, Any]) -> Decimal:
+    """What is set aside for the call; raises PaymentRequired, saying what is left."""
+    most = most_it_costs(runtime, payload)
+    budget = allowances(runtime.settings, user).monthly_budget
+    left = budget - committed_this_month(session, user.id)
+    if most > left:
+        message = (
+            f"It could cost {most:.4f} EUR; {left:.4f} EUR are left this month. "
+            "A lower max_duration_s reserves less."
+        )
+        details = {"estimate": round(float(most), 6), "left": round(float(left), 6)}
+        raise PaymentRequired(message, details=details)
+    return most
+
+
+def _open_calls(session: Session, user_id: int) -> int:
+    ended = [state.value for state in ENDED]
+    query = select(func.count()).where(Call.user_id == user_id, Call.state.not_in(ended))
+    return session.scalar(query) or 0
+
+
+def _calls_today(session: Session, user_id: int) -> int:
+    today = func.timezone("UTC", func.date_trunc("day", func.timezone("UTC", func.now())))
+    query = select(func.count()).where(Call.user_id == user_id, Call.created_at >= today)
+    return session.scalar(query) or 0

@@ -1,0 +1,54 @@
+"""How long a job waits for its call, and what it makes of one that nobody ended."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from stellwerk.calls import causes, settling
+from stellwerk.calls.model import Call
+from stellwerk.calls.service import call_of_job
+from stellwerk.calls.states import ENDED, CallState
+from stellwerk.errors import ErrorCode
+from stellwerk.jobs.runtime import Runtime, unit
+
+MARGIN_S = 30.0  # after the last moment at which it can be dialled
+SETTLING_S = 300.0  # after the last moment at which it can last: a switch may be away meanwhile
+
+
+def longest_s(session: Session, runtime: Runtime, job_id: UUID) -> float:
+    """For how many seconds it is worth while to wait."""
+    call = call_of_job(session, job_id)
+    left = _until(runtime, call) - settling.now_of(session)
+    return max(1.0, left.total_seconds())
+
+
+def is_over(runtime: Runtime, job_id: UUID) -> bool:
+    """Whether the call has ended; one that is overdue is ended here.
+
+    What was not dialled in time certainly is not any more. Of another nobody can tell.
+    """
+    with runtime.sessions() as session:
+        call_id = call_of_job(session, job_id).id
+    with unit(runtime) as work:
+        call = settling.locked(work.session, [call_id])[call_id]
+        if call.state in ENDED:
+            return True
+        if settling.now_of(work.session) < _until(runtime, call):
+            return False
+        refusal = ErrorCode.PROVIDER_UNAVAILABLE
+        if call.state == CallState.QUEUED:
+            cause = causes.NOT_DIALLED_IN_TIME
+            settling.end(work, call, CallState.FAILED, cause, refusal=refusal)
+        else:
+            call.hangup_asked_at = call.hangup_asked_at or settling.now_of(work.session)
+            settling.end(work, call, CallState.FAILED, causes.UNKNOWN, is_uncertain=True)
+        return True
+
+
+def _until(runtime: Runtime, call: Call) -> datetime:
+    if call.state == CallState.QUEUED or call.intended_at is None:
+        since = call.asked_at or call.created_at
+        return since + timedelta(seconds=runtime.settings.call_dial_within_s + MARGIN_S)
+    lasts_s = 2 * call.ring_timeout_s + call.max_duration_s + SETTLING_S
+    return call.intended_at + timedelta(seconds=lasts_s)

@@ -1,0 +1,23 @@
+"""Who carries calls, and how many there may be."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from stellwerk.choices import CallProvider
+
+
+class Calls(BaseModel):
+    """Who carries calls, and how many there may be."""
+
+    # Calls
+    call_provider: CallProvider = CallProvider.FREESWITCH
+    call_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = (
+        "DE"  # of numbers that are written without their country code (ISO 3166)
+    )
+    call_dial_within_s: float = Field(default=300.0, gt=0)  # asked longer ago: not dialled any more
+    call_dial_tries: int = Field(default=6, ge=1)  # of what was certainly not dialled
+    call_recordings_dir: Path = Path("/var/lib/freeswitch/recordings")  # on the switch's disk
+    concurrent_calls_limits: dict[str, int] = {"free": 2, "pro": 10, "enterprise": 200}  # by tier
+    daily_call_limits: dict[str, int] = {"free": 50, "pro": 500, "enterprise": 20_000}  # a UTC day
