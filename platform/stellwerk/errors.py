@@ -85,6 +85,7 @@ class ErrorCode(StrEnum):
     MAINTENANCE = "MAINTENANCE"  # 503: only operators change anything now; `Retry-After` says when
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"  # 503: an outside service does not answer
     PROVIDER_REJECTED = "PROVIDER_REJECTED"  # 422: an outside service refuses this input for good
+    TRUNK_UNAVAILABLE = "TRUNK_UNAVAILABLE"  # 503: no calls now; `Retry-After` says when to ask
     GRANT_REVOKED = "GRANT_REVOKED"  # 422: a connected account was withdrawn; connect it again
     NOT_CONNECTED = "NOT_CONNECTED"  # 409: connect the account first: POST /connections/{provider}
     RETURN_URL_NOT_ALLOWED = "RETURN_URL_NOT_ALLOWED"  # 422: is not, letter by letter, in the list

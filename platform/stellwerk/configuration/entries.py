@@ -11,6 +11,7 @@ from stellwerk.configuration.calling import CALLING
 from stellwerk.configuration.entry import Entry
 from stellwerk.configuration.prices import DEFAULTS, Prices
 from stellwerk.configuration.rates import ByTier, RateClass, RateText
+from stellwerk.configuration.sparing import SPARING
 from stellwerk.errors import ConfigurationError, InvalidInput
 
 
@@ -127,6 +128,7 @@ _ALL: tuple[Entry[Any], ...] = (
     MAINTENANCE_RETRY_AFTER_S,
     PRICES_EUR,
     *CALLING,
+    *SPARING,
 )
 ENTRIES: Mapping[str, Entry[Any]] = MappingProxyType({entry.name: entry for entry in _ALL})
 
