@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
+from stellwerk.providers.calls.protocol import Trunk
 from stellwerk.providers.images.protocol import Illustrator
 from stellwerk.providers.mail.protocol import Mailer
 from stellwerk.providers.oauth.protocol import AuthorizationServer
@@ -24,6 +25,7 @@ class Providers:
     outbound: OutboundClient
     oauth: Mapping[str, AuthorizationServer]  # by the name in routes; those that are set up
     nextcloud_sign_in: AuthorizationServer | None = None
+    trunk: Trunk | None = None  # None: nobody carries calls here
 
     def refuse_script(self, request: ScriptRequest) -> None:
         """Raise InvalidInput for a script that cannot be written, or that nobody here speaks."""

@@ -21,6 +21,7 @@ from stellwerk.errors import ConfigurationError
 from stellwerk.mailboxes import Mailbox, mailbox
 from stellwerk.providers.artifacts.local import LocalArtifacts
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
+from stellwerk.providers.calls.protocol import Trunk
 from stellwerk.providers.catalogue import Providers
 from stellwerk.providers.images.pillow import PillowIllustrator
 from stellwerk.providers.images.protocol import Illustrator
@@ -59,6 +60,7 @@ def choose_providers(settings: Settings) -> Providers:
         outbound=_outbound(settings),
         oauth=_authorization_servers(settings),
         nextcloud_sign_in=_nextcloud_sign_in(settings),
+        trunk=_trunk(settings),
     )
 
 
@@ -205,6 +207,20 @@ def _nextcloud_client(settings: Settings, client_id: str, secret: str) -> Author
 
     registration = Registration("Nextcloud", client_id, secret, settings.oauth_timeout_s)
     return Nextcloud(registration, settings.nextcloud_url)
+
+
+def _trunk(settings: Settings) -> Trunk | None:
+    """None where the chosen provider of calls is not set up."""
+    if not settings.esl_host:
+        return None
+    from stellwerk.providers.calls.freeswitch.connection import Socket
+    from stellwerk.providers.calls.freeswitch.dial_strings import DialPlan
+    from stellwerk.providers.calls.freeswitch.trunk import FreeSwitchTrunk
+
+    password = _key(settings.esl_password, "STELLWERK_ESL_PASSWORD")
+    plan = DialPlan(settings.esl_gateway, settings.esl_dial_template, settings.esl_announcement)
+    socket = Socket(settings.esl_host, settings.esl_port, password, settings.esl_timeout_s)
+    return FreeSwitchTrunk(socket, plan, dials_per_s=settings.calls_per_s)
 
 
 def _key(secret: SecretStr, name: str) -> str:

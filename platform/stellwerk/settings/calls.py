@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from stellwerk.choices import CallProvider
+from stellwerk.settings.naming import named
 
 
 class Calls(BaseModel):
@@ -21,3 +22,13 @@ class Calls(BaseModel):
     call_recordings_dir: Path = Path("/var/lib/freeswitch/recordings")  # on the switch's disk
     concurrent_calls_limits: dict[str, int] = {"free": 2, "pro": 10, "enterprise": 200}  # by tier
     daily_call_limits: dict[str, int] = {"free": 50, "pro": 500, "enterprise": 20_000}  # a UTC day
+
+    # FreeSWITCH
+    calls_per_s: float = Field(default=10.0, gt=0, le=1000)  # begun; below what the trunk admits
+    esl_host: str = named("esl_host", "", "ESL_HOST")  # of a FreeSWITCH; empty: there is none
+    esl_port: int = Field(default=8021, ge=1, le=65535)
+    esl_password: SecretStr = named("esl_password", SecretStr(""), "ESL_PASSWORD")
+    esl_gateway: str = "trunk"  # of the switch, over which is dialled
+    esl_dial_template: str = ""  # empty: sofia/gateway/GATEWAY/{number}
+    esl_announcement: str = ""  # path on the switch, played before a call is recorded
+    esl_timeout_s: float = Field(default=10.0, gt=0, le=60)  # for each answer of the switch

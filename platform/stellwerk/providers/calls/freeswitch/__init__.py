@@ -1,0 +1,1 @@
+"""FreeSWITCH by its Event Socket: one connection, one reader, hundreds of calls."""
