@@ -1,7 +1,5 @@
 """Calls for tests: asked for, dialled by nobody, with events as a switch tells them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +15,7 @@ from stellwerk.providers.calls.protocol import CallEvent, Dial, EventKind, Leg
 
 TRUNK, FENCE = "freeswitch", 1
 NUMBER = "+493012341005"
+_TIMES = ("asked_at", "dial_after", "intended_at", "created_at")
 BEGAN = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -89,15 +88,12 @@ def stored(platform: Platform, call_id: UUID) -> Call:
         return session.get_one(Call, call_id)
 
 
-@contextmanager
-def later(platform: Platform, call_id: UUID, seconds: float) -> Iterator[None]:
-    """Let that much time have passed for the call."""
-    columns = ("asked_at", "dial_after", "intended_at", "created_at")
-    moved = ", ".join(f"{name} = {name} - make_interval(secs => :by)" for name in columns)
-    statement = text(f"UPDATE calls SET {moved} WHERE id = :id")  # noqa: S608  names from above
+def let_pass(platform: Platform, call_id: UUID, seconds: float) -> None:
+    """Let so much time have passed for the call."""
+    moved = ", ".join(f"{name} = {name} - make_interval(secs => :by)" for name in _TIMES)
+    statement = text(f"UPDATE calls SET {moved} WHERE id = :id")  # noqa: S608  names from here
     with platform.runtime.sessions.begin() as session:
         session.execute(statement, {"by": seconds, "id": call_id})
-    yield
 
 
 def signals_of(platform: Platform, job_id: UUID) -> list[str]:

@@ -74,7 +74,7 @@ def _wait(ctx: JobContext) -> None:
 def _outcome(ctx: JobContext, intent: Checkpoint) -> dict[str, Any]:
     with ctx.runtime.sessions() as session:
         call = service.call_of_job(session, ctx.job_id)
-        output: dict[str, Any] = OriginateResult().dump(service.record_of(call))
+        record = service.record_of(call)
         refusal = call.refusal
         is_uncertain = call.is_uncertain
     if is_uncertain:
@@ -82,15 +82,14 @@ def _outcome(ctx: JobContext, intent: Checkpoint) -> dict[str, Any]:
         raise JobFailed(UNCERTAIN, code=ErrorCode.EFFECT_UNCERTAIN, details=details)
     if refusal:
         ctx.record(replace(intent, state=StepState.UNDONE, attempt=ctx.attempt))
-        message = f"The number was not dialled: {output['cause'] or 'no reason was given'}."
+        message = f"The number was not dialled: {record['cause'] or 'no reason was given'}."
         raise JobFailed(message, code=ErrorCode(refusal))
+    output = OriginateResult().dump(record)
     ctx.record(replace(intent, state=StepState.DONE, attempt=ctx.attempt, output=output))
-    return output
+    return record
 
 
 def _resolved(ctx: JobContext, output: Any) -> dict[str, Any]:
     """A person found out that it was dialled, or an earlier attempt stored its end."""
     with ctx.transaction() as session:
-        call = service.believe(session, ctx.job_id, output)
-        told: dict[str, Any] = OriginateResult().dump(service.record_of(call))
-    return told
+        return service.record_of(service.believe(session, ctx.job_id, output))

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text, update
 
 from api import PASSWORD, ApiUser, account, renewed, signed_in, signed_up
 from attempts import attempt
+from calling import originate
 from connecting import begin, callback, connected, knowing_nextcloud, opened
 from engine import as_variables
 from leaving import erased
@@ -228,6 +229,7 @@ ACTS: Mapping[Action, Act] = {
     Action.JOB_CANCELLED: lambda w: w.intervene("cancel"),
     Action.JOBS_REQUEUED: lambda w: w.admin.post("/jobs/requeue", REQUEUE),
     Action.JOB_RETRIED: World.retry,
+    Action.CALL_REQUESTED: lambda w: originate(w.platform, int(w.bob.user["id"])),
     Action.EFFECT_RESOLVED: World.resolve,
     Action.WEBHOOK_SECRET_MADE: lambda w: w.bob.post("/webhook-endpoints/callback-secret"),
     Action.CONNECTION_REQUESTED: lambda w: begin(w.bob),
