@@ -91,12 +91,13 @@ def _is_repeat() -> bool:
 def accepted(
     job_id: UUID, operation: str, *, status: str = PublicStatus.QUEUED, **names: Any
 ) -> Response:
-    """The 202 of a submission: where to look, when, and the noun's own `names` for the job."""
+    """The 202 of a submission: where to look, when, and the noun's own `names` for the job.
+
+    `status_url` among them is where its noun is looked at.
+    """
     status = present_status(job_id) if replayed() else status
     body, headers = acceptance(job_id, operation, status, names)
-    by_alias = own_status_url(job_id)
-    if by_alias:
-        body["status_url"] = headers["Location"] = by_alias
+    body["status_url"] = headers["Location"] = own_status_url(body) or body["status_url"]
     return json_answer(body, 202, headers=headers | replay_header())
 
 

@@ -4,7 +4,7 @@ An alias answers as its target does, with the same rights, without a redirect, w
 trailing slash. What it says about where to look next stays below the alias.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,8 +31,8 @@ class Deprecation:
 class Alias:
     """`path` leads to `target`, and unless `exact` all below it to what is below the target.
 
-    `status`: where a job that was submitted by the alias is looked at, with `{job_id}` in it;
-    empty: where every job is.
+    `status`: where a job that was submitted by the alias is looked at, with `{job_id}` in it, or
+    another name that its noun has for it; empty: where every job is.
     """
 
     path: str
@@ -49,6 +49,7 @@ class Alias:
         return self.path + rest if not rest or rest.startswith("/") else None
 
 
+CALL_STATUS = "/call-status/{call_id}"
 ALIASES: Sequence[Alias] = (
     Alias("/api/health", f"{API}/health", exact=True),
     Alias("/api/version", f"{API}/version", exact=True),
@@ -59,6 +60,9 @@ ALIASES: Sequence[Alias] = (
     Alias("/auth/<provider>", f"{API}/auth/<provider>"),
     Alias("/privacy", f"{API}/privacy"),
     Alias("/admin", f"{API}/admin"),
+    Alias("/call", f"{API}/call", status=CALL_STATUS),
+    Alias("/call-status", f"{API}/call-status", status=CALL_STATUS),
+    Alias("/call-history", f"{API}/call-history", status=CALL_STATUS),
     Alias("/admin/users", f"{API}/users", exact=True),
     Alias(f"{API}/admin/users", f"{API}/users", exact=True),
 )
@@ -83,10 +87,13 @@ def add_aliases(app: Flask, aliases: Sequence[Alias]) -> None:
     app.after_request(_warn)
 
 
-def own_status_url(job_id: object) -> str:
-    """Where the alias that the request came by lets one look at a job; empty: where all are."""
+def own_status_url(names: Mapping[str, object]) -> str:
+    """Where the alias that the request came by lets one look at what has these names.
+
+    Empty: where it is looked at by its canonical address.
+    """
     alias: Alias | None = g.get("alias")
-    return alias.status.format(job_id=job_id) if alias else ""
+    return alias.status.format_map(names) if alias else ""
 
 
 def add_deprecated(document: dict[str, Any], aliases: Sequence[Alias]) -> None:

@@ -109,6 +109,11 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
         )
         return doc
 
+    def or_answers(self, status: int, schema: type[Schema], description: str) -> Decorator:
+        """Document another kind of success."""
+        other: Decorator = self.alt_response(status, schema=schema, description=description)
+        return other
+
     def reads(self, *headers: Parameter) -> Decorator:
         """Document request headers that change the answer."""
 

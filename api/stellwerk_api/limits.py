@@ -62,7 +62,7 @@ class Tally(NamedTuple):
         rate_class, rate = self.policy[:2]
         count_limited(rate_class)
         raise LimitReached(
-            f"The limit {rate_class!r} is {rate.requests} in {rate.window_s} s.",
+            f"The limit '{rate_class}' is {rate.requests} in {rate.window_s} s.",
             details={
                 "policy": rate_class.value,
                 "limit": rate.requests,
@@ -133,7 +133,7 @@ class Limiter:
         """
         policy = self._table().policies[rate_class, caller.tier]
         if cost > policy.rate.requests:
-            message = f"The limit {rate_class!r} never allows {cost} at once."
+            message = f"The limit '{rate_class}' never allows {cost} at once."
             raise InvalidInput(message, details={"limit": policy.rate.requests})
         count = self._take([keys.rate(rate_class, caller.user_id)], policy, cost)
         return count and self.tally(rate_class, caller.tier, count)

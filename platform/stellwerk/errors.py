@@ -62,6 +62,7 @@ class ErrorCode(StrEnum):
     CONFLICT = "CONFLICT"  # 409: the state of the resource forbids it now
     LAST_ADMIN = "LAST_ADMIN"  # 409: nobody could administer the installation any more
     JOB_NOT_CANCELLABLE = "JOB_NOT_CANCELLABLE"  # 409: the job has ended already
+    CALL_ENDED = "CALL_ENDED"  # 409: it can not be hung up any more; `details` has its state
     JOB_NOT_RETRYABLE = "JOB_NOT_RETRYABLE"  # 409: it has to have failed or been cancelled
     JOB_NOT_UNCERTAIN = "JOB_NOT_UNCERTAIN"  # 409: no effect of the job waits to be resolved
     IDEMPOTENCY_KEY_REQUIRED = "IDEMPOTENCY_KEY_REQUIRED"  # 400: API keys have to send one here

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from api import PASSWORD, ApiUser, error_of
+from called import add_call
 from people import add_channel
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import ConfigurationError
@@ -15,6 +16,7 @@ from stellwerk_api.app import add_routes, empty_app
 from stellwerk_api.auth import PUBLIC, declarations, guard, requires
 from stellwerk_api.credentials import Credentials
 
+HOURLY = {"name": "hourly", "operation": "diagnostics.echo", "interval_s": 3600}
 # What somebody else gets from a route when it is pointed at Ada's things.
 ANOTHERS: dict[str, tuple[int, Any]] = {
     "jobs.poll": (404, None),
@@ -51,6 +53,8 @@ ANOTHERS: dict[str, tuple[int, Any]] = {
     "channels.delete_channel": (404, None),
     "connections.begin_channel": (404, {}),
     "connections.forget_channel": (404, None),
+    "calls.hang_up": (403, None),  # it takes tokens for telephony
+    "calls.show": (404, None),
     "videos.get_video": (404, None),
     "videos.change_video": (404, {"title": "theirs"}),
     "videos.delete_video": (404, None),
@@ -86,16 +90,16 @@ OWN: dict[str, tuple[int, Any]] = {
     "webhook_endpoints.make_callback_secret": (200, None),
     "webhook_endpoints.browse_callbacks": (200, None),
     "schedules.browse": (200, None),
-    "schedules.create": (
-        201,
-        {"name": "mine", "operation": "diagnostics.echo", "interval_s": 3600},
-    ),
+    "schedules.create": (201, HOURLY),
     "connections.browse": (200, None),
     "connections.begin": (404, {}),  # no provider is set up here
     "connections.show": (404, None),
     "connections.forget": (404, None),
     "channels.list_channels": (200, None),
     "channels.create_channel": (201, {"name": "mine"}),
+    "calls.originate": (403, {"to": "+493012341005"}),
+    "calls.browse": (200, None),
+    "calls.measure": (403, None),
     "videos.list_videos": (200, None),
     "videos.generate_video": (422, {}),
     "privacy.browse": (200, None),
@@ -146,8 +150,7 @@ def things_of(platform: Platform, ada: ApiUser) -> dict[str, Any]:
     body = {"channel_id": channel_id, "topic": "How signals work", "target_duration": 30}
     video = ada.post("/videos/generate", body)
     assert video.status_code == 202, video.text
-    hourly = {"name": "hourly", "operation": "diagnostics.echo", "interval_s": 3600}
-    schedule = ada.post("/schedules", hourly)
+    schedule = ada.post("/schedules", HOURLY)
     endpoint = ada.post("/webhook-endpoints", {"url": "https://hooks.example.com"}).get_json()
     delivery = ada.post(f"/webhook-endpoints/{endpoint['id']}/test").get_json()
     asked = ada.post("/privacy/export", {"password": PASSWORD})
@@ -163,6 +166,7 @@ def things_of(platform: Platform, ada: ApiUser) -> dict[str, Any]:
         "schedule_id": schedule.get_json()["id"],
         "name": "diagnostics.echo",
         "provider": "google",
+        "call_id": add_call(platform, int(ada.user["id"]), state="ringing"),
     }
 
 

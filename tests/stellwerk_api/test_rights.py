@@ -175,4 +175,5 @@ BODIES: dict[str, Any] = {
     "videos.generate_video": {},
     "videos.change_video": {"title": "theirs"},
     "listeners.compare": {},
+    "calls.originate": {},
 }

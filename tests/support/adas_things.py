@@ -7,6 +7,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from api import PASSWORD, ApiUser, signed_in
+from called import add_call
 from people import add_channel, add_user, quickly_hashed
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import utc_now
@@ -21,7 +22,7 @@ def person(platform: Platform, client: FlaskClient, role: str = "user") -> ApiUs
         "email_verified_at": utc_now(),
     }
     add_user(platform, role=role, **fields)
-    return signed_in(client, email)
+    return signed_in(client, email, audience="telephony")  # a session that may all a session may
 
 
 class Things:
@@ -85,6 +86,10 @@ class Things:
         """What was sent to it."""
         return self._post(f"/webhook-endpoints/{self['endpoint_id']}/test")["delivery_id"]
 
+    def call(self) -> Any:
+        """One that rings."""
+        return add_call(self._platform, int(self._ada.user["id"]), state="ringing")
+
     def _post(self, path: str, **body: Any) -> Mapping[str, Any]:
         answer = self._ada.post(path, body or None)
         assert answer.status_code < 300, answer.text
@@ -103,6 +108,7 @@ MAKERS: Mapping[str, Callable[[Things], Any]] = {
     "schedule_id": Things.schedule,
     "endpoint_id": Things.endpoint,
     "delivery_id": Things.delivery,
+    "call_id": Things.call,
 }
 # What is named, and nobody's.
 NAMES = {

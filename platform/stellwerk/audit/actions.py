@@ -44,6 +44,7 @@ class Action(StrEnum):
     JOBS_LISTED = "jobs.listed"  # everybody's, by an operator
     JOBS_REQUEUED = "jobs.requeued"
     JOB_READ = "job.read"  # another's log or files
+    CALL_READ = "call.read"  # another's
     JOB_CANCELLED = "job.cancelled"  # another's
     JOB_RETRIED = "job.retried"  # another's
     JOB_SIGNALLED = "job.signalled"  # another's

@@ -39,7 +39,8 @@ def accept_call(session: Session, job: Job, runtime: Runtime) -> None:
     numbers = _numbers(runtime, payload)
     user = limits.locked_user(session, job.owner_id)
     if payload["record"] and RECORDING not in permissions_of(Role(user.role)):
-        raise NotPermitted(f"Recording a call needs {RECORDING}.")
+        details = {"permission": RECORDING}
+        raise NotPermitted(f"This needs the permission {RECORDING}.", details=details)
     limits.refuse_too_many(session, runtime, user)
     job.reserved_cost = limits.reserve(session, runtime, user, payload)
     call = _call(runtime, job, payload, numbers)
@@ -128,7 +129,8 @@ def hang_up(runtime: Runtime, user_id: int, call_id: UUID) -> CallState:
             raise NotFound(f"You have no call {call_id}.")
         if call.state in ENDED:
             message = f"The call has ended already: {call.state}."
-            raise Conflict(message, details={"state": call.state})
+            details = {"state": call.state, "hangup_cause": call.cause}
+            raise Conflict(message, code=ErrorCode.CALL_ENDED, details=details)
         now = settling.now_of(work.session)
         call.hangup_asked_at = call.hangup_asked_at or now
         if call.state == CallState.QUEUED:

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text, update
 
 from api import PASSWORD, ApiUser, account, renewed, signed_in, signed_up
 from attempts import attempt
+from called import add_call
 from calling import originate
 from connecting import begin, callback, connected, knowing_nextcloud, opened
 from engine import as_variables
@@ -125,6 +126,10 @@ class World:
     def intervene(self, verb: str, body: Any = None) -> None:
         done(self.admin.post(f"/jobs/{self.job_id}/{verb}", body))
 
+    def read_anothers_call(self) -> None:
+        call_id = add_call(self.platform, int(self.ada.user["id"]))
+        done(self.admin.get(f"/call-status/{call_id}"))
+
     def read_anothers_log(self) -> None:
         self.job_id = self.bob.submit()
         done(self.admin.get(f"/jobs/{self.job_id}/logs"))
@@ -225,6 +230,7 @@ ACTS: Mapping[Action, Act] = {
     Action.QUEUE_RESUMED: lambda w: w.admin.post("/queues/media/resume"),
     Action.JOBS_LISTED: lambda w: w.admin.get("/jobs?all=true"),
     Action.JOB_READ: World.read_anothers_log,
+    Action.CALL_READ: World.read_anothers_call,
     Action.JOB_SIGNALLED: lambda w: w.intervene("signal", {"name": "go"}),
     Action.JOB_CANCELLED: lambda w: w.intervene("cancel"),
     Action.JOBS_REQUEUED: lambda w: w.admin.post("/jobs/requeue", REQUEUE),

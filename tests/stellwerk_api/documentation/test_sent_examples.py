@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from api import API, PASSWORD, ApiUser, signed_up
 from attempts import attempt
+from called import add_call, telephonist
 from receiver import receiving
 from stellwerk.bootstrap import Platform
 from stellwerk.identity import links
@@ -98,6 +99,7 @@ def send(stage: Stage, name: str, operation: Mapping[str, Any]) -> str:
         "/users/me": signed_up(stage.ada.client),
     }
     senders |= {found: stage.admin for found in [template] if found.startswith("/admin/")}
+    senders |= {found: telephonist(stage.ada) for found in [template] if found == "/call"}
     path = template.format_map(place(stage))
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     answer = senders.get(template, stage.ada).send(
@@ -232,6 +234,10 @@ def a_link(stage: Stage) -> str:
         return links.make(session, stage.platform.settings, Purpose.RESET_PASSWORD, to)
 
 
+def a_call(stage: Stage) -> dict[str, Any]:
+    return {"call_id": add_call(stage.platform, int(stage.ada.user["id"]))}
+
+
 def an_entry(_: Stage) -> dict[str, Any]:
     return {"name": "maintenance.message"}
 
@@ -246,6 +252,7 @@ PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
     "POST /jobs/{job_id}/retry": an_ended_job,
     "POST /jobs/{job_id}/resolve": an_uncertain_job,
     "GET /jobs/{job_id}/artifacts/{name}": an_artifact,
+    "GET /call-status/{call_id}": a_call,
     "PUT /admin/config/{name}": an_entry,
     "POST /admin/config/{name}/reset": an_entry,
     "PATCH /schedules/{schedule_id}": a_schedule,

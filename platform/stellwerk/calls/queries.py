@@ -1,0 +1,133 @@
+"""Reads of calls: somebody's history, and how one call is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import Session
+
+from stellwerk.calls.model import Call, CallEvent, CallTrunk
+from stellwerk.calls.states import CallState
+from stellwerk.errors import NotFound
+from stellwerk.masking import masked_number
+from stellwerk.providers.calls.protocol import EventKind, Leg
+
+NUMBERS = ("to", "from", "caller_id")  # of a call as it is shown
+
+
+class Found(NamedTuple):
+    """A call as it is shown, and whose it is; nobody's after an erasure."""
+
+    user_id: int | None
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """What a list of calls is narrowed to; `after` ended the page before.
+
+    `since` is within, `until` is not. `number_hashes`: all of `vault.lookups(number)`, of one that
+    was called or rung first.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    states: Sequence[CallState] = ()
+    number_hashes: Sequence[str] = ()
+    after: UUID | None = None
+    limit: int = 50
+
+
+def calls(session: Session, user_id: int, wanted: CallFilter) -> list[dict[str, Any]]:
+    """The user's calls, newest first, with their numbers in full."""
+    query = _shown().where(Call.user_id == user_id, *_conditions(wanted))
+    rows = session.execute(query.order_by(Call.id.desc()).limit(wanted.limit))
+    return [_document(call, is_simulated=bool(simulated)) for call, simulated in rows]
+
+
+def call(session: Session, call_id: UUID) -> Found:
+    """A call with its timeline, whoever's it is; raises NotFound."""
+    row = session.execute(_shown().where(Call.id == call_id)).one_or_none()
+    if row is None:
+        raise unknown(call_id)
+    found, is_simulated = row
+    document = _document(found, is_simulated=bool(is_simulated))
+    return Found(found.user_id, document | {"timeline": timeline(session, call_id)})
+
+
+def timeline(session: Session, call_id: UUID) -> list[dict[str, Any]]:
+    """What happened in a call, in the order in which it happened."""
+    query = select(CallEvent).where(CallEvent.call_id == call_id)
+    found = session.scalars(query.order_by(CallEvent.at, CallEvent.id))
+    return [
+        {
+            "at": event.at,
+            "leg": Leg(event.leg),
+            "event": EventKind(event.kind),
+            "hangup_cause": event.cause,
+        }
+        for event in found
+    ]
+
+
+def masked(document: dict[str, Any]) -> dict[str, Any]:
+    """The same without a number in full."""
+    hidden = {name: document[name] and masked_number(document[name]) for name in NUMBERS}
+    return document | hidden
+
+
+def unknown(call_id: UUID) -> NotFound:
+    """The refusal of a call that does not exist or is not the caller's to see."""
+    return NotFound(f"There is no call {call_id}.")
+
+
+def _shown() -> Select[Call, bool]:
+    return select(Call, CallTrunk.is_simulated).outerjoin(
+        CallTrunk, CallTrunk.name == Call.provider
+    )
+
+
+def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.since is not None:
+        conditions.append(Call.created_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(Call.created_at < wanted.until)
+    if wanted.states:
+        conditions.append(Call.state.in_(wanted.states))
+    if wanted.number_hashes:
+        hashes = wanted.number_hashes
+        conditions.append(or_(Call.to_hash.in_(hashes), Call.first_hash.in_(hashes)))
+    if wanted.after is not None:
+        conditions.append(Call.id < wanted.after)
+    return conditions
+
+
+def _document(call: Call, *, is_simulated: bool) -> dict[str, Any]:
+    return {
+        "call_id": call.id,
+        "job_id": call.job_id,
+        "state": CallState(call.state),
+        "uncertain": call.is_uncertain,
+        "to": call.to_number,
+        "from": call.first_number,
+        "caller_id": call.caller_id,
+        "provider": call.provider,
+        "simulated": is_simulated,
+        "record": call.is_recorded,
+        "timeout_s": call.ring_timeout_s,
+        "max_duration_s": call.max_duration_s,
+        "created_at": call.created_at,
+        "dialed_at": call.intended_at,
+        "ringing_at": call.ringing_at,
+        "answered_at": call.answered_at,
+        "ended_at": call.ended_at,
+        "hangup_requested_at": call.hangup_asked_at,
+        "duration_s": call.duration_s,
+        "billable_s": call.billable_s,
+        "hangup_cause": call.cause,
+        "cost": call.cost_eur,
+    }
