@@ -134,13 +134,15 @@ def is_failure(event: CallEvent) -> bool | None:
 def heard(session: Session, runtime: Runtime, trunk: str, events: Iterable[CallEvent]) -> None:
     """Note what all events of one call say of its trunk; again and again is as good as once.
 
-    The first decides that says something: a call that rang was carried, whatever ended it.
+    Each refusal, and of the rest the first that says something: a call that rang was carried,
+    whatever ended it.
     """
-    for event in sorted(events, key=lambda one: one.at):
-        verdict = is_failure(event)
-        if verdict is not None:
-            note(session, runtime, trunk, is_failure=verdict, at=event.at)
-            return
+    told = [(one, is_failure(one)) for one in sorted(events, key=lambda one: one.at)]
+    said = [(one, verdict) for one, verdict in told if verdict is not None]
+    dialled = [pair for pair in said if pair[0].kind is not EventKind.REFUSED]
+    refused = [pair for pair in said if pair[0].kind is EventKind.REFUSED]
+    for event, verdict in (*refused, *dialled[:1]):
+        note(session, runtime, trunk, is_failure=verdict, at=event.at)
 
 
 def note(

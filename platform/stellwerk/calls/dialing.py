@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import Integer, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stellwerk.calls import causes, settling
+from stellwerk.calls import breaker, causes, settling
 from stellwerk.calls.model import Call, CallTrunk
 from stellwerk.calls.model import CallEvent as Heard
 from stellwerk.calls.states import UNDER_WAY, CallState
@@ -47,7 +47,7 @@ class HangUp:
 def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
     """Store the intent to dial calls that are due, and return them: they are dialled now or never.
 
-    None where the trunk's fence is not this one any more.
+    None where the trunk's fence is not this one any more, or the trunk is spared (breaker.py).
     """
     within = timedelta(seconds=runtime.settings.call_dial_within_s)
     held = (
@@ -67,7 +67,7 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
             exists(select(held.c.name)),
         )
         .order_by(Call.asked_at)
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
         .cte("due")
     )
@@ -79,7 +79,8 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
         .execution_options(synchronize_session=False)
     )
     with runtime.sessions.begin() as session:
-        rows = session.execute(intended).all()
+        most = breaker.room(session, trunk, limit)
+        rows = session.execute(intended, {"most": most}).all() if most else []
     folder = runtime.settings.call_recordings_dir
     return [_dial(row, folder) for row in sorted(rows, key=lambda row: row.asked_at)]
 
@@ -114,6 +115,7 @@ def record(runtime: Runtime, trunk: str, events: Sequence[CallEvent]) -> None:
         timelines = _timelines(work.session, fresh)
         for call_id in sorted(fresh):
             settling.follow(runtime, work, calls[call_id], timelines[call_id])
+            breaker.heard(work.session, runtime, trunk, timelines[call_id])
 
 
 def uncertain(runtime: Runtime, trunk: str, call_id: UUID) -> None:

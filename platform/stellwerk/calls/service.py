@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
 from stellwerk.audit.trail import record
-from stellwerk.calls import causes, limits, settling
+from stellwerk.calls import breaker, causes, limits, settling
 from stellwerk.calls.model import Call
 from stellwerk.calls.numbers import Number, ensure_callable, number
 from stellwerk.calls.pricing import price_of
@@ -31,7 +31,7 @@ def accept_call(session: Session, job: Job, runtime: Runtime) -> None:
     """Refuse what is not called, or may not be; else reserve its price and add the call.
 
     Raises InvalidInput (a number, by its field), LimitReached, PaymentRequired (BUDGET_EXCEEDED),
-    NotPermitted (no owner, or no right to record).
+    NotPermitted (no owner, or no right to record), Unavailable (TRUNK_UNAVAILABLE).
     """
     if job.owner_id is None:
         raise NotPermitted("A call needs an owner.")
@@ -42,6 +42,7 @@ def accept_call(session: Session, job: Job, runtime: Runtime) -> None:
         details = {"permission": RECORDING}
         raise NotPermitted(f"This needs the permission {RECORDING}.", details=details)
     limits.refuse_too_many(session, runtime, user)
+    breaker.refuse_if_open(session, runtime, runtime.settings.call_provider.value)
     job.reserved_cost = limits.reserve(session, runtime, user, payload)
     call = _call(runtime, job, payload, numbers)
     session.add(call)

@@ -1,5 +1,6 @@
 """A trunk that carries no calls is spared, and gets them again by itself."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from calling import asked, claim, dialled, told
+from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import breaker
 from stellwerk.calls.breaker import Breaker, BreakerState, Rules
@@ -259,3 +262,26 @@ def test_what_failed_long_ago_and_is_heard_now_does_not_count(ledger: Ledger) ->
     for _ in range(3):
         ledger.hear(event(EventKind.HUNG_UP, "NETWORK_OUT_OF_ORDER"))
     assert ledger.trunk().failures == []
+
+
+def test_calls_that_are_not_carried_let_it_open_and_the_next_is_not_taken(
+    ledger: Ledger, platform: Platform
+) -> None:
+    user_id = add_user(platform, subscription_tier="enterprise")
+    waiting = [dialled(platform, user_id) for _ in range(3)]
+    later_one = asked(platform, user_id)
+    for dial in waiting:
+        end = event(EventKind.HUNG_UP, "NORMAL_CIRCUIT_CONGESTION", at=datetime.now(UTC))
+        told(platform, replace(end, call_id=dial.call_id))
+    with pytest.raises(Unavailable, match="do not get through"):
+        asked(platform, user_id)
+    assert claim(platform) == []
+
+    ledger.time_passes()
+    ledger.check(WELL)
+    (dial,) = claim(platform)
+    assert dial.call_id == later_one.id
+    rings = event(EventKind.RINGING, at=datetime.now(UTC))
+    told(platform, replace(rings, call_id=dial.call_id))
+    assert ledger.trunk().breaker == "closed"
+    asked(platform, user_id)
