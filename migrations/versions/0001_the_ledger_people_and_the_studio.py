@@ -993,6 +993,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("ended_at IS NOT NULL"),
     )
     op.create_index(
+        "ix_calls_named",
+        "calls",
+        ["ended_at"],
+        unique=False,
+        postgresql_where=sa.text("to_number IS NOT NULL OR provider_ref IS NOT NULL"),
+    )
+    op.create_index(
         "ix_calls_open",
         "calls",
         ["user_id"],
@@ -1544,6 +1551,11 @@ def downgrade() -> None:
         "ix_calls_open",
         table_name="calls",
         postgresql_where=sa.text("state IN ('queued', 'dialing', 'ringing', 'answered')"),
+    )
+    op.drop_index(
+        "ix_calls_named",
+        table_name="calls",
+        postgresql_where=sa.text("to_number IS NOT NULL OR provider_ref IS NOT NULL"),
     )
     op.drop_index(
         "ix_calls_ended", table_name="calls", postgresql_where=sa.text("ended_at IS NOT NULL")

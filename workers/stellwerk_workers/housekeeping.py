@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.sealing import forget_strangers
+from stellwerk.calls.privacy import forget_old as forget_old_calls
 from stellwerk.connections import upkeep
 from stellwerk.db.engine import is_outage
 from stellwerk.db.expiry import removal, remove
@@ -57,6 +58,7 @@ _EXPIRED: Mapping[str, Remove] = {
     "webhook_deliveries": retention.forget_deliveries,
     "webhook_secrets": lambda session, _: retention.forget_secrets(session),
     "oauth_states": lambda session, _: upkeep.forget_states(session),
+    "numbers_of_calls": forget_old_calls,
     "strangers": lambda session, settings: forget_strangers(session, settings.strangers_kept_days),
     "tombstones": purging.forget_tombstones,
 }

@@ -45,6 +45,11 @@ class Call(Base):
             postgresql_where=text("state IN ('dialing', 'ringing', 'answered')"),
         ),
         Index("ix_calls_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+        Index(
+            "ix_calls_named",
+            "ended_at",
+            postgresql_where=text("to_number IS NOT NULL OR provider_ref IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Uuid] = mapped_column(primary_key=True)

@@ -32,3 +32,4 @@ class Calls(BaseModel):
     esl_dial_template: str = ""  # empty: sofia/gateway/GATEWAY/{number}
     esl_announcement: str = ""  # path on the switch, played before a call is recorded
     esl_timeout_s: float = Field(default=10.0, gt=0, le=60)  # for each answer of the switch
+    call_numbers_kept_days: int = Field(default=365, ge=1)  # then calls name no number and no user
