@@ -81,8 +81,20 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
     with runtime.sessions.begin() as session:
         most = breaker.room(session, trunk, limit)
         rows = session.execute(intended, {"most": most}).all() if most else []
-    folder = runtime.settings.call_recordings_dir
-    return [_dial(row, folder) for row in sorted(rows, key=lambda row: row.asked_at)]
+    return [_dial(runtime, row) for row in sorted(rows, key=lambda row: row.asked_at)]
+
+
+def planned(runtime: Runtime, call: Call) -> Dial:
+    """A call as it will be dialled, before it is stored."""
+    return Dial(
+        call_id=call.id,
+        to=call.to_number or "",
+        first=call.first_number,
+        caller_id=call.caller_id,
+        ring_timeout_s=call.ring_timeout_s,
+        max_duration_s=call.max_duration_s,
+        recording=_recording(runtime, call.id) if call.is_recorded else None,
+    )
 
 
 def taken(runtime: Runtime, dial: Dial, ref: str | None) -> None:
@@ -146,10 +158,9 @@ def under_way(runtime: Runtime, trunk: str) -> list[UnderWay]:
     )
     with runtime.sessions() as session:
         rows = session.execute(query.order_by(Call.id)).all()
-    folder = runtime.settings.call_recordings_dir
     return [
         UnderWay(
-            dial=_dial(row, folder),
+            dial=_dial(runtime, row),
             ref=row.provider_ref,
             state=CallState(row.state),
             intended_at=row.intended_at,
@@ -191,7 +202,7 @@ _DIALLED = (
 )
 
 
-def _dial(row: object, folder: Path) -> Dial:
+def _dial(runtime: Runtime, row: object) -> Dial:
     values = row._asdict()  # type: ignore[attr-defined]  # a Row
     return Dial(
         call_id=values["id"],
@@ -200,9 +211,13 @@ def _dial(row: object, folder: Path) -> Dial:
         caller_id=values["caller_id"],
         ring_timeout_s=values["ring_timeout_s"],
         max_duration_s=values["max_duration_s"],
-        recording=folder / f"{values['id']}.wav" if values["is_recorded"] else None,
+        recording=_recording(runtime, values["id"]) if values["is_recorded"] else None,
         attempt=values["dials"],
     )
+
+
+def _recording(runtime: Runtime, call_id: UUID) -> Path:
+    return runtime.settings.call_recordings_dir / f"{call_id}.wav"
 
 
 def _not_dialled(runtime: Runtime, dial: Dial, cause: str | None, after_s: float | None) -> None:

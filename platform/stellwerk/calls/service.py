@@ -6,9 +6,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from stellwerk.audit.actions import Action
+from stellwerk.audit.actions import Action, Party
 from stellwerk.audit.trail import record
-from stellwerk.calls import breaker, causes, limits, settling
+from stellwerk.calls import breaker, causes, dialing, limits, settling
 from stellwerk.calls.model import Call
 from stellwerk.calls.numbers import Number, ensure_callable, number
 from stellwerk.calls.pricing import price_of
@@ -31,12 +31,16 @@ def accept_call(session: Session, job: Job, runtime: Runtime) -> None:
     """Refuse what is not called, or may not be; else reserve its price and add the call.
 
     Raises InvalidInput (a number, by its field), LimitReached, PaymentRequired (BUDGET_EXCEEDED),
-    NotPermitted (no owner, or no right to record), Unavailable (TRUNK_UNAVAILABLE).
+    NotPermitted (no owner, or no right to record), ProviderRejected (what the trunk can not do),
+    Unavailable (TRUNK_UNAVAILABLE).
     """
     if job.owner_id is None:
         raise NotPermitted("A call needs an owner.")
     payload = unseal(runtime.vault, job.id, job.payload)
     numbers = _numbers(runtime, payload)
+    call = _call(runtime, job, payload, numbers)
+    if runtime.providers.trunk:
+        runtime.providers.trunk.refuse(dialing.planned(runtime, call))
     user = limits.locked_user(session, job.owner_id)
     if payload["record"] and RECORDING not in permissions_of(Role(user.role)):
         details = {"permission": RECORDING}
@@ -44,17 +48,9 @@ def accept_call(session: Session, job: Job, runtime: Runtime) -> None:
     limits.refuse_too_many(session, runtime, user)
     breaker.refuse_if_open(session, runtime, runtime.settings.call_provider.value)
     job.reserved_cost = limits.reserve(session, runtime, user, payload)
-    call = _call(runtime, job, payload, numbers)
     session.add(call)
     session.flush()
-    record(
-        session,
-        action=Action.CALL_REQUESTED,
-        actor=job.owner_id,
-        subject_user_id=job.owner_id,
-        target=f"call:{call.id}",
-        details={field: masked_number(one.e164) for field, one in numbers.items()},
-    )
+    _note(session, call, numbers)
 
 
 def end_call(session: Session, job: Job, runtime: Runtime) -> None:  # noqa: ARG001  a hook
@@ -166,6 +162,17 @@ def record_of(call: Call) -> dict[str, Any]:
         "billable_s": call.billable_s or 0,
         "cost_eur": call.cost_eur or 0,
     }
+
+
+def _note(session: Session, call: Call, numbers: dict[str, Number]) -> None:
+    record(
+        session,
+        action=Action.CALL_REQUESTED,
+        actor=call.user_id or Party.SYSTEM,
+        subject_user_id=call.user_id,
+        target=f"call:{call.id}",
+        details={field: masked_number(one.e164) for field, one in numbers.items()},
+    )
 
 
 def _numbers(runtime: Runtime, payload: dict[str, Any]) -> dict[str, Number]:

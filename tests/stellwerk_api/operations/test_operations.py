@@ -51,7 +51,7 @@ def test_a_webhook_is_tried_at_once_and_seven_times_more_within_two_days(
 
 def test_what_costs_money_is_marked_and_declares_how_much(ada: ApiUser, platform: Platform) -> None:
     paid = {one["name"] for one in ada.get("/operations").get_json()["items"] if one["is_paid"]}
-    assert paid == {"videos.generate"}
+    assert paid == {"videos.generate", "calls.originate"}
     declared = platform.runtime.registry.get("videos.generate").estimate_eur
     assert declared
     channel_id = ada.post("/channels/", {"name": "Signals"}).get_json()["id"]

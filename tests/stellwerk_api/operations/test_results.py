@@ -28,6 +28,7 @@ SIGNALS = {"diagnostics.undo": "keep", "diagnostics.wait": "go"}
 ELSEWHERE = {
     "webhooks.deliver",
     "videos.generate",
+    "calls.originate",
     "accounts.notify",
     "connections.revoke",
     "connections.tell_lost",
