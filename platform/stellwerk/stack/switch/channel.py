@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -78,6 +79,23 @@ class Channel:
     media: asyncio.Event = field(default_factory=asyncio.Event)  # early, or by an answer
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     completed: asyncio.Event = field(default_factory=asyncio.Event)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)  # no application runs
+    _running: int = 0
+
+    def __post_init__(self) -> None:
+        self.idle.set()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """An application runs: the channel's end is not told before the application's."""
+        self._running += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self.idle.set()
 
     @property
     def technology(self) -> str:
@@ -88,6 +106,12 @@ class Channel:
     def caller(self) -> str:
         """The number that the called side is shown."""
         return self.variables.get("origination_caller_id_number", NOBODY)
+
+    @property
+    def caller_name(self) -> str:
+        """As shown; of a leg that another one dials, that one's number."""
+        instead = self.caller if "originator" in self.variables else ""
+        return self.variables.get("origination_caller_id_name", instead)
 
     def headers(self) -> Iterator[tuple[str, str]]:
         """All of its headers as of now, in the real one's order."""
@@ -119,8 +143,8 @@ class Channel:
         direction = "outbound" if self.is_outbound else "inbound"
         yield "Caller-Direction", direction
         yield "Caller-Logical-Direction", direction
-        if name := self.variables.get("origination_caller_id_name"):
-            yield "Caller-Caller-ID-Name", name
+        if self.caller_name:
+            yield "Caller-Caller-ID-Name", self.caller_name
         yield "Caller-Caller-ID-Number", self.caller
         yield "Caller-Callee-ID-Name", "Outbound Call"
         yield "Caller-Callee-ID-Number", self.number

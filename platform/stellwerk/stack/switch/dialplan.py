@@ -40,7 +40,7 @@ EXTENSIONS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
         "1010": _script("answer", f"sleep {FOR_EVER_MS}", "hangup NORMAL_CLEARING"),
         "1011": _script("ring_ready", "sleep 2000", "hangup NO_ANSWER"),
         "9196": _script("answer", "echo"),
-        "9664": _script("answer", "playback tone_stream://%(400,200,400);loops=-1"),
+        "9664": _script("answer", "playback tone_stream://%(400,200,400);%(400,2000,450);loops=-1"),
     }
 )
 NOBODY = _script("hangup NO_ROUTE_DESTINATION")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from stellwerk.stack.switch.dialplan import Step
 
 DEFAULT_RING_S = 60
-_APP = re.compile(r"&(?P<app>\w+)\((?P<data>.*?)\)?$", re.DOTALL)
+_APP = re.compile(r"&(?P<app>\w+)\((?P<data>.*?)\)*$", re.DOTALL)
 _EXPANSION = re.compile(r"\$\{[^}]*\}")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "s": " "}
 _CLOSING = {"{": "}", "[": "]", "<": ">"}

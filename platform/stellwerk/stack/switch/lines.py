@@ -39,9 +39,9 @@ async def open_line(exchange: Exchange, target: Target, variables: dict[str, str
 async def _open_loopback(exchange: Exchange, target: Target, variables: dict[str, str]) -> Line:
     number, _, context = target.rest.partition("/")
     number = number.strip()
+    await exchange.jitter(SETUP_S)
     if not number or not exchange.take_sessions(2):
         raise Refused("DESTINATION_OUT_OF_ORDER")
-    await exchange.jitter(SETUP_S)
     context = context or "default"
     near = Channel(f"loopback/{number}-a", number, is_outbound=True, context=context)
     far = Channel(f"loopback/{number}-b", number, is_outbound=False, context=context)
@@ -70,6 +70,7 @@ async def _open_gateway(exchange: Exchange, target: Target, variables: dict[str,
     if gateway not in exchange.gateways:
         raise Refused("INVALID_GATEWAY")
     number = number.strip()
+    await exchange.jitter(SETUP_S)
     near = Channel(f"sofia/external/{number}", number, is_outbound=True)
     near.unique_id = variables.get("origination_uuid") or near.unique_id
     near.variables = {**variables, "sip_gateway_name": gateway, "sofia_profile_name": "external"}
@@ -79,7 +80,6 @@ async def _open_gateway(exchange: Exchange, target: Target, variables: dict[str,
         _tell_stillborn(exchange, near)
         raise Refused("GATEWAY_DOWN")
     exchange.admit(near)
-    await exchange.jitter(SETUP_S)
     _announce(exchange, near)
     line = Line(near, None)
     if exchange.gateways[gateway] == "dead":
@@ -92,9 +92,6 @@ async def _open_gateway(exchange: Exchange, target: Target, variables: dict[str,
 
 def _invite(exchange: Exchange, line: Line, number: str) -> None:
     """Reach the called side, which is a profile of the same switch and costs it a session too."""
-    if line.near.cause:
-        exchange.run(_live(exchange, line, line.near))
-        return
     exchange.diary.dialled(number)
     if not exchange.take_sessions(1):
         exchange.run(_live(exchange, line, line.near))
@@ -139,9 +136,10 @@ async def _answer_machine(
 ) -> None:
     """The called side does what its extension says, until it or we hang up."""
     for step in script:
-        execute(exchange, far, step)
-        await _do(exchange, line, far, step)
-        executed(exchange, far, step)
+        with far.working():
+            execute(exchange, far, step)
+            await _do(exchange, line, far, step)
+            executed(exchange, far, step)
         if far.cause:
             break
     exchange.hang_up(far, "NORMAL_CLEARING")
@@ -182,20 +180,21 @@ async def _do(exchange: Exchange, line: Line, far: Channel, step: Step) -> None:
 
 def _progress(exchange: Exchange, line: Line, far: Channel, stage: str) -> None:
     """Both ends get as far as this: over SIP the called one first, over loopback the caller."""
+    now = microseconds()
     if far.technology == "loopback":
-        advance(exchange, line.near, stage)
-        advance(exchange, far, stage)
+        advance(exchange, line.near, stage, now)
+        advance(exchange, far, stage, now)
         return
-    advance(exchange, far, stage)
+    advance(exchange, far, stage, now)
     loop = asyncio.get_running_loop()
-    loop.call_later(dice.uniform(0, THREAD_S), advance, exchange, line.near, stage)
+    loop.call_later(dice.uniform(0, THREAD_S), advance, exchange, line.near, stage, now)
 
 
-def advance(exchange: Exchange, channel: Channel, stage: str) -> None:
+def advance(exchange: Exchange, channel: Channel, stage: str, at: int) -> None:
     """A channel rings, has early media, or is answered; told once."""
     if channel.cause or stage in channel.times:
         return
-    channel.times[stage] = microseconds()
+    channel.times[stage] = at
     event, channel.call_state, channel.answer_state = {
         "Progress": ("CHANNEL_PROGRESS", "RINGING", "ringing"),
         "Progress-Media": ("CHANNEL_PROGRESS_MEDIA", "EARLY", "early"),
@@ -224,6 +223,7 @@ async def _live(exchange: Exchange, line: Line, channel: Channel) -> None:
     """Wait for a channel's end, tell it, and let the other end know."""
     await channel.hung_up.wait()
     await channel.created.wait()
+    await channel.idle.wait()
     await exchange.jitter(THREAD_S)
     channel.state, channel.call_state = "CS_REPORTING", "HANGUP"
     channel.close(exchange.options.speed)

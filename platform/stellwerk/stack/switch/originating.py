@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from stellwerk.stack.switch.channel import Channel, microseconds
 from stellwerk.stack.switch.dialplan import EXTENSIONS, Step
-from stellwerk.stack.switch.dialstring import Order, Target, order_of, targets_of
+from stellwerk.stack.switch.dialstring import DEFAULT_RING_S, Order, Target, order_of, targets_of
 from stellwerk.stack.switch.exchange import Exchange, dice
 from stellwerk.stack.switch.lines import (
     THREAD_S,
@@ -31,7 +31,7 @@ PLAYBACK_S = 1.0  # whatever is played is so long, unless it never ends
 async def originate(exchange: Exchange, arguments: str) -> str:
     """Dial one target after the other until somebody answers; the text of the answer."""
     order = order_of(arguments)
-    if order is None or not order.targets:
+    if order is None:
         return USAGE
     cause = "DESTINATION_OUT_OF_ORDER"
     for target in order.targets:
@@ -52,9 +52,16 @@ def steps_of(order: Order) -> Sequence[Step]:
 
 
 async def reach(
-    exchange: Exchange, target: Target, variables: dict[str, str], ring_s: float
+    exchange: Exchange,
+    target: Target,
+    variables: dict[str, str],
+    ring_s: float,
+    waiting: Channel | None = None,
 ) -> Line:
-    """A line on which somebody has answered; raises Refused with the cause where nobody does."""
+    """A line on which somebody has answered; raises Refused with the cause where nobody does.
+
+    `waiting` is the channel that it is dialled for: its end ends the ringing too.
+    """
     own = variables | target.variables
     line = await open_line(exchange, target, own)
     near = line.near
@@ -62,14 +69,15 @@ async def reach(
     through = near.media if takes_early_media else near.answered
     exchange.run(_on_answer(exchange, near))
     limit_s, cause = _patience(own, ring_s)
-    await first_of(near.hung_up, through, timeout_s=limit_s / exchange.options.speed)
+    ends = [near.hung_up, through] + ([waiting.hung_up] if waiting else [])
+    await first_of(*ends, timeout_s=limit_s / exchange.options.speed)
     if through.is_set() and not near.cause:
         await _confirm(exchange, near)
-    if not near.cause and not through.is_set():
-        exchange.hang_up(near, cause)
-        await exchange.jitter(2 * THREAD_S)
-    elif near.cause:
+    if near.cause:
         await _job_after(exchange, near)
+    elif not through.is_set():
+        exchange.hang_up(near, "ORIGINATOR_CANCEL" if waiting and waiting.cause else cause)
+        await exchange.jitter(2 * THREAD_S)
     if near.cause:
         raise Refused(near.cause)
     return line
@@ -130,10 +138,11 @@ async def _perform(exchange: Exchange, line: Line, steps: Sequence[Step]) -> Non
 
 async def perform(exchange: Exchange, near: Channel, step: Step) -> None:
     """One application on a channel; one that is not known does nothing."""
-    execute(exchange, near, step)
-    if app := APPS.get(step.app):
-        await app(exchange, near, step.data)
-    executed(exchange, near, step)
+    with near.working():
+        execute(exchange, near, step)
+        if app := APPS.get(step.app):
+            await app(exchange, near, step.data)
+        executed(exchange, near, step)
 
 
 async def _park(exchange: Exchange, near: Channel, _: str) -> None:
@@ -182,34 +191,16 @@ async def _bridge(exchange: Exchange, near: Channel, data: str) -> None:
     cause = "DESTINATION_OUT_OF_ORDER"
     for target in targets:
         said = (variables | target.variables).get("originate_timeout", "")
+        ring_s = float(said) if said.isdigit() else DEFAULT_RING_S
         shown = {"origination_caller_id_number": near.number, "originator": near.unique_id}
-        dialling = exchange.run(
-            reach(exchange, target, shown | variables, float(said) if said.isdigit() else 60.0)
-        )
         try:
-            other = (await _unless_hung_up(exchange, near, dialling)).near
+            line = await reach(exchange, target, shown | variables, ring_s, near)
         except Refused as exc:
             cause = str(exc)
             continue
-        await _talk(exchange, near, other)
+        await _talk(exchange, near, line.near)
         return
     exchange.hang_up(near, cause)
-
-
-async def _unless_hung_up(
-    exchange: Exchange, near: Channel, dialling: "asyncio.Task[Line]"
-) -> Line:
-    """The second line; where the first party gives up, ringing the second ends too."""
-    waiting = asyncio.ensure_future(near.hung_up.wait())
-    try:
-        await asyncio.wait({waiting, dialling}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
-    if not dialling.done():
-        for channel in tuple(exchange.channels.values()):
-            if channel.variables.get("originator") == near.unique_id:
-                exchange.hang_up(channel, "ORIGINATOR_CANCEL")
-    return await dialling
 
 
 async def _talk(exchange: Exchange, near: Channel, other: Channel) -> None:
