@@ -127,7 +127,7 @@ class World:
         done(self.admin.post(f"/jobs/{self.job_id}/{verb}", body))
 
     def read_anothers_call(self) -> None:
-        call_id = add_call(self.platform, int(self.ada.user["id"]))
+        call_id = add_call(self.platform, int(self.bob.user["id"]))
         done(self.admin.get(f"/call-status/{call_id}"))
 
     def read_anothers_log(self) -> None:
