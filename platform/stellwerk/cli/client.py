@@ -12,6 +12,7 @@ from stellwerk.cli.api import Api, connect
 from stellwerk.cli.completions import complete_operation
 from stellwerk.cli.output import emit_json, emit_table, json_option, say
 from stellwerk.errors import ApiError
+from stellwerk.identity.permissions import Audience
 
 COLUMNS = ("name", "summary", "queue", "permission")
 NO_TERMINAL = "There is no terminal to ask on: use --email and --password-stdin."
@@ -21,8 +22,17 @@ NO_TERMINAL = "There is no terminal to ask on: use --email and --password-stdin.
 @click.option("--url", help="Of the platform; default: STELLWERK_URL, or the one running here.")
 @click.option("--email", help="Asked for where it is not given.")
 @click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from stdin.")
+@click.option(
+    "--audience",
+    type=click.Choice([audience.value for audience in Audience]),
+    default=Audience.API.value,
+    show_default=True,
+    help="telephony: may place calls; its tokens end sooner.",
+)
 @json_option
-def login(url: str | None, email: str | None, *, from_stdin: bool, as_json: bool) -> None:
+def login(
+    url: str | None, email: str | None, *, from_stdin: bool, audience: str, as_json: bool
+) -> None:
     """Sign in, and keep the tokens in a file that only you can read.
 
     They are renewed as long as the command is used once a week.
@@ -31,7 +41,7 @@ def login(url: str | None, email: str | None, *, from_stdin: bool, as_json: bool
         raise click.UsageError(NO_TERMINAL)
     email = email or str(click.prompt("E-mail", err=True))
     password = read_password(from_stdin=from_stdin)
-    account, answer = sign_in(chosen_url(url), email, password)
+    account, answer = sign_in(chosen_url(url), email, password, audience=Audience(audience))
     path = keep(account)
     if as_json:
         emit_json({"url": account.url, "user": answer["user"], "expires_in": answer["expires_in"]})
@@ -65,10 +75,13 @@ def operations(name: str | None, *, as_json: bool) -> None:
         emit_table(found["items"], COLUMNS)
 
 
-def sign_in(url: str, email: str, password: str) -> tuple[Account, dict[str, Any]]:
+def sign_in(
+    url: str, email: str, password: str, *, audience: Audience = Audience.API
+) -> tuple[Account, dict[str, Any]]:
     """A signed-in account, and what the API said about it; raises ApiError."""
+    body = {"email": email, "password": password, "audience": audience.value}
     with Api(Account(url)) as api:
-        answer = api.post("/auth/login", {"email": email, "password": password})
+        answer = api.post("/auth/login", body)
     return Account(url, email=email).signed_in(answer), answer
 
 

@@ -28,12 +28,13 @@ EXIT_CODES_EXPLAINED = """\b
 Exit codes:
   0    done
   1    an error: one line on standard error says what to mend;
-       `watch`, `submit --wait`: the job failed
+       `watch`, `submit --wait`: the job failed; `calls originate`: the call did
   2    the command line itself is wrong
   3    `up`: already running on this home; `down`, `status`: not running
   4    `up`: the public port is taken; else: the API refused
   5    nothing answers at the platform's URL
-  6    `watch`, `submit --wait`: the job was cancelled
+  6    `watch`, `submit --wait`: the job was cancelled; `calls originate`: the call was
+  7    `calls originate`: busy, or nobody answered
   130  ended by Ctrl-C
 """
 
@@ -59,6 +60,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "retry": ("jobs", "Run a failed job again."),
         "logs": ("jobs", "Show what a job wrote down."),
         "artifacts": ("artifacts", "List or download what a job made."),
+        "calls": ("calls", "Call numbers, and read the history of calls."),
         "webhooks": ("webhooks", "List, make and try out webhook endpoints."),
         "queues": ("queues", "Show, pause and resume queues."),
         "config": ("configuration", "Show and change what is configured while it runs."),
