@@ -14,7 +14,17 @@ from stellwerk.masking import mask_personal
 from stellwerk.settings import Settings
 
 # They write down what they send: URLs, headers and messages, with the secrets in them.
-TALKATIVE = ("authlib", "botocore", "httpcore", "httpx", "openai", "urllib3", "websockets")
+TALKATIVE = (
+    "authlib",
+    "botocore",
+    "httpcore",
+    "httpx",
+    "openai",
+    "telnyx",
+    "twilio",
+    "urllib3",
+    "websockets",
+)
 
 
 def configure_logs(settings: Settings, *, role: str, forks: bool = True) -> None:

@@ -1,9 +1,10 @@
 """The outside services of one process, each behind its protocol; `bootstrap` fills it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
+from stellwerk.providers.calls.callbacks import Callbacks
 from stellwerk.providers.calls.protocol import Trunk
 from stellwerk.providers.images.protocol import Illustrator
 from stellwerk.providers.mail.protocol import Mailer
@@ -26,6 +27,7 @@ class Providers:
     oauth: Mapping[str, AuthorizationServer]  # by the name in routes; those that are set up
     nextcloud_sign_in: AuthorizationServer | None = None
     trunk: Trunk | None = None  # None: nobody carries calls here
+    callbacks: Mapping[str, Callbacks] = field(default_factory=dict)  # of carriers, by their names
 
     def refuse_script(self, request: ScriptRequest) -> None:
         """Raise InvalidInput for a script that cannot be written, or that nobody here speaks."""

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from stellwerk.choices import (
     ArtifactStore,
+    CallProvider,
     ImageProvider,
     MailProvider,
     Mode,
@@ -21,6 +22,7 @@ from stellwerk.errors import ConfigurationError
 from stellwerk.mailboxes import Mailbox, mailbox
 from stellwerk.providers.artifacts.local import LocalArtifacts
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
+from stellwerk.providers.calls.choice import carriers_callbacks, carriers_trunk
 from stellwerk.providers.calls.protocol import Trunk
 from stellwerk.providers.catalogue import Providers
 from stellwerk.providers.images.pillow import PillowIllustrator
@@ -61,6 +63,7 @@ def choose_providers(settings: Settings) -> Providers:
         oauth=_authorization_servers(settings),
         nextcloud_sign_in=_nextcloud_sign_in(settings),
         trunk=_trunk(settings),
+        callbacks=carriers_callbacks(settings),
     )
 
 
@@ -211,6 +214,8 @@ def _nextcloud_client(settings: Settings, client_id: str, secret: str) -> Author
 
 def _trunk(settings: Settings) -> Trunk | None:
     """None where the chosen provider of calls is not set up."""
+    if settings.call_provider is not CallProvider.FREESWITCH:
+        return carriers_trunk(settings)
     if not settings.esl_host:
         return None
     from stellwerk.providers.calls.freeswitch.connection import Socket

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from stellwerk.choices import Mode
 from stellwerk.errors import ConfigurationError
 from stellwerk.settings.calls import Calls
+from stellwerk.settings.carriers import Carriers
 from stellwerk.settings.connections import Connections
 from stellwerk.settings.edge import Edge
 from stellwerk.settings.engine import Engine
@@ -29,11 +30,24 @@ from stellwerk.settings.studio import Studio
 from stellwerk.settings.watching import Watching
 
 # In the order of the documents.
-SECTIONS = (Installation, Watching, Edge, Engine, People, Outside, Mail, Studio, Calls, Connections)
+SECTIONS = (
+    Installation,
+    Watching,
+    Edge,
+    Engine,
+    People,
+    Outside,
+    Mail,
+    Studio,
+    Calls,
+    Carriers,
+    Connections,
+)
 
 
 class Settings(
     Connections,
+    Carriers,
     Calls,
     Studio,
     Mail,

@@ -1,0 +1,75 @@
+"""Twilio by emulate, a third party's stand-in for its API and its signed callbacks, on Node."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from embedded import wait_until
+from npm_packages import installed, node
+from stellwerk.stack.ports import free_port
+
+START_LIMIT_S = 30.0
+ACCOUNT = "AC00000000000000000000000000000001"
+TOKEN = "token-of-tests"  # noqa: S105  of a server in the test
+OWN_NUMBER = "+15551234567"
+
+
+@dataclass(frozen=True, slots=True)
+class Twilio:
+    """A running stand-in."""
+
+    url: str
+
+    def becomes(self, sid: str, status: str) -> None:
+        """Let a call go on."""
+        self._post("/_twilio/simulate/call-status", {"CallSid": sid, "Status": status})
+
+    def calls(self) -> list[dict[str, str]]:
+        """All that were dialled, the newest first."""
+        path = f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json"
+        answer = requests.get(self.url + path, auth=(ACCOUNT, TOKEN), timeout=5)
+        calls: list[dict[str, str]] = answer.json()["calls"]
+        return calls
+
+    def _post(self, path: str, fields: dict[str, str]) -> None:
+        answer = requests.post(self.url + path, data=fields, auth=(ACCOUNT, TOKEN), timeout=5)
+        assert answer.ok, answer.text
+
+
+@contextmanager
+def running_twilio(folder: Path) -> Iterator[Twilio]:
+    """A stand-in on a free port of loopback with one account and one number."""
+    seed = folder / "seed.json"
+    account = {"sid": ACCOUNT, "auth_token": TOKEN, "friendly_name": "Tests"}
+    numbers = [{"phone_number": OWN_NUMBER}]
+    seed.write_text(json.dumps({"twilio": {"account": account, "phone_numbers": numbers}}))
+    port = free_port()
+    program = str(installed("emulate/dist/index.js"))
+    arguments = ["start", "-p", str(port), "-s", "twilio", "--seed", str(seed)]
+    with (folder / "emulate.log").open("w") as log:
+        server = subprocess.Popen(  # noqa: S603  fixed arguments
+            [str(node()), program, *arguments],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+        )
+    try:
+        wait_until(lambda: server.poll() is not None or listens(port), timeout_s=START_LIMIT_S)
+        assert server.poll() is None, (folder / "emulate.log").read_text()[-1000:]
+        yield Twilio(f"http://localhost:{port}")
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("localhost", port)) == 0
