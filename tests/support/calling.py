@@ -116,3 +116,10 @@ def calls_of(platform: Platform, user_id: int) -> list[Call]:
     """Every call of the user."""
     with platform.runtime.sessions() as session:
         return list(session.scalars(select(Call).where(Call.user_id == user_id)))
+
+
+def timeline_of(platform: Platform, call_id: UUID) -> list[str]:
+    """What happened in a call, in the order in which it was stored."""
+    query = text("SELECT kind FROM call_events WHERE call_id = :id ORDER BY id")
+    with platform.runtime.sessions() as session:
+        return list(session.scalars(query, {"id": call_id}))

@@ -26,6 +26,13 @@ class LegCourse:
     cause: str | None
     billable_s: int
 
+    @property
+    def duration_s(self) -> int:
+        """From answer to end, to the nearest second."""
+        if self.answered_at is None or self.ended_at is None:
+            return 0
+        return max(0, round((self.ended_at - self.answered_at).total_seconds()))
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -36,6 +43,7 @@ class Course:
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     cause: str | None = None
+    duration_s: int = 0  # of the talk, from answer to end
     billable_s: int = 0
     first_billable_s: int = 0
 
@@ -43,13 +51,6 @@ class Course:
     def is_over(self) -> bool:
         """Whether the call has ended."""
         return self.state in ENDED
-
-    @property
-    def duration_s(self) -> int:
-        """From answer to end, in whole seconds."""
-        if self.answered_at is None or self.ended_at is None:
-            return 0
-        return max(0, round((self.ended_at - self.answered_at).total_seconds()))
 
 
 def course(events: Iterable[CallEvent], *, has_first: bool) -> Course:
@@ -109,6 +110,7 @@ def _ended(legs: Mapping[Leg, LegCourse]) -> Course:
         answered_at=to.answered_at if to else None,
         ended_at=max(leg.ended_at for leg in legs.values() if leg.ended_at),
         cause=decides.cause,
+        duration_s=to.duration_s if to else 0,
         billable_s=to.billable_s if to else 0,
         first_billable_s=first.billable_s if first else 0,
     )
