@@ -21,8 +21,8 @@ from stellwerk.jobs.model import StepState
 from stellwerk_workers.handlers import handles
 
 UNCERTAIN = (
-    "Whether the number was dialled cannot be told: neither the switch nor the ledger knows of it. "
-    "Find out, then resolve the job."
+    "What became of the call cannot be told: the switch knows nothing of it any more, and nobody "
+    "heard whether somebody was reached. Find out, then resolve the job."
 )
 
 

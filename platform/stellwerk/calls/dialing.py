@@ -21,6 +21,7 @@ from stellwerk.calls.states import UNDER_WAY, CallState
 from stellwerk.jobs.runtime import Runtime, unit
 from stellwerk.providers.calls.protocol import CallEvent, Dial, EventKind, Leg
 
+_TELLING = frozenset({EventKind.ANSWERED, EventKind.HUNG_UP})
 HANG_UP_AGAIN_S = 5.0  # where the call has not ended by then
 _CLOCK = func.clock_timestamp()
 
@@ -133,22 +134,23 @@ def record(runtime: Runtime, trunk: str, events: Sequence[CallEvent]) -> None:
 def uncertain(runtime: Runtime, trunk: str, call_id: UUID) -> None:
     """The provider knows nothing (any more) of a call that was to be dialled.
 
-    Where nothing was heard of it nobody can tell whether it was dialled: its job fails with
-    EFFECT_UNCERTAIN, and what is heard after all is believed. Else it has ended, unheard.
+    What was answered, or ended for whom it was for, has ended unheard. Of any other nobody can
+    tell whether somebody was reached: its job fails with EFFECT_UNCERTAIN, and what is heard after
+    all is believed.
     """
     with unit(runtime) as work:
         call = settling.locked(work.session, [call_id]).get(call_id)
         if call is None or call.provider != trunk or call.state not in UNDER_WAY:
             return
         timeline = _timelines(work.session, {call_id}).get(call_id, [])
-        open_legs = _open_legs(timeline)
-        if open_legs:
-            now = settling.now_of(work.session)
-            lost = [_lost(call_id, leg, now) for leg in open_legs]
-            _store(work.session, lost)
-            settling.follow(runtime, work, call, [*timeline, *lost])
-        else:
-            settling.end(work, call, CallState.FAILED, causes.UNKNOWN, is_uncertain=True)
+        if not any(one.leg is Leg.TO and one.kind in _TELLING for one in timeline):
+            cause = causes.LOST if timeline else causes.UNKNOWN
+            settling.end(work, call, CallState.FAILED, cause, is_uncertain=True)
+            return
+        at = _at_the_latest(call, settling.now_of(work.session))
+        lost = [_lost(call_id, leg, at) for leg in _open_legs(timeline)]
+        _store(work.session, lost)
+        settling.follow(runtime, work, call, [*timeline, *lost])
 
 
 def under_way(runtime: Runtime, trunk: str) -> list[UnderWay]:
@@ -270,6 +272,13 @@ def _open_legs(timeline: Sequence[CallEvent]) -> list[Leg]:
     begun = {event.leg for event in timeline if event.kind is not EventKind.REFUSED}
     over = {event.leg for event in timeline if event.kind is EventKind.HUNG_UP}
     return sorted(begun - over)
+
+
+def _at_the_latest(call: Call, now: datetime) -> datetime:
+    """When a call that nobody heard end has ended: its maximum length after the answer."""
+    if call.answered_at is None:
+        return now
+    return min(now, call.answered_at + timedelta(seconds=call.max_duration_s))
 
 
 def _lost(call_id: UUID, leg: Leg, at: datetime) -> CallEvent:

@@ -1,0 +1,56 @@
+"""Calls of which a switch knows nothing any more, and whose end nobody heard."""
+
+import pytest
+
+from calling import dialled, event, stored, told
+from people import add_user
+from stellwerk.bootstrap import Platform
+from stellwerk.calls import dialing
+from stellwerk.providers.calls.protocol import CallEvent, Dial, EventKind, Leg
+
+E = EventKind
+TRUNK = "freeswitch"
+
+
+def lost(platform: Platform, dial: Dial, *events: CallEvent) -> tuple[str, str | None, bool]:
+    """State, cause and whether it is uncertain of a call that is gone after these events."""
+    told(platform, *events)
+    dialing.uncertain(platform.runtime, TRUNK, dial.call_id)
+    call = stored(platform, dial.call_id)
+    return call.state, call.cause, call.is_uncertain
+
+
+@pytest.mark.parametrize("stages", [[], [E.CREATED], [E.CREATED, E.RINGING]])
+def test_whether_somebody_was_reached_is_uncertain_where_no_answer_was_heard(
+    platform: Platform, stages: list[EventKind]
+) -> None:
+    dial = dialled(platform, add_user(platform))
+    events = [event(dial.call_id, stage, n) for n, stage in enumerate(stages)]
+    assert lost(platform, dial, *events) == ("failed", "LOST" if stages else "UNKNOWN", True)
+
+
+def test_what_was_answered_ended_after_its_longest_time_at_the_latest(platform: Platform) -> None:
+    dial = dialled(platform, add_user(platform), max_duration_s=60)
+    assert lost(platform, dial, event(dial.call_id, E.ANSWERED, 2)) == ("completed", "LOST", False)
+    assert stored(platform, dial.call_id).duration_s == 60
+
+
+def test_a_busy_number_stays_busy_though_the_end_of_the_first_leg_is_unheard(
+    platform: Platform,
+) -> None:
+    dial = dialled(platform, add_user(platform), **{"from": "+493012341000"})
+    call_id = dial.call_id
+    events = [
+        event(call_id, E.ANSWERED, 1, leg=Leg.FIRST),
+        event(call_id, E.CREATED, 2),
+        event(call_id, E.HUNG_UP, 3, cause="USER_BUSY"),
+    ]
+    assert lost(platform, dial, *events) == ("busy", "USER_BUSY", False)
+
+
+def test_an_end_that_is_heard_after_all_is_believed(platform: Platform) -> None:
+    dial = dialled(platform, add_user(platform))
+    lost(platform, dial, event(dial.call_id, E.RINGING, 1))
+    told(platform, event(dial.call_id, E.HUNG_UP, 9, cause="NO_ANSWER"))
+    call = stored(platform, dial.call_id)
+    assert (call.state, call.cause, call.is_uncertain) == ("no_answer", "NO_ANSWER", False)
