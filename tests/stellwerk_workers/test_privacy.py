@@ -16,6 +16,7 @@ from embedded import wait_until
 from engine import Engine
 from people import add_channel, add_user
 from stellwerk.bootstrap import Platform
+from stellwerk.calls.model import Call
 from stellwerk.clock import new_id, utc_now
 from stellwerk.errors import Conflict, ErrorCode, JobFailed
 from stellwerk.identity import notices
@@ -123,6 +124,17 @@ def records(job_id: UUID, user_id: int, mark: str) -> list[Any]:
             **artifact,
         ),
         JobTombstone(job_id=new_id(), owner_id=user_id, storage_keys=[mark]),
+        Call(
+            id=new_id(),
+            job_id=job_id,
+            user_id=user_id,
+            provider="freeswitch",
+            provider_ref=mark,
+            to_number=mark,
+            ring_timeout_s=60,
+            max_duration_s=60,
+            state="completed",
+        ),
     ]
 
 
@@ -206,7 +218,7 @@ def test_nothing_of_a_person_is_left(platform: Platform, engine: Engine, mark: s
     assert receipt["erased"]["jobs"]["files"] == 2
     assert receipt["erased"]["identity"]["profile"] == 1
     kept = [(line["kind"], line["number"]) for line in receipt["kept"]]
-    assert kept == [("entries", 1), ("cost_lines", 1)]
+    assert kept == [("entries", 1), ("calls", 1), ("cost_lines", 1)]
     assert is_genuine(receipt, runtime.vault)
     assert not is_genuine({**receipt, "kept": []}, runtime.vault)
     assert traces(platform, "other")
@@ -342,6 +354,7 @@ def test_an_export_holds_everything_but_secrets(
         files = {name: json.loads(archive.read(name)) for name in archive.namelist()}
     assert files["identity/profile.json"][0]["email"] == f"{mark}@example.com"
     assert files["studio/videos.json"][0]["topic"] == mark
+    assert files["calls/calls.json"][0]["to_number"] == mark
     assert files["webhooks/deliveries.json"][0]["body"] == mark
     assert {row["operation"] for row in files["jobs/jobs.json"]} == {
         "diagnostics.echo",

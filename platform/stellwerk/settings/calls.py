@@ -22,6 +22,7 @@ class Calls(BaseModel):
     call_recordings_dir: Path = Path("/var/lib/freeswitch/recordings")  # on the switch's disk
     concurrent_calls_limits: dict[str, int] = {"free": 2, "pro": 10, "enterprise": 200}  # by tier
     daily_call_limits: dict[str, int] = {"free": 50, "pro": 500, "enterprise": 20_000}  # a UTC day
+    call_numbers_kept_days: int = Field(default=365, ge=1)  # then calls name no number and no user
 
     # FreeSWITCH
     calls_per_s: float = Field(default=10.0, gt=0, le=1000)  # begun; below what the trunk admits
@@ -32,4 +33,3 @@ class Calls(BaseModel):
     esl_dial_template: str = ""  # empty: sofia/gateway/GATEWAY/{number}
     esl_announcement: str = ""  # path on the switch, played before a call is recorded
     esl_timeout_s: float = Field(default=10.0, gt=0, le=60)  # for each answer of the switch
-    call_numbers_kept_days: int = Field(default=365, ge=1)  # then calls name no number and no user
