@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import lowest_id_since, utc_now
+from stellwerk_api.call_metrics import CallMetrics
 from stellwerk_api.people_metrics import PeopleGauges
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -108,6 +109,7 @@ def exposition(platform: Platform) -> bytes:
     gauges = CollectorRegistry()
     gauges.register(PlatformGauges(platform))
     gauges.register(people_gauges(platform.engine))
+    gauges.register(call_metrics(platform.engine))
     return generate_latest(_of_processes()) + generate_latest(gauges)
 
 
@@ -115,6 +117,12 @@ def exposition(platform: Platform) -> bytes:
 def people_gauges(engine: Engine) -> PeopleGauges:
     """One for the process: it remembers what it counted."""
     return PeopleGauges(engine)
+
+
+@lru_cache(1)
+def call_metrics(engine: Engine) -> CallMetrics:
+    """One for the process: it remembers what changes no more."""
+    return CallMetrics(engine)
 
 
 class PlatformGauges(Collector):

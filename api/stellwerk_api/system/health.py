@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.bootstrap import Platform
+from stellwerk.calls.standing import standing
 from stellwerk.db.migrate import head
 
 NOBODY_WORKS_S = 30.0  # a due job waits for so long while none of its queue runs
@@ -69,6 +70,7 @@ def _of_postgres(platform: Platform) -> Iterator[Part]:
             values = {"patience": timedelta(seconds=NOBODY_WORKS_S)}
             neglected = connection.execute(_NEGLECTED, values).all()
             late = connection.scalar(_UNRESCUED, {"late": timedelta(seconds=LATE_S)})
+            calls = standing(connection, platform.settings)
     except SQLAlchemyError as exc:
         yield Part("postgres", "down", f"It does not answer ({type(exc).__name__}).")
         return
@@ -76,6 +78,8 @@ def _of_postgres(platform: Platform) -> Iterator[Part]:
     yield Part("schema")
     yield _workers({row.queue: float(row.waits_s) for row in neglected})
     yield _dispatcher(late or 0)
+    if calls:
+        yield Part("calls", "ok" if calls.is_well else "degraded", calls.message)
 
 
 def _workers(waits_s: dict[str, float]) -> Part:

@@ -45,6 +45,7 @@ def _findings() -> Iterator[Finding]:
         services.check_postgres,
         services.check_redis,
         services.check_workers,
+        services.check_calls,
         services.check_artifacts,
         services.check_mail,
         machine.check_media,

@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from celeryconfig import QUEUES
 from stellwerk.broker.workers import workers_by_queue
+from stellwerk.calls.standing import standing
 from stellwerk.choices import ArtifactStore, MailProvider
 from stellwerk.cli.checks.finding import Finding, Grade, Patient, verdict
 from stellwerk.db import migrate, sizes
@@ -103,6 +104,26 @@ def check_workers(who: Patient) -> Iterator[Finding]:
         workers = ", ".join(sorted(found.get(queue, [])))
         remedy = f"Start one: celery -A stellwerk_workers.app worker -Q {queue}"
         yield verdict(f"queue {queue}", workers or "no worker", good=bool(workers), remedy=remedy)
+
+
+def check_calls(who: Patient) -> Iterator[Finding]:
+    """Calls get through; nothing where none are set up."""
+    if who.joined is None:
+        return
+    engine = create_engine(
+        who.joined.database(), poolclass=NullPool, connect_args={"connect_timeout": 2}
+    )
+    try:
+        with engine.connect() as connection:
+            found = standing(connection, who.joined)
+    except SQLAlchemyError:
+        return  # Postgres, or its schema, is a finding of its own
+    if found:
+        remedy = "Read the telephony process's log; docs/calls.md says how a switch is connected."
+        otherwise = Grade.WARNING
+        yield verdict(
+            "calls", found.message, good=found.is_well, remedy=remedy, otherwise=otherwise
+        )
 
 
 def check_artifacts(who: Patient) -> Iterator[Finding]:
