@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api import PASSWORD, ApiUser, signed_in, signed_up
+from called import add_call, telephonist
 from stellwerk.bootstrap import Platform
 from stellwerk.connections.securing import end_ways_in
 from stellwerk.identity.service import create_admin
@@ -69,11 +70,13 @@ class Sender:
         if self._name == "nobody":
             return {}
         self.headers()
-        return {"job_id": self._user.submit(), "name": "diagnostics.echo"}
+        call_id = add_call(self._platform, int(self._user.user["id"]), state="ringing")
+        names = {"name": "diagnostics.echo", "call_id": str(call_id)}
+        return {"job_id": self._user.submit(), **names}
 
     def _new(self) -> ApiUser:
         if self._name == "user":
-            return signed_up(self._client)
+            return telephonist(signed_up(self._client))
         email = "root@example.com"
         create_admin(self._platform.runtime.sessions, email, PASSWORD, promote=end_ways_in)
         return signed_in(self._client, email, PASSWORD)
