@@ -7,47 +7,13 @@ from sqlalchemy import func, select
 
 from api import ApiUser, error_of
 from called import telephonist
+from no_numbers import NO_NUMBERS
 from stellwerk.bootstrap import Platform
 from stellwerk.calls.model import Call
 from stellwerk.jobs.model import Job
 
 TO = "+493012341005"
 ONCE = {"Idempotency-Key": "once"}
-# What would be more than a number to a dial string, to ESL's framing or to a reader of digits.
-NO_NUMBERS = (
-    "",
-    " ",
-    "nobody",
-    "112",
-    "+49301234100\n5",
-    "+493012341005\n",
-    "+493012341005\n\napi status",
-    "+493012341005\r\nEvent-Name: X",
-    "+493012341005,+493012341006",
-    "+493012341005|+493012341006",
-    "[origination_uuid=1]+493012341005",
-    "{originate_timeout=1}+493012341005",
-    "+493012341005${uuid}",
-    "+493012341005 &park()",
-    "+493012341005:_:+493012341006",
-    "+493012341005;;status",
-    "+493012341005'",
-    '+493012341005"',
-    "+493012341005\\",
-    "+493012341005\u2028",
-    "+49301234100\u0665",
-    "+\u0664\u0669301234100\u0665",
-    "\uff0b493012341005",
-    "+493012341005x7",
-    "+493012341005;ext=7",
-    "sip:+493012341005@example.com",
-    "1" * 10_240,
-    "+" + "4" * 10_240,
-    493012341005,
-    None,
-    ["+493012341005"],
-    {"number": "+493012341005"},
-)
 FIELDS = ("to", "from", "caller_id")
 
 
