@@ -19,6 +19,7 @@ from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from stellwerk.bootstrap import registry
+from stellwerk.calls.causes import UNANSWERED
 from stellwerk.cli.client_settings import ClientSettings
 from stellwerk.errors import ErrorCode
 from stellwerk.field_comments import commented_fields
@@ -43,6 +44,8 @@ _ABOUT_ENDS = """\
 `completed`, `failed` and `cancelled` are final: polls, waits and streams end there. A retry by
 hand sends a failed or cancelled job back to `queued`; its checkpoints are kept, its failures
 are counted from zero again."""
+_ABOUT_CALLS = """\
+Answered, it is `completed`, whatever ended it; else by its cause, and with any other `failed`:"""
 _ABOUT_ERRORS = """\
 Every error of the API is an envelope: `{error: {code, message, details, timestamp,
 request_id}}`. Clients switch on `code`; `message` is for people and may change."""
@@ -117,6 +120,11 @@ def job_states() -> str:
             "## What becomes of a video",
             "The job that generates a video ends it too, in the same transaction:",
             _table(("Job", "Video"), after),
+            "## What becomes of a call",
+            _ABOUT_CALLS,
+            _table(
+                ("Cause", "Call"), [(f"`{cause}`", state) for cause, state in UNANSWERED.items()]
+            ),
         ]
     )
 

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from attempts import attempt
 from calling import (
@@ -19,11 +19,13 @@ from calling import (
     stored,
     told,
 )
+from embedded import wait_until
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import dialing
 from stellwerk.errors import Conflict
 from stellwerk.jobs import control, queries
+from stellwerk.jobs.model import Job
 from stellwerk.jobs.resolution import Resolution, resolve
 from stellwerk.providers.calls.protocol import Dial, EventKind
 from stellwerk_workers.reports import Came
@@ -281,3 +283,24 @@ class TestCancelling:
         dialing.put_off(platform.runtime, dial, cause="GATEWAY_DOWN", after_s=0.0)
 
         assert call_of(platform, job_id).state == "cancelled"
+
+
+@pytest.mark.usefixtures("engine")
+def test_real_workers_wait_for_a_call_without_a_slot_and_end_with_it(platform: Platform) -> None:
+    hold_trunk(platform)
+    user_id = add_user(platform, subscription_tier="enterprise")
+    jobs = [originate(platform, user_id) for _ in range(12)]  # more than the workers' slots
+
+    wait_until(lambda: len(listed(platform, "waiting")) == len(jobs), timeout_s=30)
+    dials = claim(platform, 20)
+    assert len(dials) == len(jobs)
+    for dial in dials:
+        hung_up(platform, dial)
+
+    wait_until(lambda: len(listed(platform, "completed")) == len(jobs), timeout_s=30)
+    assert {document(platform, job_id)["result"]["state"] for job_id in jobs} == {"busy"}
+
+
+def listed(platform: Platform, status: str) -> list[UUID]:
+    with platform.runtime.sessions() as session:
+        return list(session.scalars(select(Job.id).where(Job.status == status)))

@@ -14,9 +14,10 @@ from stellwerk.calls.numbers import Number, ensure_callable, number
 from stellwerk.calls.pricing import price_of
 from stellwerk.calls.settling import STEP
 from stellwerk.calls.states import ENDED, CallState
+from stellwerk.choices import Mode
 from stellwerk.clock import new_id
 from stellwerk.configuration.calling import CALL_PRICES_EUR
-from stellwerk.errors import Conflict, ErrorCode, NotFound, NotPermitted
+from stellwerk.errors import Conflict, ErrorCode, NotFound, NotPermitted, Unavailable
 from stellwerk.identity.permissions import Role, permissions_of
 from stellwerk.jobs.model import Job, JobStep, StepState
 from stellwerk.jobs.runtime import Runtime, unit
@@ -39,8 +40,7 @@ def accept_call(session: Session, job: Job, runtime: Runtime) -> None:
     payload = unseal(runtime.vault, job.id, job.payload)
     numbers = _numbers(runtime, payload)
     call = _call(runtime, job, payload, numbers)
-    if runtime.providers.trunk:
-        runtime.providers.trunk.refuse(dialing.planned(runtime, call))
+    _refuse_undialable(runtime, call)
     user = limits.locked_user(session, job.owner_id)
     if payload["record"] and RECORDING not in permissions_of(Role(user.role)):
         details = {"permission": RECORDING}
@@ -173,6 +173,16 @@ def _note(session: Session, call: Call, numbers: dict[str, Number]) -> None:
         target=f"call:{call.id}",
         details={field: masked_number(one.e164) for field, one in numbers.items()},
     )
+
+
+def _refuse_undialable(runtime: Runtime, call: Call) -> None:
+    """In development a call may wait for its switch to be set up."""
+    trunk = runtime.providers.trunk
+    if trunk is not None:
+        trunk.refuse(dialing.planned(runtime, call))
+    elif runtime.settings.mode is Mode.PRODUCTION:
+        message = "No switch or carrier is set up here that could carry calls."
+        raise Unavailable(message, code=ErrorCode.TRUNK_UNAVAILABLE)
 
 
 def _numbers(runtime: Runtime, payload: dict[str, Any]) -> dict[str, Number]:

@@ -2,10 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from calling import NUMBER, call_of, calls_of, event, hold_trunk, originate, told
@@ -15,8 +17,17 @@ from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls.model import Call
 from stellwerk.calls.service import ask
+from stellwerk.choices import Mode
 from stellwerk.configuration import service as configuration
-from stellwerk.errors import InvalidInput, LimitReached, NotPermitted, PaymentRequired
+from stellwerk.errors import (
+    ErrorCode,
+    InvalidInput,
+    LimitReached,
+    NotPermitted,
+    PaymentRequired,
+    ProviderRejected,
+    Unavailable,
+)
 from stellwerk.jobs import control
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.spending import committed_this_month, spent_this_month
@@ -180,6 +191,26 @@ def test_recording_needs_its_right(platform: Platform) -> None:
     with pytest.raises(NotPermitted, match="calls:record"):
         originate(platform, add_user(platform), record=True)
     originate(platform, add_user(platform, role="operator"), record=True)
+
+
+def test_where_nobody_carries_calls_none_is_accepted(platform: Platform) -> None:
+    with pytest.raises(Unavailable) as refused:
+        originate(knowing(platform, mode=Mode.PRODUCTION), add_user(platform))
+    assert refused.value.code is ErrorCode.TRUNK_UNAVAILABLE
+    assert _stored(platform) == 0
+
+
+def test_what_the_trunk_can_not_do_is_refused_before_it_is_stored(platform: Platform) -> None:
+    here = knowing(
+        platform,
+        esl_host="127.0.0.1",
+        esl_password=SecretStr("x"),
+        call_recordings_dir=Path("/a b"),
+    )
+    with pytest.raises(ProviderRejected):
+        originate(here, add_user(platform, role="operator"), record=True)
+    assert _stored(platform) == 0
+    originate(here, add_user(platform))
 
 
 def test_a_call_needs_an_owner(platform: Platform) -> None:
