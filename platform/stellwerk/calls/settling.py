@@ -21,6 +21,7 @@ from stellwerk.configuration.calling import INCREMENTS
 from stellwerk.errors import ErrorCode
 from stellwerk.jobs.model import Job, JobSignal
 from stellwerk.jobs.remains import JobCost
+from stellwerk.jobs.remarks import remark
 from stellwerk.jobs.runtime import Runtime, Unit
 from stellwerk.jobs.states import LIVE, JobStatus
 from stellwerk.jobs.waking import wake
@@ -82,6 +83,8 @@ def follow(runtime: Runtime, work: Unit, call: Call, events: Sequence[CallEvent]
     if is_settled and not present.is_over:
         return
     _take_over(call, present)
+    if call.job_id and not present.is_over:
+        remark(work, call.job_id, present.state.value)
     if present.is_over:
         _charge(runtime, work.session, call, present)
         if not is_settled:
