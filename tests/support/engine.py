@@ -30,6 +30,7 @@ COMMANDS = {
     **{role: _worker(role) for role in SLOTS},
     "dispatcher": ("stellwerk_workers.dispatcher",),
 }
+TELEPHONY = ("telephony", "telephony_2")  # only where a test starts them
 
 
 @dataclass(slots=True)
@@ -43,8 +44,8 @@ class Engine:
     def start(self, role: str) -> None:
         """Start a role and wait until it works."""
         log = self.folder / f"{role}-{os.urandom(4).hex()}.log"
-        arguments = list(COMMANDS[role])
-        if role != "dispatcher":
+        arguments = list(COMMANDS.get(role, ("stellwerk_workers.telephony",)))
+        if role in SLOTS:
             arguments += ["-n", f"{role}-{os.getpid()}@%h"]
         with log.open("wb") as output:
             self.processes[role] = subprocess.Popen(  # noqa: S603  our own worker
@@ -114,7 +115,7 @@ def _plain(value: Any) -> str:
 
 def _is_up(log: str) -> bool:
     assert "Traceback" not in log, log
-    return " ready." in log or "dispatcher runs" in log
+    return " ready." in log or "dispatcher runs" in log or "telephony runs" in log
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

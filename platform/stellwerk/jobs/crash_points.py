@@ -6,7 +6,7 @@ the first job that comes by, `after_commit@dispatcher.<job id>` for one job and 
 dispatcher comes by, `between_steps~sleep-2.<job id>` for a step named `sleep` with the key `2`.
 The process that reaches an armed point renames the file to one that ends with `.<job id>.fired`,
 so that it fires once however many processes come by, and then sends itself SIGKILL: nothing is
-flushed, closed or told.
+flushed, closed or told. A file that holds `SIGSTOP` freezes it instead.
 """
 
 import os
@@ -31,6 +31,9 @@ class CrashPoint(StrEnum):
     BETWEEN_STEPS = "between_steps"  # a step is stored, the next has not begun
     BEFORE_EFFECT = "before_effect"  # its intent is stored, the call not made
     AFTER_EFFECT = "after_effect"  # the call was made, its outcome is not stored
+    BEFORE_DIAL = "before_dial"  # a call's intent is stored, the order not sent; by the call's id
+    AFTER_DIAL = "after_dial"  # the order was taken, which is not stored; the same
+    CALL_HEARD = "call_heard"  # what happened to a call is not stored; the step is its kind
     BEFORE_FINISH = "before_finish"  # the handler is done, its outcome is not stored
     AFTER_FINISH = "after_finish"  # the outcome is stored, nobody told yet
 
@@ -75,4 +78,4 @@ def _die_if_armed(folder: Path, name: str, job_id: UUID) -> None:
     for armed in (folder / f"{name}.{job_id}", folder / name):
         with suppress(FileNotFoundError):
             armed.rename(fired)
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.Signals[fired.read_text() or "SIGKILL"])

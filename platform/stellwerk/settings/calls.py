@@ -19,6 +19,8 @@ class Calls(BaseModel):
     )
     call_dial_within_s: float = Field(default=300.0, gt=0)  # asked longer ago: not dialled any more
     call_dial_tries: int = Field(default=6, ge=1)  # of what was certainly not dialled
+    call_lease_s: float = Field(default=5.0, ge=4)  # how long a vanished telephony process leads
+    call_settling_s: float = Field(default=10.0, ge=3)  # then an order nobody knows of is in doubt
     call_recordings_dir: Path = Path("/var/lib/freeswitch/recordings")  # on the switch's disk
     concurrent_calls_limits: dict[str, int] = {"free": 2, "pro": 10, "enterprise": 200}  # by tier
     daily_call_limits: dict[str, int] = {"free": 50, "pro": 500, "enterprise": 20_000}  # a UTC day

@@ -17,7 +17,7 @@ POLL_S = 0.1
 WORKERS, ALL = "workers", "all"
 TRACKER = "multiprocessing.resource_tracker"
 # What runs our code, in the order of a deploy: new submissions come last.
-ROLES = ("worker", "dispatcher", "beat", "flower", "realtime", "web")
+ROLES = ("worker", "dispatcher", "telephony", "beat", "flower", "realtime", "web")
 
 
 def named(home: Home, names: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ LOG_TAIL_BYTES = 2000
 STAGES: tuple[frozenset[str], ...] = (
     frozenset({"edge"}),
     frozenset({"web", "realtime"}),
-    frozenset({"beat", "dispatcher", "flower"}),
+    frozenset({"beat", "dispatcher", "flower", "telephony"}),
     frozenset({"worker"}),
     frozenset({"redis"}),
     frozenset({"postgres"}),

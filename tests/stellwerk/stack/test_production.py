@@ -95,6 +95,7 @@ PROCESSES = {
     "realtime": ("-m", "stellwerk_api.realtime"),
     "edge": ("-m", "stellwerk.stack.edge"),
     "dispatcher": ("-m", "stellwerk_workers.dispatcher"),
+    "telephony": ("-m", "stellwerk_workers.telephony"),
     "worker": ("-m", "celery", "-A", "stellwerk_workers.app", "worker", "-Q", "short"),
     "beat": ("-m", "celery", "-A", "stellwerk_workers.beat_app", "beat"),
     "flower": ("-m", "stellwerk.stack.flower", "--address=127.0.0.1"),
