@@ -18,6 +18,7 @@ from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.effects import Repeat
 from stellwerk.jobs.model import StepState
+from stellwerk_workers import recordings
 from stellwerk_workers.handlers import handles
 
 UNCERTAIN = (
@@ -77,6 +78,7 @@ def _outcome(ctx: JobContext, intent: Checkpoint) -> dict[str, Any]:
         record = service.record_of(call)
         refusal = call.refusal
         is_uncertain = call.is_uncertain
+        is_recorded = call.is_recorded and call.answered_at is not None
     if is_uncertain:
         details = {"effect": STEP, "key": ""}
         raise JobFailed(UNCERTAIN, code=ErrorCode.EFFECT_UNCERTAIN, details=details)
@@ -85,7 +87,11 @@ def _outcome(ctx: JobContext, intent: Checkpoint) -> dict[str, Any]:
         message = f"The number was not dialled: {record['cause'] or 'no reason was given'}."
         raise JobFailed(message, code=ErrorCode(refusal))
     output = OriginateResult().dump(record)
+    if is_recorded:
+        recordings.take(ctx, record["call_id"])
     ctx.record(replace(intent, state=StepState.DONE, attempt=ctx.attempt, output=output))
+    if is_recorded:
+        recordings.remove(ctx.runtime, record["call_id"])
     return record
 
 

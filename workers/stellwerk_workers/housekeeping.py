@@ -21,6 +21,7 @@ from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.purging import Retention
 from stellwerk.settings import Settings
 from stellwerk.webhooks import retention
+from stellwerk_workers import recordings
 from stellwerk_workers.handlers import handles
 from stellwerk_workers.privacy import erase_unused_accounts, expire_exports
 
@@ -77,6 +78,7 @@ def purge(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: 
         "jobs": partial(_purge_jobs, ctx),
         "files": partial(_remove_files, ctx),
         "exports": partial(expire_exports, ctx),
+        "recordings": partial(recordings.sweep, ctx),
         "unused_accounts": partial(erase_unused_accounts, ctx),
     }
     removed, errors = {}, []

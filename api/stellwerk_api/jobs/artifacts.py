@@ -31,7 +31,8 @@ def served(job_id: UUID, name: str) -> Response:
         if shown.owner_id != by.user_id:
             raise NotPermitted("The job is sensitive: its files are for its owner alone.")
         operation = platform().runtime.registry.get(document(shown)["operation"])
-        by.require(operation.permission)  # a key that may not ask for it may not have it either
+        # a key that may not ask for it may not have it either
+        by.require(operation.files_permission or operation.permission)
     headers = _headers(found)
     if request.if_none_match.contains_weak(found.sha256):
         return Response(status=304, headers=headers)

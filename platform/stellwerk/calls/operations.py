@@ -2,7 +2,7 @@
 
 from stellwerk.calls.limits import most_it_costs
 from stellwerk.calls.schemas import OriginatePayload, OriginateResult
-from stellwerk.calls.service import accept_call, end_call, requeue_call
+from stellwerk.calls.service import RECORDING, accept_call, end_call, requeue_call
 from stellwerk.configuration.rates import RateClass
 from stellwerk.jobs.operation import Operation
 
@@ -17,6 +17,7 @@ ORIGINATE = Operation(
     estimate_eur=most_it_costs,
     rate_class=RateClass.CALLS,
     is_sensitive=True,
+    files_permission=RECORDING,
     requires_idempotency_key=True,
     on_accept=accept_call,
     on_end=end_call,

@@ -110,6 +110,7 @@ class Operation:
     rate_class: RateClass | None = None
     unique_key: Callable[[Payload], str] | None = None
     is_sensitive: bool = False
+    files_permission: str = ""  # to read its files, where these are sealed; empty: `permission`
     requires_idempotency_key: bool = False  # of callers with an API key
     is_internal: bool = False  # the platform submits it: in lists only for those who ask for it
     on_accept: Hook | None = None

@@ -22,6 +22,7 @@ class Calls(BaseModel):
     call_lease_s: float = Field(default=5.0, ge=4)  # how long a vanished telephony process leads
     call_settling_s: float = Field(default=10.0, ge=3)  # then an order nobody knows of is in doubt
     call_recordings_dir: Path = Path("/var/lib/freeswitch/recordings")  # on the switch's disk
+    call_recordings_mount: Path | None = None  # where workers find that folder; none: there too
     concurrent_calls_limits: dict[str, int] = {"free": 2, "pro": 10, "enterprise": 200}  # by tier
     daily_call_limits: dict[str, int] = {"free": 50, "pro": 500, "enterprise": 20_000}  # a UTC day
     call_numbers_kept_days: int = Field(default=365, ge=1)  # then calls name no number and no user

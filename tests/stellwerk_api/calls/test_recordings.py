@@ -1,0 +1,121 @@
+"""What the switch recorded becomes an encrypted file of the call's job, and nobody else's."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, text, update
+
+from api import ApiUser, error_of, signed_in
+from attempts import attempt
+from calling import call_of, claim, event, hold_trunk, originate, told
+from stellwerk.bootstrap import Platform
+from stellwerk.calls import privacy
+from stellwerk.calls.model import Call
+from stellwerk.identity.permissions import Role
+from stellwerk.identity.service import create_admin
+from stellwerk.jobs.runtime import Runtime
+from stellwerk.providers.calls.protocol import EventKind
+from stellwerk_workers import recordings
+from stellwerk_workers.housekeeping import purge
+from stellwerk_workers.reports import Came
+from trial import trial
+
+E = EventKind
+SAID = b"RIFF" + b"what was said in the call " * 10_000
+
+
+@pytest.fixture
+def runtime(platform: Platform, tmp_path: Path) -> Runtime:
+    """A worker's, with the folder of the switch."""
+    settings = platform.settings.model_copy(update={"call_recordings_mount": tmp_path})
+    return replace(platform.runtime, settings=settings)
+
+
+def recorded(platform: Platform, runtime: Runtime, user_id: int) -> tuple[UUID, Path]:
+    """A job whose call was recorded and has ended, and the switch's file."""
+    hold_trunk(platform)
+    job_id = originate(platform, user_id, record=True)
+    assert attempt(runtime, job_id) is Came.AGAIN
+    (dial,) = claim(platform)
+    assert dial.recording is not None
+    path = recordings.place(runtime.settings, dial.call_id)
+    assert path.name == dial.recording.name
+    path.write_bytes(SAID)
+    told(platform, event(dial.call_id, E.ANSWERED), event(dial.call_id, E.RECORDED, 60))
+    told(platform, event(dial.call_id, E.HUNG_UP, 60, cause="NORMAL_CLEARING"))
+    return job_id, path
+
+
+def stored_files(platform: Platform) -> list[bytes]:
+    folder = platform.settings.artifacts_path
+    return [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_recording_is_kept_encrypted_and_the_plain_file_goes(
+    platform: Platform, runtime: Runtime, admin: ApiUser
+) -> None:
+    job_id, path = recorded(platform, runtime, admin.user["id"])
+    assert attempt(runtime, job_id) is Came.COMPLETED
+
+    answer = admin.get(f"/jobs/{job_id}/artifacts/{recordings.NAME}")
+    assert (answer.status_code, answer.mimetype) == (200, "audio/wav")
+    assert answer.data == SAID
+    assert not path.exists()
+    assert not any(b"what was said" in content for content in stored_files(platform))
+
+
+def test_only_its_owner_hears_it_and_only_with_the_right_to_record(
+    platform: Platform, runtime: Runtime, admin: ApiUser, ada: ApiUser, client: FlaskClient
+) -> None:
+    job_id, _ = recorded(platform, runtime, admin.user["id"])
+    attempt(runtime, job_id)
+    file = f"/jobs/{job_id}/artifacts/{recordings.NAME}"
+    assert ada.get(file).status_code == 404
+    create_admin(platform.runtime.sessions, "other@example.com", "correct horse battery staple")
+    assert error_of(signed_in(client, "other@example.com").get(file), 403)
+    with platform.runtime.sessions.begin() as session:
+        demoted = text("UPDATE users SET role = :role WHERE id = :id")
+        session.execute(demoted, {"role": Role.USER.value, "id": admin.user["id"]})
+    assert error_of(signed_in(client, "root@example.com").get(file), 403)
+
+
+def test_a_recording_that_is_not_there_keeps_no_call_from_completing(
+    platform: Platform, runtime: Runtime, admin: ApiUser
+) -> None:
+    job_id, path = recorded(platform, runtime, admin.user["id"])
+    path.unlink()
+    assert attempt(runtime, job_id) is Came.COMPLETED
+    assert admin.get(f"/jobs/{job_id}/artifacts").get_json()["items"] == []
+    logs = admin.get(f"/jobs/{job_id}/logs").text
+    assert "there is no recording" in logs
+
+
+def test_what_no_job_took_goes_after_a_day_or_with_the_account_and_others_files_stay(
+    platform: Platform, runtime: Runtime, admin: ApiUser, tmp_path: Path
+) -> None:
+    late, path = recorded(platform, runtime, admin.user["id"])
+    fresh, kept = recorded(platform, runtime, admin.user["id"])
+    stranger, note = tmp_path / f"{uuid4()}.wav", tmp_path / "music.wav"
+    stranger.touch()
+    note.touch()
+    with platform.runtime.sessions.begin() as session:
+        for job_id, age in ((late, timedelta(days=2)), (fresh, timedelta(hours=1))):
+            ended = update(Call).where(Call.id == call_of(platform, job_id).id)
+            session.execute(ended.values(ended_at=func.now() - age))
+
+    def swept() -> int:
+        with trial(platform, purge, settings=runtime.settings) as run:
+            job = run.submit()
+            run.attempt(job)
+            return int((run.row(job).result or {})["removed"]["recordings"])
+
+    assert swept() == 1
+    assert (path.exists(), kept.exists()) == (False, True)
+    with platform.runtime.sessions.begin() as session:
+        privacy.erase(session, admin.user["id"])
+    assert swept() == 1
+    assert sorted(tmp_path.glob("*.wav")) == sorted([stranger, note])
