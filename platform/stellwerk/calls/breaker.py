@@ -170,6 +170,8 @@ def checked(session: Session, runtime: Runtime, trunk: str, health: TrunkHealth)
     row, now = _locked(session, trunk), _now(session)
     row.is_connected, row.gateways = health.is_connected, dict(health.gateways)
     row.message, row.checked_at = health.message, now
+    if health.is_connected:
+        row.is_simulated = health.is_simulated
     rules = rules_of(runtime.configuration)
     _store(row, _breaker_of(row).checked(rules, now, is_good=is_good(health)))
 

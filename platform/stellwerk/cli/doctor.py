@@ -48,6 +48,7 @@ def _findings() -> Iterator[Finding]:
         services.check_calls,
         services.check_artifacts,
         services.check_mail,
+        services.check_switch,
         machine.check_media,
         machine.check_provider_keys,
     )

@@ -1,4 +1,4 @@
-"""Postgres and Redis of a stack: the configured ones, else embedded ones that are started."""
+"""What a stack stands on: what is configured, else embedded servers that are started."""
 
 from functools import partial
 
@@ -12,6 +12,7 @@ from stellwerk.stack.postgres import (
     postgres_program,
 )
 from stellwerk.stack.postgres_place import find_place
+from stellwerk.stack.simulation import switch_program
 from stellwerk.stack.stopping import Stop
 from stellwerk.stack.supervisor import Supervisor
 from stellwerk.stack.valkey import redis_answers, valkey_program
@@ -27,6 +28,7 @@ def start_backends(plan: Plan, supervisor: Supervisor, stop: Stop) -> None:
     require_given(plan.given, stop)
     start_redis(plan, supervisor)
     start_postgres(plan, supervisor)
+    start_switch(plan, supervisor)
     database_url = plan.filled.database_url.get_secret_value()
     database_ready = postgres_answers if plan.has_own_database else make_database
     waits = {
@@ -53,3 +55,10 @@ def start_postgres(plan: Plan, supervisor: Supervisor) -> None:
     require_space(place.folder)
     make_cluster(place, plan.home.secrets()["database_password"])
     supervisor.add(postgres_program(place, plan.ports["postgres"]))
+
+
+def start_switch(plan: Plan, supervisor: Supervisor) -> None:
+    """Start the simulator of a switch in development, unless a real one is given."""
+    if plan.has_simulator:
+        password = plan.home.secrets()["esl_password"]
+        supervisor.add(switch_program(plan.home.path, plan.ports["switch"], password))

@@ -38,6 +38,7 @@ SECRET_NAMES = (
     "scrape_token",
     "realtime_token",
     "edge_token",
+    "esl_password",
 )
 
 

@@ -17,6 +17,7 @@ from stellwerk.stack.lock import holder_of
 from stellwerk.stack.ports import choose_ports, known_ports
 from stellwerk.stack.postgres import database_url
 from stellwerk.stack.report import reachable_address
+from stellwerk.stack.simulation import is_simulated, switch_settings
 from stellwerk.stack.transport import transport_of
 from stellwerk.stack.valkey import redis_url
 from stellwerk.vault import Vault
@@ -50,6 +51,11 @@ class Plan:
         """Whether REDIS_URL is given."""
         return bool(self.given.redis_url.get_secret_value())
 
+    @property
+    def has_simulator(self) -> bool:
+        """Whether calls go to a simulator of a switch."""
+        return is_simulated(self.given)
+
 
 def make_plan(given: Settings, home: Home) -> Plan:
     """Choose ports and make secrets; raises PortTaken."""
@@ -78,7 +84,8 @@ def fill(given: Settings, home: Home, ports: dict[str, int]) -> Settings:
         "web_address": f"127.0.0.1:{ports['web']}",
         "realtime_port": ports["realtime"],
     }
-    return given.model_copy(update={**places, **missing})
+    switch = switch_settings(given, home.path, ports["switch"], made["esl_password"])
+    return given.model_copy(update={**places, **missing, **switch})
 
 
 def _public_url(given: Settings, port: int) -> str:
@@ -147,7 +154,8 @@ def _settings_variables(filled: Settings) -> dict[str, str]:
     names = (
         "home port host database_url redis_url jwt_secret_key encryption_key flower_password "
         "scrape_token realtime_token edge_token public_url web_address realtime_port "
-        "short_slots long_slots media_slots"
+        "short_slots long_slots media_slots "
+        "esl_host esl_port esl_password esl_announcement call_recordings_dir"
     )
     values = {name: getattr(filled, name) for name in names.split()}
     plain = {

@@ -11,7 +11,7 @@ from stellwerk.stack.home import Home, read_json, write_json
 # Below the range from which systems take the ports of outgoing connections, so that nothing
 # moves in while a process of ours is being restarted.
 RANGE = range(15_000, 32_000)
-INNER = ("postgres", "valkey", "web", "realtime", "flower")
+INNER = ("postgres", "valkey", "web", "realtime", "flower", "switch")
 TRIES = 200
 
 

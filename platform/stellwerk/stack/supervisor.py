@@ -22,7 +22,7 @@ STAGES: tuple[frozenset[str], ...] = (
     frozenset({"web", "realtime"}),
     frozenset({"beat", "dispatcher", "flower", "telephony"}),
     frozenset({"worker"}),
-    frozenset({"redis"}),
+    frozenset({"redis", "switch"}),
     frozenset({"postgres"}),
 )
 WORKERS_STAGE = 3

@@ -24,6 +24,7 @@ from stellwerk.stack.plan import Plan, make_plan, process_environment
 from stellwerk.stack.procfile import programs_of
 from stellwerk.stack.production import refuse_unfit
 from stellwerk.stack.report import Report, StackState, reachable_address, stack_urls
+from stellwerk.stack.simulation import switch_urls
 from stellwerk.stack.stopping import Stop
 from stellwerk.stack.supervisor import TICK_S, Supervisor
 from stellwerk.stack.transport import transport_of
@@ -80,7 +81,9 @@ def _live(plan: Plan, options: Options, lock: HomeLock, stop: Stop) -> None:
     guard = Guard(run, lock.handle)
     supervisor = Supervisor(run=run, logs=plan.home.logs, guard=guard, say=options.say)
     present_key = Vault(plan.filled.encryption_keys()).present_key
-    report = Report(plan.home, stack_urls(plan.filled), supervisor.documents, present_key)
+    switch = switch_urls(plan.filled, is_simulator=plan.has_simulator)
+    urls = stack_urls(plan.filled) | switch
+    report = Report(plan.home, urls, supervisor.documents, present_key)
     supervisor.changed = report.update
     follower = LogFollower(plan.home.logs, options.say) if options.verbose else None
     report.enter(StackState.STARTING)

@@ -1,5 +1,8 @@
+import asyncio
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from embedded import wait_until
+from raw_switch import connected
 from stack_runs import EDGE, StackRun, all_gone, discard, stack
 from stellwerk.settings import environment
+from stellwerk.stack.home import read_json
 
 
 @pytest.fixture
@@ -41,6 +47,39 @@ def test_status_shows_urls_and_processes(run: StackRun) -> None:
     table = command(run.home.path, "status").stdout
     assert f"valkey        {run.pid_of('valkey')}" in table
     assert run.document()["urls"]["docs"] in table
+
+
+def test_the_simulator_of_a_switch_is_named_as_one(run: StackRun) -> None:
+    port = read_json(run.home.ports_file)["switch"]
+    table = command(run.home.path, "status").stdout
+    assert f"switch    127.0.0.1:{port} (simulator: it calls nobody)" in table
+    assert f"switch        {run.pid_of('switch')}" in table
+    found = json.loads(command(run.home.path, "doctor", "--json").stdout)
+    finding = next(one for one in found if one["name"] == "switch")
+    assert finding["grade"] == "ok"
+    assert finding["message"] == f"simulator, calls nobody, at 127.0.0.1:{port}"
+
+
+def test_the_simulator_is_started_again_and_lets_in_who_knows_the_password(run: StackRun) -> None:
+    port = read_json(run.home.ports_file)["switch"]
+    pid = run.pid_of("switch")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: run.pid_of("switch") not in {None, pid} and takes_connections(port))
+
+    async def scene() -> str:
+        async with connected(port, run.home.secrets()["esl_password"]) as client:
+            return await client.answer("api version")
+
+    assert "simulator" in asyncio.run(scene())
+
+
+def takes_connections(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_down_ends_the_stack_and_waits_for_it(run: StackRun) -> None:

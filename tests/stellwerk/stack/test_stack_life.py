@@ -77,7 +77,7 @@ def test_ctrl_c_leaves_no_process_behind(home: Path, procfile: Path) -> None:
         assert run.end(signal.SIGINT) == 0
         assert all_gone(processes)
         assert run.document()["state"] == "stopped"
-        assert [entry["pid"] for entry in run.document()["processes"]] == [None] * 5
+        assert [entry["pid"] for entry in run.document()["processes"]] == [None] * 6
 
 
 def test_a_killed_stack_leaves_no_process_behind_and_starts_again(

@@ -1,5 +1,6 @@
 """Checks of what the platform talks to while it runs."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -17,6 +18,7 @@ from stellwerk.db import migrate, sizes
 from stellwerk.providers.choice import choose_providers
 from stellwerk.stack.masking import masked
 from stellwerk.stack.report import read_report
+from stellwerk.stack.simulation import is_simulated
 
 # Settings by which Postgres writes statements or the keys it refuses down: what people typed.
 _TALKATIVE = text("""
@@ -148,6 +150,24 @@ def check_mail(who: Patient) -> Iterator[Finding]:
         return
     choose_providers(chosen).mail.check()
     yield Finding("mail", Grade.OK, f"{chosen.smtp_host}, from {chosen.mail_from}")
+
+
+def check_switch(who: Patient) -> Iterator[Finding]:
+    """The switch that calls are dialled over takes connections; a simulator says that it is one."""
+    chosen = who.joined or who.given
+    if not chosen.esl_host:
+        remedy = "Set STELLWERK_ESL_HOST, or another STELLWERK_CALL_PROVIDER, to dial."
+        yield Finding("switch", Grade.OFF, "none: nothing is dialled", remedy)
+        return
+    address = f"{chosen.esl_host}:{chosen.esl_port}"
+    label = "simulator, calls nobody, at" if is_simulated(who.given) else "at"
+    remedy = "Check STELLWERK_ESL_HOST and STELLWERK_ESL_PORT, and that the switch lets us in."
+    try:
+        socket.create_connection((chosen.esl_host, chosen.esl_port), timeout=2).close()
+    except OSError as exc:
+        yield Finding("switch", Grade.BROKEN, f"{label} {address}: {exc.strerror or exc}", remedy)
+        return
+    yield Finding("switch", Grade.OK, f"{label} {address}")
 
 
 def _schema(url: str) -> Iterator[Finding]:

@@ -88,6 +88,7 @@ class TrunkHealth:
     is_connected: bool
     gateways: Mapping[str, bool] = field(default_factory=dict)
     message: str = ""
+    is_simulated: bool = False  # by what it says of itself: it calls nobody
 
 
 @dataclass(frozen=True, slots=True)

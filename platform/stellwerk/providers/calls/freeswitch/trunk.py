@@ -115,11 +115,14 @@ class FreeSwitchTrunk:
         """Whether the switch answers, and its gateway takes calls."""
         try:
             gateways = await self._gateways()
+            is_simulated = "simulator" in await self._switch.api("version")
         except ProviderUnavailable as exc:
             return TrunkHealth(is_connected=False, message=self._switch.trouble or str(exc))
         down = ", ".join(name for name, is_usable in gateways.items() if not is_usable)
         message = f"The gateway {down} takes no calls." if down else ""
-        return TrunkHealth(is_connected=True, gateways=gateways, message=message)
+        return TrunkHealth(
+            is_connected=True, gateways=gateways, message=message, is_simulated=is_simulated
+        )
 
     async def _gateways(self) -> Mapping[str, bool]:
         if self._plan.template:
