@@ -57,6 +57,13 @@ class Heard:
         self._changed.set()
 
 
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds of which nobody tells."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110  nobody sets an event for it
+            await asyncio.sleep(0.005)
+
+
 @asynccontextmanager
 async def listening(trunk: Trunk, *, connects: bool = True) -> AsyncIterator[Heard]:
     """A trunk that runs; with `connects`, once it is connected."""

@@ -6,11 +6,11 @@ Commands that the recording does not have are answered from `answers`, by how th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from recordings import What, recording
+from recordings import Block, What, recording
 
 HELD = {b"api uuid_exists": b"false", b"api strepoch": b"1795313094"}
 
@@ -23,6 +23,7 @@ class Replay:
     ids: Mapping[str, str] = field(default_factory=dict)  # of the recording: in their place
     answers: Mapping[bytes, bytes] = field(default_factory=lambda: dict(HELD))
     stays: bool = True  # open after the last block, unless the recording's switch closed
+    skipped: int = 0  # so many of its first calls are left out
     piece_bytes: int = 0  # cut anew into pieces of so many bytes; 0: as it was recorded
     heard: list[bytes] = field(default_factory=list)  # complete commands
     port: int = 0
@@ -42,15 +43,22 @@ class Replay:
             writer.close()
 
     async def _play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for block in recording(self.name):
+        for block in self._blocks():
             if block.what is What.SEND and block.data != b"exit\n\n":
                 await self._wait_for(block.data, reader, writer)
             elif block.data == b"exit\n\n":
                 return
             elif block.what is What.RECV:
-                await self._send(self._with_ids(block.data), writer)
+                await self._send(block.data, writer)
             elif block.what is What.EOF:
                 self.stays = False
+
+    def _blocks(self) -> Iterator[Block]:
+        calls = 0
+        for block in self._with_ids():
+            calls += block.what is What.SEND and block.data.startswith(b"bgapi originate")
+            if calls == 0 or calls > self.skipped:
+                yield block
 
     async def _wait_for(
         self, recorded: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -80,10 +88,14 @@ class Replay:
             await writer.drain()
             await asyncio.sleep(0.0005)  # lets the client read each piece by itself
 
-    def _with_ids(self, data: bytes) -> bytes:
+    def _with_ids(self) -> Iterator[Block]:
+        """An id may be cut in two by the network, so they are replaced in the whole."""
+        stream, place = b"".join(block.data for block in recording(self.name)), 0
         for old, new in self.ids.items():
-            data = data.replace(old.encode(), new.encode())
-        return data
+            stream = stream.replace(old.encode(), new.encode())
+        for block in recording(self.name):
+            yield replace(block, data=stream[place : place + len(block.data)])
+            place += len(block.data)
 
 
 def _verbs(recorded: bytes) -> list[bytes]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 
-from stellwerk.providers.calls.freeswitch.dial_strings import leg_of, second_leg
+from stellwerk.providers.calls.freeswitch.dial_strings import job_of, leg_of, second_leg
 from stellwerk.providers.calls.freeswitch.events import Channel
 from stellwerk.providers.calls.protocol import Dial, Leg
 
@@ -27,6 +27,7 @@ class KnownCalls:
     def __init__(self) -> None:
         self._calls: dict[UUID, KnownCall] = {}
         self._channels: dict[UUID, Channel] = {}
+        self._jobs: dict[UUID, UUID] = {}
         self._ended: deque[tuple[float, UUID, KnownCall]] = deque()
 
     def __len__(self) -> int:
@@ -36,6 +37,7 @@ class KnownCalls:
         """A call is about to be dialled."""
         self._sweep()
         self._calls[dial.call_id] = KnownCall(generation)
+        self._jobs[job_of(dial.call_id)] = dial.call_id
         self._channels[dial.call_id] = Channel(dial.call_id, leg_of(dial))
         if dial.first is not None:
             self._channels[second_leg(dial.call_id)] = Channel(dial.call_id, Leg.TO)
@@ -55,6 +57,10 @@ class KnownCalls:
         """A call by its id."""
         return self._calls.get(call_id)
 
+    def of_job(self, job: UUID) -> UUID | None:
+        """The call for which the switch works under this name."""
+        return self._jobs.get(job)
+
     def doom(self, call_id: UUID) -> None:
         """A call is to be hung up, also if its channel is only about to be made."""
         if call_id in self._calls:
@@ -70,6 +76,7 @@ class KnownCalls:
     def forget(self, call_id: UUID) -> None:
         """A call is over, or was not dialled."""
         self._calls.pop(call_id, None)
+        self._jobs.pop(job_of(call_id), None)
         self._channels.pop(call_id, None)
         self._channels.pop(second_leg(call_id), None)
 

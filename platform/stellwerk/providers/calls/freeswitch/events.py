@@ -101,12 +101,20 @@ def stages(dump: Mapping[str, str], channel: Channel) -> Iterator[CallEvent]:
             yield CallEvent(channel.call_id, channel.leg, kind, moment(dump[name]), key)
 
 
-def job_result(event: Event) -> JobResult | None:
-    """The result in a BACKGROUND_JOB of one of our calls; None where it is of another job."""
+def job_id(event: Event) -> UUID | None:
+    """Under which name the switch worked on what a BACKGROUND_JOB is the result of."""
+    return _uuid(event.headers.get("Job-UUID", ""))
+
+
+def job_result(event: Event, call_id: UUID | None) -> JobResult | None:
+    """The result in a BACKGROUND_JOB of one of our calls; None where it is of another job.
+
+    `call_id`: the call that goes under the job's name, where it is known; another process may
+    have dialled it, and then the command tells.
+    """
     command = event.headers.get("Job-Command-Arg", "")
-    named = _ORIGINATED.search(command)
-    call_id = _uuid(named[1]) if named else None
-    if call_id is None or _uuid(event.headers.get("Job-UUID", "")) != job_of(call_id):
+    call_id = call_id or _call_of(command)
+    if call_id is None or job_id(event) != job_of(call_id):
         return None
     sign, _, rest = event.body.strip().partition(" ")
     is_good = sign == "+OK"
@@ -118,6 +126,11 @@ def job_result(event: Event) -> JobResult | None:
         moment(event.headers.get("Event-Date-Timestamp", "")),
         ":".join(event.headers.get(name, "") for name in ("Core-UUID", "Event-Sequence")),
     )
+
+
+def _call_of(command: str) -> UUID | None:
+    named = _ORIGINATED.search(command)
+    return _uuid(named[1]) if named else None
 
 
 def end_by_job(result: JobResult, kind: EventKind) -> CallEvent:

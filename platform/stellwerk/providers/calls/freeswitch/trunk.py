@@ -158,7 +158,9 @@ class FreeSwitchTrunk:
 
     def _hear(self, event: Event) -> None:
         if event.name == "BACKGROUND_JOB":
-            result = events.job_result(event)
+            job = events.job_id(event)
+            call_id = None if job is None else self._calls.of_job(job)
+            result = events.job_result(event, call_id)
             if result is not None:
                 self._hear_job(result)
         elif event.name in events.KINDS:
