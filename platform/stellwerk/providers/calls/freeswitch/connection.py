@@ -71,7 +71,8 @@ class Connection(asyncio.Protocol):
         if any(sign in line for line in lines for sign in _BREAKS):
             raise ProviderRejected("A command of the switch has a line break inside.")
         if self._transport is None or self.ended.done():
-            raise ProviderDeferred("There is no connection to the switch.")
+            why = self.ended.result() if self.ended.done() else "it is not open yet"
+            raise ProviderDeferred(f"There is no connection to the switch: {why}.")
         reply: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self._waiting.append(reply)
         self._transport.write("\n".join((*lines, "", "")).encode())

@@ -93,10 +93,11 @@ def _variables(dial: Dial, plan: DialPlan, leg: Leg) -> str:
 
 def _shown(dial: Dial, *, is_first: bool) -> dict[str, str]:
     """The number shown to who is called: without one, each of two parties sees the other's."""
-    number = dial.caller_id or (dial.to if is_first else dial.first)
+    others = dial.to if is_first else dial.first
+    number = others if dial.caller_id is None else dial.caller_id
     if number is None:
         return {}
-    return {"origination_caller_id_number": _number(number, "caller_id")}
+    return {"origination_caller_id_number": _number(number, "number to be shown")}
 
 
 def _announced(dial: Dial, plan: DialPlan) -> dict[str, str]:
