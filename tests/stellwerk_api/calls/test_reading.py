@@ -1,17 +1,21 @@
 """`/call-status` and `/call-history`: how calls are, for their owners and for operators."""
 
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from api import UNKNOWN_ID, ApiUser, error_of
 from called import BEGAN, TO, add_call, add_events
 from stellwerk.audit.model import AuditEntry
-from stellwerk.bootstrap import Platform
+from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.clock import id_at, new_id, rfc3339
 from stellwerk.masking import masked_number
+from stellwerk.settings import Settings
+from stellwerk_api.app import create_app
 
 FROM = "+493012340000"
 HEARD = ("created", "ringing", "answered", "hung_up")
@@ -159,3 +163,16 @@ def test_a_number_is_found_by_its_hash_however_it_is_written(
 def test_what_is_no_filter_is_refused(ada: ApiUser, query: str) -> None:
     field = error_of(ada.get(f"/call-history?{query}"), 422)["details"]["field"]
     assert field.partition(".")[0] in {query.partition("=")[0], "until"}
+
+
+def test_a_number_is_found_under_an_older_key_of_the_installation(
+    ada: ApiUser, platform: Platform, settings: Settings
+) -> None:
+    before = str(add_call(platform, of(ada)))
+    keys = ",".join(["a new key of thirty-two or more bytes", *settings.encryption_keys()])
+    changed = settings.model_copy(update={"encryption_key": SecretStr(keys)})
+    key = ada.with_key()
+    with closing(bootstrap(changed, role="tests-renewed")) as other:
+        after = str(add_call(other, of(ada)))
+        now = ApiUser(create_app(other).test_client(), key.credentials)
+        assert ids(now.get("/call-history?number=%2B493012341005")) == [after, before]
