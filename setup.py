@@ -14,7 +14,10 @@ PACKAGES = [
 SHIPPED = {
     "": ["Procfile"],
     "deploy": ["deploy/Caddyfile", "deploy/nginx.conf"],
-    "deploy/systemd": ["deploy/systemd/stellwerk-worker@.service"],
+    "deploy/systemd": [
+        "deploy/systemd/stellwerk-telephony.service",
+        "deploy/systemd/stellwerk-worker@.service",
+    ],
     "deploy/prometheus": ["deploy/prometheus/alerts.yml", "deploy/prometheus/prometheus.yml"],
     "deploy/grafana": ["deploy/grafana/stellwerk.json"],
     "migrations": ["migrations/env.py", "migrations/script.py.mako"],

@@ -17,6 +17,7 @@ SOURCE_ROOTS = ("platform", "api", "workers")
 SHIPPED = (
     "Procfile",
     "deploy/Caddyfile",
+    "deploy/systemd/stellwerk-telephony.service",
     "deploy/systemd/stellwerk-worker@.service",
     "deploy/prometheus/alerts.yml",
     "deploy/grafana/stellwerk.json",

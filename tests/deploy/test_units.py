@@ -10,14 +10,15 @@ from stellwerk.settings import Settings
 from stellwerk.shipped import shipped
 from stellwerk.stack.procfile import programs_of
 
-UNIT = "deploy/systemd/stellwerk-worker@.service"
+WORKER = "stellwerk-worker@"
+UNITS = (WORKER, "stellwerk-telephony")
 
 
-def service() -> dict[str, str]:
+def service(unit: str = WORKER) -> dict[str, str]:
     """Its [Service] part; what is said twice counts as said last."""
     parser = RawConfigParser(strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # documented: keep upper case
-    parser.read(shipped(UNIT))
+    parser.read(shipped(f"deploy/systemd/{unit}.service"))
     return dict(parser["Service"])
 
 
@@ -39,7 +40,18 @@ def test_a_units_worker_is_the_procfiles(queue: str, pool: str, slots: int) -> N
     assert ["celery", *arguments] == shlex.split(line)
 
 
-def test_a_worker_that_ends_is_started_again_and_one_that_stops_is_given_its_grace() -> None:
-    assert service()["Restart"] == "always"
+def test_the_unit_that_dials_is_the_procfiles() -> None:
+    (line,) = (
+        program.argv[-1]
+        for program in programs_of(shipped("Procfile"), {})
+        if program.name == "telephony"
+    )
+    said = service("stellwerk-telephony")["ExecStart"]
+    assert said == f"/opt/stellwerk/.venv/bin/{line.removeprefix('exec ')}"
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_what_ends_is_started_again_and_what_stops_is_given_its_grace(unit: str) -> None:
+    assert service(unit)["Restart"] == "always"
     grace_s = Settings.model_fields["shutdown_grace_s"].default
-    assert float(service()["TimeoutStopSec"]) > grace_s
+    assert float(service(unit)["TimeoutStopSec"]) > grace_s
