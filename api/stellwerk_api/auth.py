@@ -38,6 +38,7 @@ PUBLIC = frozenset(
         "browser_sessions.begin",
         "connections.start",
         "connections.callback",
+        "call_events.hear",
         "connections.sign_in",
         "accounts.refresh",
         "accounts.verify",

@@ -70,6 +70,24 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
         parsed: Decorator = self.arguments(schema(), example=example)
         return parsed
 
+    def takes(self, examples: Mapping[str, Any]) -> Decorator:
+        """The view reads the bytes of the body, and of the query, which others sign, by itself.
+
+        `examples` are of bodies, by their content types.
+        """
+
+        def declare(view: View) -> View:
+            apidoc = view.__dict__.setdefault("_apidoc", {})
+            apidoc["takes"] = tuple(examples)
+            content = {
+                content_type: {"schema": {"type": "object"}, "example": example}
+                for content_type, example in examples.items()
+            }
+            apidoc["manual_doc"] = {"requestBody": {"required": True, "content": content}}
+            return view
+
+        return declare
+
     def query(self, schema: type[Schema], *, others: str = RAISE) -> Decorator:
         """The view gets the checked query parameters as its first argument, a dict.
 

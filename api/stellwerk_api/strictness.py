@@ -40,6 +40,8 @@ def _read(view: Callable[..., object]) -> Iterable[str]:
     """Where a view's arguments come from: `json`, `query`."""
     documented: Mapping[str, Mapping[str, Iterable[Mapping[str, str]]]]
     documented = getattr(view, "_apidoc", {})
+    if "takes" in documented:
+        yield from ("query", "json")
     for parameters in documented.get("arguments", {}).get("parameters", ()):
         yield parameters["in"]
 

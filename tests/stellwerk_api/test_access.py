@@ -196,7 +196,7 @@ def test_a_row_stands_for_one_method(application: Flask) -> None:
 
 def test_every_other_route_lets_nobody_in(application: Flask, nobody: ApiUser) -> None:
     adapter = application.url_map.bind("localhost")
-    words = {"provider": "google", "token": "none", "name": "none"}
+    words = {"provider": "google", "token": "none", "name": "none", "carrier": "none"}
     for endpoint in sorted(PUBLIC):
         rule = next(application.url_map.iter_rules(endpoint))
         method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))

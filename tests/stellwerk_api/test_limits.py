@@ -38,6 +38,7 @@ SIGN_INS = (
     "/auth/refresh",
     "/auth/{provider}",
     "/auth/{provider}/callback",
+    "/call-events/{carrier}",
 )
 ECHO = {"operation": "diagnostics.echo", "payload": {}}
 

@@ -27,6 +27,8 @@ WRONG_TEXTS: Mapping[str, tuple[str, ...]] = {
 }
 PATH = {"name": "diagnostics.echo", "provider": "google", "token": "x", "video_id": "1"}
 ANYTHING_GOES = {"/api/v1/auth/{provider}/callback"}  # its parameters are not ours to choose
+# Neither is what is signed: call_events/test_twilio.py and test_telnyx.py send that.
+SIGNED = {"/api/v1/call-events/{carrier}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def routes(client: FlaskClient) -> list[Route]:
         )
         for template, item in document["paths"].items()
         for method, operation in item.items()
-        if method in {"get", *CHANGES}
+        if method in {"get", *CHANGES} and template not in SIGNED
     ]
 
 

@@ -27,8 +27,9 @@ CHANNEL = {"name": "Signals"}
 SCHEDULE = {"operation": "diagnostics.echo", "interval_s": 3600}
 # Flask itself refuses streams; test_streams.py sends this example through the edge.
 STREAMED = {"GET /jobs/{job_id}/events"}
-# No provider is set up here; test_google.py and test_signing_in.py send these.
+# No provider is set up here; test_google.py, test_signing_in.py and test_twilio.py send these.
 TO_PROVIDERS = {
+    "POST /call-events/{carrier}",
     "POST /connections/{provider}",
     "POST /channels/{channel_id}/connect",
     "POST /auth/nextcloud",
