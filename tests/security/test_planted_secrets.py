@@ -4,6 +4,7 @@ Searched are the logs of all processes and of both servers, every file of the ho
 Redis, what Postgres remembers of statements, Flower's API, and the documents and logs of jobs.
 """
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,7 +19,7 @@ from command_line import CommandLine
 from error_reports import content as envelope
 from error_reports import events
 from planted import Scene, a_scene
-from planting import PAYLOAD, plain, use_secrets
+from planting import NUMBER, PAYLOAD, plain, use_secrets
 from stellwerk.bootstrap import bootstrap
 from stellwerk.providers.mail.protocol import Parcel
 from stellwerk.settings import load_settings
@@ -105,6 +106,24 @@ def test_no_statement_that_postgres_remembers_holds_a_secret(used: Scene) -> Non
             statements = [row[0] for row in cursor.fetchall()]
     assert any("jobs" in statement for statement in statements)
     assert [one for one in statements if used.planted.found_in(one.encode())] == []
+
+
+def test_no_table_and_no_session_of_postgres_shows_a_number(used: Scene) -> None:
+    shown = io.BytesIO()
+    with (
+        closing(psycopg2.connect(used.database_url)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        tables = [row[0] for row in cursor.fetchall()]
+        for table in tables:
+            cursor.copy_expert(f'COPY "{table}" TO STDOUT', shown)
+        cursor.copy_expert("COPY (SELECT * FROM pg_stat_activity) TO STDOUT", shown)
+        cursor.execute("SELECT count(to_number), count(first_number) FROM calls")
+        assert cursor.fetchone() == (2, 2)
+    assert {"calls", "call_events", "jobs", "audit_entries"} <= set(tables)
+    found = used.planted.found_in(shown.getvalue())
+    assert [name for name in found if name.startswith(NUMBER)] == []
 
 
 def test_nothing_that_describes_itself_shows_a_secret(used: Scene) -> None:

@@ -17,6 +17,8 @@ from mail_server import Received
 from planted import Scene
 
 NUL = "\x00"
+NUMBER = "number"  # begins the names of those that are planted
+ORIGINATE = "calls.originate"
 PAYLOAD = "what a job was about, which is no secret"
 
 
@@ -28,6 +30,7 @@ def use_secrets(scene: Scene) -> None:
     webhooks(scene, ada)
     connections(scene, ada)
     bodies_that_are_refused(scene, ada)
+    calls(scene)
     mails(scene)
     forgotten_passwords(scene)
     with suppress(requests.RequestException):
@@ -162,6 +165,38 @@ def bodies_that_are_refused(scene: Scene, ada: Client) -> None:
         ada.request("POST", "/jobs", json=body)
         ada.request("POST", "/jobs/bulk", json={"jobs": [body]})
         ada.request("POST", "/jobs", json={**body, "queue": "nowhere"})
+
+
+def calls(scene: Scene) -> None:
+    """Placed, followed, found by number, written wrongly, refused, and hung up."""
+    ada, password = scene.anybody(), scene.planted.secrets["password"]
+    account = {"email": "ada@example.com", "password": password, "audience": "telephony"}
+    token = ada.expect(200, "POST", "/auth/login", json=account)["access_token"]
+    scene.planted.note("access token for calls", token)
+    ada.session.headers["Authorization"] = f"Bearer {token}"
+    called, rung, shown = (
+        scene.planted.note(f"{NUMBER} {what}", digits)
+        for what, digits in (
+            ("called", "493047110815"),
+            ("rung first", "493047110826"),
+            ("shown", "493047110837"),
+        )
+    )
+    wanted = {"to": f"+{called}", "from": f"+{rung}", "caller_id": f"+{shown}"}
+    call = ada.expect(202, "POST", "/call", json=wanted)["call_id"]
+    ada.expect(200, "GET", f"/call-status/{call}")
+    assert ada.expect(200, "GET", f"/call-history?number=%2B{called}")["items"]
+    job = ada.expect(202, "POST", "/jobs", json={"operation": ORIGINATE, "payload": wanted})
+    national = scene.planted.note(f"{NUMBER} written as at home", "03047110848")
+    denied = scene.planted.note(f"{NUMBER} of a satellite", "881647110859")
+    for wrong in (f"{national}\n", f"+{denied}", f"+{called}x", f"+{called}{NUL}", [called]):
+        body = {**wanted, "to": wrong}
+        assert ada.request("POST", "/call", json=body).status_code == 422
+        ada.request("POST", "/jobs", json={"operation": ORIGINATE, "payload": body})
+    ada.request("GET", f"/call-history?number={national}&state=nowhere")
+    ada.request("POST", f"/jobs/{job['job_id']}/cancel")
+    ada.request("POST", f"/call/{call}/hangup")
+    assert ada.ended(job["job_id"])["status"] == "cancelled"
 
 
 def mails(scene: Scene) -> None:
