@@ -149,6 +149,24 @@ def test_it_is_dialled_again_where_a_person_says_that_it_was_not(
     assert attempt(platform.runtime, job_id) is Came.COMPLETED
 
 
+def test_what_was_heard_of_the_former_call_is_not_the_new_ones(
+    platform: Platform, user_id: int
+) -> None:
+    job_id, dial = under_way(platform, user_id)
+    told(platform, event(dial.call_id, E.CREATED), event(dial.call_id, E.RINGING, 1))
+    dialing.uncertain(platform.runtime, TRUNK, dial.call_id)
+    attempt(platform.runtime, job_id)
+    resolve(platform.runtime, job_id, Resolution("dial", happened=False))
+    attempt(platform.runtime, job_id)
+    (again,) = claim(platform)
+
+    assert stored(platform, again.call_id).ringing_at is None
+    told(platform, event(again.call_id, E.CREATED, 60))
+    assert stored(platform, again.call_id).state == "dialing"
+    hung_up(platform, again)
+    assert attempt(platform.runtime, job_id) is Came.COMPLETED
+
+
 def test_it_is_not_dialled_again_where_a_person_says_that_it_was(
     platform: Platform, user_id: int
 ) -> None:

@@ -3,13 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action, Party
 from stellwerk.audit.trail import record
 from stellwerk.calls import breaker, causes, dialing, limits, settling
-from stellwerk.calls.model import Call
+from stellwerk.calls.model import Call, CallEvent
 from stellwerk.calls.numbers import Number, ensure_callable, number
 from stellwerk.calls.pricing import price_of
 from stellwerk.calls.settling import STEP
@@ -92,7 +92,7 @@ def requeue_call(session: Session, job: Job, runtime: Runtime) -> None:
     limits.refuse_too_many(session, runtime, user)
     payload = unseal(runtime.vault, job.id, job.payload)
     job.reserved_cost = limits.reserve(session, runtime, user, payload)
-    _reset(call)
+    _reset(session, call)
 
 
 def ask(session: Session, job_id: UUID) -> None:
@@ -229,10 +229,12 @@ def _locked_of(session: Session, job_id: UUID) -> Call | None:
     return settling.locked(session, [call_id]).get(call_id) if call_id else None
 
 
-def _reset(call: Call) -> None:
+def _reset(session: Session, call: Call) -> None:
+    """What was heard of it is another call's, as somebody found out, or that of none."""
+    session.execute(delete(CallEvent).where(CallEvent.call_id == call.id))
     call.state, call.is_uncertain = CallState.QUEUED, False
     for name in (
         "cause", "refusal", "asked_at", "dial_after", "intended_at", "taken_at", "provider_ref",
-        "ended_at", "hangup_asked_at", "hangup_sent_at",
+        "ringing_at", "answered_at", "ended_at", "hangup_asked_at", "hangup_sent_at",
     ):  # fmt: skip
         setattr(call, name, None)

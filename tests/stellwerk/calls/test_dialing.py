@@ -251,13 +251,22 @@ class TestDoubt:
         call = stored(platform, dial.call_id)
         assert (call.state, call.is_uncertain) == ("completed", False)
 
-    def test_a_call_that_was_heard_of_and_is_gone_has_ended(
+    def test_of_one_that_rang_and_is_gone_nobody_can_tell_either(
         self, platform: Platform, dial: Dial
     ) -> None:
         told(platform, event(dial.call_id, E.CREATED), event(dial.call_id, E.RINGING, 1))
         dialing.uncertain(platform.runtime, TRUNK, dial.call_id)
         call = stored(platform, dial.call_id)
-        assert (call.state, call.is_uncertain, call.cause) == ("failed", False, "LOST")
+        assert (call.state, call.is_uncertain, call.cause) == ("failed", True, "LOST")
+
+    def test_one_that_was_answered_and_is_gone_has_ended(
+        self, platform: Platform, dial: Dial
+    ) -> None:
+        told(platform, event(dial.call_id, E.CREATED), event(dial.call_id, E.ANSWERED, 1))
+        dialing.uncertain(platform.runtime, TRUNK, dial.call_id)
+        call = stored(platform, dial.call_id)
+        assert (call.state, call.is_uncertain, call.cause) == ("completed", False, "LOST")
+        assert (call.duration_s or 0) <= call.max_duration_s
 
     def test_what_is_under_way_is_listed_with_its_name(
         self, platform: Platform, dial: Dial
