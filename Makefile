@@ -6,7 +6,7 @@ LANGUAGE ?= en
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test fuzz chaos bench check audit advisories lint format types docs \
+.PHONY: help setup demo run test test-switch fuzz chaos bench check audit advisories lint format types docs \
   constraints clean
 
 help: ## show this list
@@ -30,6 +30,12 @@ run: setup ## bring everything up on port 8000 and stay; Ctrl-C ends it
 
 test: setup ## run the tests
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 3 --dist loadgroup
+
+test-switch: setup ## try the trunk on the simulator, and on STELLWERK_TEST_ESL=host:port:password
+	@if [ -n "$${STELLWERK_TEST_ESL:-}" ]; then \
+	  echo "Against the simulator, and against the switch at $${STELLWERK_TEST_ESL%:*}:"; \
+	else echo "Against the simulator alone; STELLWERK_TEST_ESL names no switch:"; fi
+	@$(BIN)/pytest -v --no-header tests/conformance/test_switch.py
 
 fuzz: setup ## send generated requests to every route in the OpenAPI document, others each time
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-30} $(BIN)/pytest -q -n 3 --dist loadgroup \

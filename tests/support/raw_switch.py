@@ -117,9 +117,11 @@ class RawClient:
 
 
 @asynccontextmanager
-async def connected(port: int, password: str | None = None) -> AsyncIterator[RawClient]:
+async def connected(
+    port: int, password: str | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[RawClient]:
     """A connection; with a password, one that is let in."""
-    client = RawClient(*await asyncio.open_connection("127.0.0.1", port))
+    client = RawClient(*await asyncio.open_connection(host, port))
     try:
         if password is not None:
             assert (await client.next()) is not None

@@ -44,6 +44,9 @@ async def serving(options: Options) -> AsyncIterator[SwitchServer]:
                 await writer.wait_closed()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if exchange.ended.is_set():
+            writer.transport.abort()
+            return
         task = asyncio.get_running_loop().create_task(serve(reader, writer))
         clients.add(task)
         task.add_done_callback(clients.discard)
