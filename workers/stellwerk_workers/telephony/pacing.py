@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-BURST_S = 0.1  # what may be caught up with at once
+BURST_S = 0.25  # what may be caught up with at once
 
 
 class Pace:
