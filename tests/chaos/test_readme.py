@@ -38,4 +38,5 @@ def test_the_curl_examples_work_when_pasted(run: StackRun, tmp_path: Path) -> No
     assert '"status":"completed"' in ran.stdout
     assert "event: end" in ran.stdout
     assert '"message":"hello"' in ran.stdout
+    assert '"hangup_cause":"NORMAL_CLEARING"' in ran.stdout
     assert (tmp_path / "signal-boxes.mp4").read_bytes()[4:8] == b"ftyp"
