@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 BURST_S = 0.25  # what may be caught up with at once
+ROUNDING = 1e-6  # of a call: of waits added up, which come to a little less than one
 
 
 class Pace:
@@ -19,7 +20,7 @@ class Pace:
     def admitted(self) -> int:
         """How many may begin now."""
         self._refill()
-        return int(self._left)
+        return int(self._left + ROUNDING)
 
     def spend(self, count: int) -> None:
         """So many were begun."""
