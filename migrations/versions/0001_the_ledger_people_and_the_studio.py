@@ -943,6 +943,7 @@ def upgrade() -> None:
         sa.Column("ring_timeout_s", sa.Integer(), nullable=False),
         sa.Column("max_duration_s", sa.Integer(), nullable=False),
         sa.Column("is_recorded", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("is_simulated", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("state", sa.String(length=10), server_default="queued", nullable=False),
         sa.Column("is_uncertain", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("cause", sa.String(length=60), nullable=True),

@@ -13,6 +13,8 @@ from stellwerk.providers.calls.protocol import Dial, EventKind, Leg, Presence
 from switches import KINDS, MAY_SHUT_DOWN, REAL, Setting, dial, ended_calls, trunk_on
 
 on_each_switch = pytest.mark.parametrize("kind", KINDS)
+# On one switch they would hear each other's calls, and share what it takes in a second.
+pytestmark = [pytest.mark.xdist_group("switch")] if REAL else []
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 BURST = 60
 NOT_HEARD = frozenset({EventKind.RINGING, EventKind.ANSWERED, EventKind.BRIDGED})

@@ -52,7 +52,7 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
     """
     within = timedelta(seconds=runtime.settings.call_dial_within_s)
     held = (
-        select(CallTrunk.name)
+        select(CallTrunk.name, CallTrunk.is_simulated)
         .where(CallTrunk.name == trunk, CallTrunk.fence == fence)
         .with_for_update(read=True)
         .cte("held")
@@ -75,7 +75,12 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
     intended = (
         update(Call)
         .where(Call.id.in_(select(due.c.id)))
-        .values(state=CallState.DIALING.value, intended_at=_CLOCK, dials=Call.dials + 1)
+        .values(
+            state=CallState.DIALING.value,
+            intended_at=_CLOCK,
+            dials=Call.dials + 1,
+            is_simulated=select(held.c.is_simulated).scalar_subquery(),
+        )
         .returning(*_DIALLED)
         .execution_options(synchronize_session=False)
     )

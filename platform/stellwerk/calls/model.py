@@ -71,6 +71,7 @@ class Call(Base):
     ring_timeout_s: Mapped[int]
     max_duration_s: Mapped[int]
     is_recorded: Mapped[bool] = mapped_column(server_default="false")
+    is_simulated: Mapped[bool] = mapped_column(server_default="false")  # its trunk calls nobody
     state: Mapped[str] = mapped_column(String(10), server_default="queued")
     is_uncertain: Mapped[bool] = mapped_column(server_default="false")  # nobody knows what became
     cause: Mapped[str | None] = mapped_column(String(60))

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from stellwerk.calls.model import Call, CallEvent, CallTrunk
+from stellwerk.calls.model import Call, CallEvent
 from stellwerk.calls.states import CallState
 from stellwerk.errors import NotFound
 from stellwerk.masking import masked_number
@@ -43,19 +43,17 @@ class CallFilter:
 
 def calls(session: Session, user_id: int, wanted: CallFilter) -> list[dict[str, Any]]:
     """The user's calls, newest first, with their numbers in full."""
-    query = _shown().where(Call.user_id == user_id, *_conditions(wanted))
-    rows = session.execute(query.order_by(Call.id.desc()).limit(wanted.limit))
-    return [_document(call, is_simulated=bool(simulated)) for call, simulated in rows]
+    query = select(Call).where(Call.user_id == user_id, *_conditions(wanted))
+    found = session.scalars(query.order_by(Call.id.desc()).limit(wanted.limit))
+    return [_document(one) for one in found]
 
 
 def call(session: Session, call_id: UUID) -> Found:
     """A call with its timeline, whoever's it is; raises NotFound."""
-    row = session.execute(_shown().where(Call.id == call_id)).one_or_none()
-    if row is None:
+    found = session.get(Call, call_id)
+    if found is None:
         raise unknown(call_id)
-    found, is_simulated = row
-    document = _document(found, is_simulated=bool(is_simulated))
-    return Found(found.user_id, document | {"timeline": timeline(session, call_id)})
+    return Found(found.user_id, _document(found) | {"timeline": timeline(session, call_id)})
 
 
 def timeline(session: Session, call_id: UUID) -> list[dict[str, Any]]:
@@ -84,12 +82,6 @@ def unknown(call_id: UUID) -> NotFound:
     return NotFound(f"There is no call {call_id}.")
 
 
-def _shown() -> Select[Call, bool]:
-    return select(Call, CallTrunk.is_simulated).outerjoin(
-        CallTrunk, CallTrunk.name == Call.provider
-    )
-
-
 def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.since is not None:
@@ -106,7 +98,7 @@ def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _document(call: Call, *, is_simulated: bool) -> dict[str, Any]:
+def _document(call: Call) -> dict[str, Any]:
     return {
         "call_id": call.id,
         "job_id": call.job_id,
@@ -116,7 +108,7 @@ def _document(call: Call, *, is_simulated: bool) -> dict[str, Any]:
         "from": call.first_number,
         "caller_id": call.caller_id,
         "provider": call.provider,
-        "simulated": is_simulated,
+        "simulated": call.is_simulated,
         "record": call.is_recorded,
         "timeout_s": call.ring_timeout_s,
         "max_duration_s": call.max_duration_s,

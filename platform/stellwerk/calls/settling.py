@@ -141,6 +141,7 @@ def tell_job(work: Unit, call: Call) -> None:
     job = work.session.get(Job, call.job_id) if call.job_id else None
     if job is None or JobStatus(job.status) not in LIVE:
         return
+    job.is_simulated = call.is_simulated
     work.session.add(JobSignal(job_id=job.id, name=SIGNAL))
     if job.status == JobStatus.WAITING and job.wait_signal == SIGNAL:
         wake(work, job.id)

@@ -4,9 +4,10 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import update
 
 from calling import (
     FENCE,
@@ -28,7 +29,9 @@ from calling import (
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import dialing, service
+from stellwerk.calls.model import CallTrunk
 from stellwerk.errors import Conflict, NotFound
+from stellwerk.jobs.model import Job
 from stellwerk.providers.calls.protocol import CallEvent, Dial, EventKind, Leg
 
 E = EventKind
@@ -49,6 +52,17 @@ def ended(dial: Dial, after_s: float = 73, cause: str = "NORMAL_CLEARING") -> Ca
     return event(dial.call_id, E.HUNG_UP, after_s, cause=cause)
 
 
+def let_be_simulated(platform: Platform, *, is_simulated: bool) -> None:
+    with platform.runtime.sessions.begin() as session:
+        session.execute(update(CallTrunk).values(is_simulated=is_simulated))
+
+
+def call_job(platform: Platform, call_id: UUID) -> UUID:
+    job_id = stored(platform, call_id).job_id
+    assert job_id
+    return job_id
+
+
 class TestClaiming:
     def test_what_was_asked_for_is_claimed_once(self, platform: Platform, user_id: int) -> None:
         call = asked(platform, user_id, **{"caller_id": "+49301234567", "from": "+41446681800"})
@@ -59,6 +73,25 @@ class TestClaiming:
         assert (dial.caller_id, dial.attempt, dial.recording) == ("+49301234567", 1, None)
         assert claim(platform) == []
         assert stored(platform, call.id).intended_at is not None
+
+    def test_a_call_by_a_simulator_stays_named_so_when_there_is_a_real_switch(
+        self, platform: Platform, user_id: int
+    ) -> None:
+        let_be_simulated(platform, is_simulated=True)
+        by_simulator = dialled(platform, user_id)
+        let_be_simulated(platform, is_simulated=False)
+        by_switch = dialled(platform, user_id)
+
+        told(platform, ended(by_simulator), ended(by_switch))
+
+        assert stored(platform, by_simulator.call_id).is_simulated
+        assert not stored(platform, by_switch.call_id).is_simulated
+        with platform.runtime.sessions() as session:
+            named = {
+                one.call_id: session.get_one(Job, call_job(platform, one.call_id)).is_simulated
+                for one in (by_simulator, by_switch)
+            }
+        assert named == {by_simulator.call_id: True, by_switch.call_id: False}
 
     def test_oldest_first_and_no_more_than_wanted(self, platform: Platform, user_id: int) -> None:
         calls = [asked(platform, user_id).id for _ in range(3)]
