@@ -931,6 +931,7 @@ def upgrade() -> None:
         sa.Column("to_hash", sa.String(length=64), nullable=True),
         sa.Column("first_number", sa.LargeBinary(), nullable=True),
         sa.Column("first_hash", sa.String(length=64), nullable=True),
+        sa.Column("has_first", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("caller_id", sa.LargeBinary(), nullable=True),
         sa.Column("region", sa.String(length=3), nullable=True),
         sa.Column("price_prefix", sa.String(length=16), server_default="", nullable=False),
@@ -992,6 +993,15 @@ def upgrade() -> None:
         ["ended_at"],
         unique=False,
         postgresql_where=sa.text("ended_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_calls_erased",
+        "calls",
+        ["ended_at"],
+        unique=False,
+        postgresql_where=sa.text(
+            "user_id IS NULL AND (to_number IS NOT NULL OR provider_ref IS NOT NULL)"
+        ),
     )
     op.create_index(
         "ix_calls_named",
@@ -1557,6 +1567,13 @@ def downgrade() -> None:
         "ix_calls_named",
         table_name="calls",
         postgresql_where=sa.text("to_number IS NOT NULL OR provider_ref IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_calls_erased",
+        table_name="calls",
+        postgresql_where=sa.text(
+            "user_id IS NULL AND (to_number IS NOT NULL OR provider_ref IS NOT NULL)"
+        ),
     )
     op.drop_index(
         "ix_calls_ended", table_name="calls", postgresql_where=sa.text("ended_at IS NOT NULL")

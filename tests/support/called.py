@@ -39,6 +39,7 @@ def add_call(
     }
     if values.get("first_number"):
         values["first_hash"] = hashes(values["first_number"])[0]
+        values["has_first"] = True
     with platform.runtime.sessions.begin() as session:
         session.add(Call(state=state, **values))
     return UUID(str(values["id"]))

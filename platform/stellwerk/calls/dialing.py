@@ -200,6 +200,7 @@ _DIALLED = (
     Call.id,
     Call.to_number,
     Call.first_number,
+    Call.has_first,
     Call.caller_id,
     Call.ring_timeout_s,
     Call.max_duration_s,
@@ -213,8 +214,8 @@ def _dial(runtime: Runtime, row: object) -> Dial:
     values = row._asdict()  # type: ignore[attr-defined]  # a Row
     return Dial(
         call_id=values["id"],
-        to=values["to_number"],
-        first=values["first_number"],
+        to=values["to_number"] or "",  # nobody's any more
+        first=(values["first_number"] or "") if values["has_first"] else None,
         caller_id=values["caller_id"],
         ring_timeout_s=values["ring_timeout_s"],
         max_duration_s=values["max_duration_s"],

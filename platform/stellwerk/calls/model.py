@@ -24,6 +24,7 @@ class Call(Base):
     """A call from its request to its end; its id is the switch's name of its channel too.
 
     The number that is called may be gone: erasure leaves the row to the statistics, with no user.
+    Of a call under way it takes the user at once, and the numbers when the call has ended.
     """
 
     __tablename__ = "calls"
@@ -50,6 +51,13 @@ class Call(Base):
             "ended_at",
             postgresql_where=text("to_number IS NOT NULL OR provider_ref IS NOT NULL"),
         ),
+        Index(
+            "ix_calls_erased",
+            "ended_at",
+            postgresql_where=text(
+                "user_id IS NULL AND (to_number IS NOT NULL OR provider_ref IS NOT NULL)"
+            ),
+        ),
     )
 
     id: Mapped[Uuid] = mapped_column(primary_key=True)
@@ -63,6 +71,7 @@ class Call(Base):
     to_hash: Mapped[str | None] = mapped_column(String(HASH))
     first_number: Mapped[str | None] = mapped_column(Encrypted)  # rung before `to`: click to call
     first_hash: Mapped[str | None] = mapped_column(String(HASH))
+    has_first: Mapped[bool] = mapped_column(server_default="false")  # also when it is forgotten
     caller_id: Mapped[str | None] = mapped_column(Encrypted)
     region: Mapped[str | None] = mapped_column(String(3))  # of `to`: ISO 3166, or 001
     price_prefix: Mapped[str] = mapped_column(String(16), server_default="")

@@ -212,6 +212,7 @@ def _call(runtime: Runtime, job: Job, payload: dict[str, Any], numbers: dict[str
         to_hash=to and lookups(to.e164)[0],
         first_number=first and first.e164,
         first_hash=first and lookups(first.e164)[0],
+        has_first=first is not None,
         caller_id=shown and shown.e164,
         region=to and to.region,
         price_prefix=price.prefix,

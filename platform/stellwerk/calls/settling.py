@@ -77,7 +77,7 @@ def follow(runtime: Runtime, work: Unit, call: Call, events: Sequence[CallEvent]
         if call.state == CallState.DIALING:
             not_dialled(runtime, work, call, cause=events[-1].cause)
         return
-    has_first = call.first_hash is not None or any(event.leg is Leg.FIRST for event in heard)
+    has_first = call.has_first or any(event.leg is Leg.FIRST for event in heard)
     present = course(heard, has_first=has_first)
     is_settled = call.state in ENDED and not call.is_uncertain and not call.refusal
     if is_settled and not present.is_over:
@@ -133,6 +133,7 @@ def end(
     call.state, call.cause = state, cause
     call.refusal, call.is_uncertain = refusal, is_uncertain
     call.ended_at = now_of(work.session)
+    _forget_erased(call)
     tell_job(work, call)
 
 
@@ -158,6 +159,15 @@ def _take_over(call: Call, present: Course) -> None:
     call.ended_at = present.ended_at
     if present.is_over:
         call.duration_s, call.billable_s = present.duration_s, present.billable_s
+        _forget_erased(call)
+
+
+def _forget_erased(call: Call) -> None:
+    """What was needed until the end of a call whose user had it erased (privacy.py)."""
+    if call.user_id is None:
+        call.to_number = call.first_number = call.caller_id = None
+        if not call.is_uncertain:  # it may still have to be hung up
+            call.provider_ref = None
 
 
 def _charge(runtime: Runtime, session: Session, call: Call, present: Course) -> None:

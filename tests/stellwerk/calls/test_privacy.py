@@ -17,7 +17,7 @@ from stellwerk.calls.model import Call
 from stellwerk.calls.sealed import SEALED
 from stellwerk.db.engine import build_engine, build_sessions
 from stellwerk.db.rotation import Rotation
-from stellwerk.providers.calls.protocol import Dial, EventKind
+from stellwerk.providers.calls.protocol import Dial, EventKind, Leg
 from stellwerk.vault import Vault
 
 NEW = "another-key-0123456789-0123456789-0123456789"
@@ -102,6 +102,41 @@ def test_what_waits_is_never_dialled_and_what_is_under_way_hangs_up_and_ends_wel
     told(platform, event(dial.call_id, E.HUNG_UP, 63, cause="NORMAL_CLEARING"))
     call = stored(platform, dial.call_id)
     assert (call.state, call.billable_s, call.to_number) == ("completed", 60, None)
+
+
+def test_a_call_under_way_forgets_its_user_at_once_and_its_numbers_when_it_has_ended(
+    platform: Platform, ada: int
+) -> None:
+    dial = dialled(platform, ada, caller_id=SHOWN, **{"from": FIRST})
+    before = stored(platform, dial.call_id)
+
+    erase(platform, ada)
+
+    call = stored(platform, dial.call_id)
+    assert (call.user_id, call.to_hash, call.first_hash) == (None, None, None)
+    (under_way,) = dialing.under_way(platform.runtime, "freeswitch")
+    assert under_way.dial == dial  # or another's call were taken for it
+    told(platform, event(dial.call_id, E.HUNG_UP, 2, leg=Leg.FIRST, cause="NO_ANSWER"))
+    call = stored(platform, dial.call_id)
+    assert (call.state, before.has_first, call.has_first) == ("no_answer", True, True)
+    assert (call.to_number, call.first_number, call.caller_id) == (None, None, None)
+
+
+def test_the_name_of_an_erased_call_that_ended_uncertain_is_kept_for_a_day_to_hang_it_up(
+    platform: Platform, ada: int
+) -> None:
+    dial = dialled(platform, ada)
+    dialing.taken(platform.runtime, dial, "its name")
+    erase(platform, ada)
+    dialing.uncertain(platform.runtime, "freeswitch", dial.call_id)
+    call = stored(platform, dial.call_id)
+    assert (call.to_number, call.provider_ref) == (None, "its name")
+    then = update(Call).where(Call.id == dial.call_id)
+    for age, kept in ((timedelta(hours=23), "its name"), (timedelta(hours=25), None)):
+        with platform.runtime.sessions.begin() as session:
+            session.execute(then.values(ended_at=func.now() - age))
+            privacy.forget_old(session, platform.settings)
+        assert stored(platform, dial.call_id).provider_ref == kept
 
 
 def test_calls_of_long_ago_are_forgotten_and_younger_ones_are_not(

@@ -88,6 +88,8 @@ class TwilioTrunk:
     ) -> Trace:
         """What Twilio knows; without its name the one call that fits is taken for it."""
         if ref is None:
+            if not _number(dial):
+                return Trace(Presence.ABSENT)  # without a number Twilio lists everybody's calls
             others = {*known, *self._rounds.refs_of_others(dial.call_id)}
             found = [call for call in await self._calls(dial, since) if call.sid not in others]
             ours = [call for call in found if call._from == self._manner.caller_of(dial)]  # noqa: SLF001  `from`
@@ -129,7 +131,7 @@ class TwilioTrunk:
 
     async def _calls(self, dial: Dial, since: datetime) -> list[Any]:
         """Calls to the number that is dialled at once, created when ours would have been."""
-        number = dial.first or dial.to
+        number = _number(dial)
         try:
             listed = await self._account.ask(lambda client: _listed(client, number))
         except NoAnswer as exc:
@@ -139,6 +141,11 @@ class TwilioTrunk:
         earliest = since - timedelta(seconds=ACCURACY_S)
         latest = since + timedelta(seconds=SETTLED_S)
         return [call for call in listed if earliest <= _utc(call.date_created) <= latest]
+
+
+def _number(dial: Dial) -> str:
+    """What is dialled at once; empty where it is not known any more."""
+    return dial.to if dial.first is None else dial.first
 
 
 def _watched(dial: Dial, ref: str) -> Watched:

@@ -135,6 +135,17 @@ def test_of_several_that_fit_none_is_taken(twilio: Twilio) -> None:
     assert trace.presence is Presence.ABSENT
 
 
+@pytest.mark.parametrize("first", [None, ""])
+def test_no_call_is_taken_for_one_whose_numbers_nobody_knows(
+    twilio: Twilio, first: str | None
+) -> None:
+    to, since = "+4930123450009", datetime.now(UTC)
+    asyncio.run(trunk_at(twilio.url).dial(a_dial(to)))
+    forgotten = Dial(uuid4(), "" if first is None else to, first)
+    trace = asyncio.run(trunk_at(twilio.url).trace(forgotten, None, since))
+    assert (trace.presence, trace.events) == (Presence.ABSENT, ())
+
+
 def test_what_is_not_there_after_a_while_was_never_dialled(trunk: TwilioTrunk) -> None:
     long_ago = datetime.now(UTC) - SETTLED
     trace = asyncio.run(trunk.trace(a_dial("+4930123450007"), None, long_ago))
