@@ -13,7 +13,8 @@ from stellwerk.providers.vendor_errors import (
     retry_after_s,
 )
 
-NOW_NOT = 503
+# Turned away before the order was looked at: too many at once (RFC 6585, 4), too early (RFC 8470).
+TURNED_AWAY = frozenset({425, 429})
 
 
 def order_error(
@@ -21,14 +22,13 @@ def order_error(
 ) -> ProviderError:
     """The error for the HTTP status of an order to dial.
 
-    A fault of the server leaves in doubt whether it had begun; only where it says when to send the
-    order again (RFC 9110, 10.2.3) it did nothing.
+    A fault of the server, a conflict and a time that was over leave in doubt whether it had begun,
+    whatever they say of when to ask again: what stands before the server may say so.
     """
     text = f"{vendor} answered {status}: {message[:MESSAGE_AT_MOST]}"
-    wait_s = retry_after_s(headers)
-    if status in LATER or (status == NOW_NOT and wait_s is not None):
-        return ProviderDeferred(text, retry_after_s=wait_s)
-    if status >= SERVER_ERRORS_FROM:
+    if status in TURNED_AWAY:
+        return ProviderDeferred(text, retry_after_s=retry_after_s(headers))
+    if status in LATER or status >= SERVER_ERRORS_FROM:
         return ProviderUnavailable(text)
     return ProviderRejected(text)
 

@@ -1,10 +1,11 @@
 """What an order to dial that went wrong means: nothing was done, nobody knows, or never."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,7 +20,7 @@ from stellwerk.errors import (
     ProviderUnavailable,
 )
 from stellwerk.providers.calls.carriers import Manner
-from stellwerk.providers.calls.protocol import Dial, EventKind, Leg, Presence, Trunk
+from stellwerk.providers.calls.protocol import Dial, EventKind, Leg, Presence, Trace, Trunk
 from stellwerk.providers.calls.telnyx.causes import state_of
 from stellwerk.providers.calls.telnyx.client import Access, client_of
 from stellwerk.providers.calls.telnyx.trunk import TelnyxTrunk
@@ -78,6 +79,27 @@ def test_an_order_without_an_answer_is_uncertain(trunk_at: TrunkAt) -> None:
     assert not isinstance(raised.value, ProviderDeferred)
 
 
+def test_a_thread_of_twilios_that_outlives_its_order_sends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The name server holds it up for longer than anybody waits."""
+    found, resolve = Event(), socket.getaddrinfo
+
+    def slowly(*asked: Any) -> Any:
+        found.wait(30)
+        return resolve(*asked)
+
+    with raw_server(lambda _: http(201, leg("CA1", "queued"))) as server:
+        account = TwilioAccount(Account("AC1", SecretStr("token"), server.url, timeout_s=0.1))
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        with pytest.raises(ProviderUnavailable) as raised:
+            asyncio.run(TwilioTrunk(account, MANNER).dial(Dial(uuid4(), TO)))
+        found.set()
+        account._threads.shutdown()  # noqa: SLF001  to wait for what it does
+        assert server.requests == []
+    assert not isinstance(raised.value, ProviderDeferred)
+
+
 @both
 def test_a_connection_that_breaks_after_the_order_leaves_it_uncertain(trunk_at: TrunkAt) -> None:
     error = refusal(trunk_at, lambda _: None)
@@ -85,15 +107,15 @@ def test_a_connection_that_breaks_after_the_order_leaves_it_uncertain(trunk_at: 
 
 
 @both
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504])
 def test_a_fault_of_the_carrier_leaves_it_uncertain(trunk_at: TrunkAt, status: int) -> None:
-    error = refusal(trunk_at, lambda _: http(status, {"message": "sorry"}))
+    error = refusal(trunk_at, lambda _: http(status, {"message": "sorry"}, Retry_After="17"))
     assert type(error) is ProviderUnavailable
 
 
 @both
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_carrier_that_says_when_did_nothing(trunk_at: TrunkAt, status: int) -> None:
+@pytest.mark.parametrize("status", [425, 429])
+def test_a_carrier_that_turned_an_order_away_did_nothing(trunk_at: TrunkAt, status: int) -> None:
     error = refusal(trunk_at, lambda _: http(status, {"message": "later"}, Retry_After="17"))
     assert isinstance(error, ProviderDeferred)
     assert error.retry_after_s == 17
@@ -179,16 +201,12 @@ def test_telnyx_finds_a_call_by_our_name_of_it() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("whose", "presence"), [(uuid4(), Presence.NEVER), (None, Presence.ABSENT)]
-)
-def test_telnyx_never_dialled_only_what_all_others_can_not_be(
-    whose: UUID | None, presence: Presence
-) -> None:
+@pytest.mark.parametrize("whose", [uuid4(), None])
+def test_what_telnyx_does_not_list_may_have_been_dialled_all_the_same(whose: UUID | None) -> None:
     since = datetime.now(UTC) - LONG_AGO
     with raw_server(telnyx_that_knows(whose, since)) as server:
         trace = asyncio.run(telnyx(server.url).trace(Dial(uuid4(), TO), None, since))
-        assert trace.presence is presence
+        assert trace.presence is Presence.ABSENT
         with pytest.raises(ProviderUnavailable, match="too early"):
             asyncio.run(telnyx(server.url).trace(Dial(uuid4(), TO), None, datetime.now(UTC)))
 
@@ -236,6 +254,51 @@ def test_click_to_call_over_twilio_tells_of_both_legs() -> None:
         (Leg.FIRST, EventKind.ANSWERED, None),
     ]
     assert {event.ref for event in trace.events} == {"CA1"}
+
+
+def test_two_doubted_calls_do_not_take_the_same_one_of_twilio() -> None:
+    """Both ask before either has found it."""
+    dials, since = [Dial(uuid4(), TO) for _ in range(2)], datetime.now(UTC)
+    both_asked = Barrier(2)
+    created = since.strftime("%a, %d %b %Y %H:%M:%S +0000")
+
+    def answer(request: Request) -> bytes:
+        if request.path.endswith("/Calls/CA1.json"):
+            return http(200, leg("CA1", "in-progress"))
+        both_asked.wait(10)
+        return http(200, {"calls": [leg("CA1", "in-progress") | {"date_created": created}]})
+
+    async def ask(trunk: Trunk) -> list[Any]:
+        traces = (trunk.trace(dial, None, since) for dial in dials)
+        return await asyncio.gather(*traces, return_exceptions=True)
+
+    with raw_server(answer) as server:
+        told = asyncio.run(ask(twilio(server.url)))
+    assert [one.presence for one in told if isinstance(one, Trace)] == [Presence.LIVE]
+    [unknown] = [one for one in told if isinstance(one, ProviderUnavailable)]
+    assert "too early" in str(unknown)
+
+
+def test_a_call_that_is_being_dialled_is_not_taken_for_a_doubted_one() -> None:
+    since, listed = datetime.now(UTC), Event()
+    created = since.strftime("%a, %d %b %Y %H:%M:%S +0000")
+
+    def answer(request: Request) -> bytes:
+        if request.method == "POST":
+            listed.wait(10)
+            return http(201, leg("CA2", "queued"))
+        return http(200, {"calls": [leg("CA2", "queued") | {"date_created": created}]})
+
+    async def ask(trunk: Trunk) -> None:
+        order = asyncio.create_task(trunk.dial(Dial(uuid4(), TO)))
+        await asyncio.sleep(0)
+        with pytest.raises(ProviderUnavailable, match="being dialled"):
+            await trunk.trace(Dial(uuid4(), TO), None, since)
+        listed.set()
+        assert await order == "CA2"
+
+    with raw_server(answer) as server:
+        asyncio.run(ask(twilio(server.url)))
 
 
 def leg(sid: str, status: str, **more: str) -> dict[str, Any]:

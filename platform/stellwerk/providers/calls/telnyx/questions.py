@@ -15,7 +15,7 @@ from telnyx.types import CallEventListResponse
 from telnyx.types.call_retrieve_status_response import Data
 
 from stellwerk.providers.calls.carriers import ACCURACY_S, require_settled
-from stellwerk.providers.calls.protocol import CallEvent, Presence
+from stellwerk.providers.calls.protocol import CallEvent
 from stellwerk.providers.calls.rounds import Watched
 from stellwerk.providers.calls.telnyx.causes import (
     ANSWERED,
@@ -69,8 +69,8 @@ async def events(client: AsyncTelnyx, call: Watched) -> tuple[CallEvent, ...]:
     return _known(told)
 
 
-async def whereabouts(client: AsyncTelnyx, asked: Whereabouts) -> str | Presence:
-    """Telnyx's name of a call, or what it means that there is none.
+async def whereabouts(client: AsyncTelnyx, asked: Whereabouts) -> str | None:
+    """Telnyx's name of a call; None: it lists none, which says nothing of what it will list.
 
     Raises ProviderUnavailable, also while it is too early to tell.
     """
@@ -86,14 +86,7 @@ async def whereabouts(client: AsyncTelnyx, asked: Whereabouts) -> str | Presence
         if call.client_state == state:
             return str(call.call_control_id)
     require_settled(asked.since)
-    is_sure = begun.is_whole and active.is_whole and not _is_hidden(begun.items, state)
-    return Presence.NEVER if is_sure else Presence.ABSENT
-
-
-def _is_hidden(begun: Sequence[CallEventListResponse], state: str) -> bool:
-    """Whether one of these calls might be ours and does not say so."""
-    named = [within(event.metadata, "client_state") for event in begun]
-    return state in named or None in named
+    return None
 
 
 def _end(call: Watched, state: Data) -> Iterator[Told]:

@@ -88,8 +88,8 @@ class TelnyxTrunk:
         if ref is None:
             whereabouts = questions.Whereabouts(dial.call_id, self._connection_id, since)
             found = await questions.whereabouts(self._client, whereabouts)
-            if isinstance(found, Presence):
-                return Trace(found)
+            if found is None:
+                return Trace(Presence.ABSENT)
             ref = found
         call = Watched(dial.call_id, ref)
         self._rounds.watch(call)

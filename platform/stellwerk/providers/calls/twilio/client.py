@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeVar
 
 import requests
+import twilio.rest.api  # noqa: F401  the SDK would load it while the first order waits
 from pydantic import SecretStr
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
@@ -18,6 +20,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 
 from stellwerk.errors import ProviderDeferred, ProviderUnavailable
 from stellwerk.providers.calls.refusals import question_error, without_numbers
+from stellwerk.providers.calls.twilio.connections import PromptAdapter, TooLate
 
 THREADS = 8
 # Of requests, all at the time before anything is sent.
@@ -67,9 +70,13 @@ class TwilioAccount:
         self._threads = ThreadPoolExecutor(THREADS, "twilio")
 
     async def ask(self, question: Callable[[Client], Answer]) -> Answer:
-        """What Twilio answers to what is done with its client, in a thread."""
+        """What Twilio answers to what is done with its client, in a thread.
+
+        The thread may go on after the last answer was waited for, but sends nothing by then.
+        """
         loop = asyncio.get_running_loop()
-        answer = loop.run_in_executor(self._threads, self._answer, question)
+        sent_by = monotonic() + 2 * self._account.timeout_s
+        answer = loop.run_in_executor(self._threads, self._answer, question, sent_by)
         try:
             async with asyncio.timeout(3 * self._account.timeout_s):
                 return await answer
@@ -86,9 +93,9 @@ class TwilioAccount:
         except NoAnswer as exc:
             raise (ProviderUnavailable if exc.was_sent else ProviderDeferred)(str(exc)) from None
 
-    def _answer(self, question: Callable[[Client], Answer]) -> Answer:
+    def _answer(self, question: Callable[[Client], Answer], sent_by: float) -> Answer:
         account = self._account
-        http = _Http(account.timeout_s)
+        http = _Http(account.timeout_s, sent_by)
         client = Client(
             account.sid, account.token.get_secret_value(), None, None, http, _NOTHING_ELSE
         )
@@ -104,8 +111,10 @@ class _Http(TwilioHttpClient):  # type: ignore[misc]  # twilio ships no types
     session: requests.Session
     heard: Mapping[str, str]
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, sent_by: float) -> None:
         super().__init__(timeout=timeout_s)
+        for scheme in ("https://", "http://"):
+            self.session.mount(scheme, PromptAdapter(sent_by))
         self.heard = {}
 
     def request(self, *arguments: Any, **options: Any) -> Response:
@@ -122,6 +131,8 @@ def _vendor_errors(http: _Http) -> Iterator[None]:
         yield
     except TwilioRestException as exc:
         raise Refused(exc, http.heard) from None
+    except TooLate:
+        raise NoAnswer("it took too long to get there", was_sent=False) from None
     except requests.RequestException as exc:
         raise NoAnswer(type(exc).__name__, was_sent=_was_sent(exc)) from None
     except TwilioException as exc:

@@ -4,7 +4,7 @@ See https://www.twilio.com/docs/voice/api/call-resource. Twilio knows no idempot
 what became of an order without an answer is found by its numbers and its time.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -44,6 +44,7 @@ class TwilioTrunk:
         self._account = account
         self._manner = manner
         self._rounds = Rounds(manner.polling())
+        self._giving: dict[UUID, str] = {}  # numbers of orders on their way
 
     def refuse(self, dial: Dial) -> None:
         """Raise ProviderRejected for what Twilio can not do."""
@@ -62,11 +63,14 @@ class TwilioTrunk:
     async def dial(self, dial: Dial) -> str | None:
         """Begin a call; returns its SID."""
         asked = order_of(dial, self._manner)
+        self._giving[dial.call_id] = _number(dial)
         try:
             call = await self._account.order(lambda client: client.calls.create(**asked))
         except Refused as exc:
             reason = without_numbers(exc.reason, dial)
             raise order_error("Twilio", exc.status, message=reason, headers=exc.headers) from None
+        finally:
+            del self._giving[dial.call_id]
         self._rounds.watch(_watched(dial, str(call.sid)))
         return str(call.sid)
 
@@ -90,19 +94,26 @@ class TwilioTrunk:
         if ref is None:
             if not _number(dial):
                 return Trace(Presence.ABSENT)  # without a number Twilio lists everybody's calls
-            others = {*known, *self._rounds.refs_of_others(dial.call_id)}
-            found = [call for call in await self._calls(dial, since) if call.sid not in others]
-            ours = [call for call in found if call._from == self._manner.caller_of(dial)]  # noqa: SLF001  `from`
-            if not found:
+            listed = await self._calls(dial, since)
+            ours = self._ours(dial, listed, known)  # what is others' is looked up after asking
+            if not ours:
                 require_settled(since)
-                return Trace(Presence.NEVER)
             if len(ours) != 1:
                 return Trace(Presence.ABSENT)
-            ref = str(ours[0].sid)
-        self._rounds.watch(_watched(dial, ref))
+            ref = ours[0]
+        self._rounds.watch(_watched(dial, ref))  # and it is ours before anybody else asks
         events = await self._present(_watched(dial, ref))
         is_live = self._rounds.ref(dial.call_id) is not None
         return Trace(Presence.LIVE if is_live else Presence.ENDED, events)
+
+    def _ours(self, dial: Dial, listed: Sequence[Any], known: Collection[str]) -> list[str]:
+        """Those of these calls that may be this one."""
+        if _number(dial) in self._giving.values():
+            raise ProviderUnavailable("The number is being dialled.", retry_after_s=1)
+        others = {*known, *self._rounds.refs_of_others(dial.call_id)}
+        shown = self._manner.caller_of(dial)
+        found = [str(call.sid) for call in listed if call._from == shown]  # noqa: SLF001  `from`
+        return [sid for sid in found if sid not in others]
 
     async def check(self) -> TrunkHealth:
         """Whether Twilio answers, and the account may call."""
