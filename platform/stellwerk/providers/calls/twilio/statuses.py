@@ -27,7 +27,8 @@ ENDS: Mapping[str, str] = MappingProxyType(
         "busy": "USER_BUSY",
         "no-answer": "NO_ANSWER",
         "canceled": "ORIGINATOR_CANCEL",
-        FAILED: "NORMAL_TEMPORARY_FAILURE",  # unless SIP's answer says why
+        # Unless SIP's answer says why: numbers that do not exist end so, too.
+        FAILED: "NORMAL_UNSPECIFIED",
     }
 )
 

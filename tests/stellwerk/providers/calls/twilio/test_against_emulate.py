@@ -97,7 +97,7 @@ def test_what_happens_is_found_by_asking(twilio: Twilio, trunk: TwilioTrunk) -> 
         ("busy", "USER_BUSY"),
         ("no-answer", "NO_ANSWER"),
         ("canceled", "ORIGINATOR_CANCEL"),
-        ("failed", "NORMAL_TEMPORARY_FAILURE"),
+        ("failed", "NORMAL_UNSPECIFIED"),
     ],
 )
 def test_each_end_has_its_cause(
