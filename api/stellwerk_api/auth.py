@@ -107,10 +107,14 @@ def requires(
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """How a public route is counted: by where a request comes from, and by its `email`, if any."""
+    """How a public route is counted: by where a request comes from, and by its `email`, if any.
+
+    `at_once`: before it runs; else the route counts (`count_stranger`).
+    """
 
     place: RateClass
     address: RateClass | None = None
+    at_once: bool = True
 
 
 def _tried(how: Tried) -> Callable[[View], View]:
@@ -126,6 +130,7 @@ SIGN_IN = Tried(RateClass.LOGIN, RateClass.LOGIN_ADDRESS)
 signs_in = _tried(SIGN_IN)
 writes = _tried(Tried(RateClass.LOGIN, RateClass.LOGIN))  # to the address, or by a link sent there
 anybodys = _tried(Tried(RateClass.PUBLIC))
+signed = _tried(Tried(RateClass.PUBLIC, at_once=False))  # only what nobody signed is counted
 
 
 def caller() -> Caller:
@@ -143,6 +148,12 @@ def count_proof() -> None:
     note(credentials().limiter.count_proof(caller()))
 
 
+def count_stranger() -> None:
+    """Count a request to a `signed` route that nobody signed; raises LimitReached, Unavailable."""
+    limiter, route = credentials().limiter, str(request.endpoint)
+    note(limiter.count_place(RateClass.PUBLIC, route, request.remote_addr))
+
+
 def guard(app: Flask, checked_by: Credentials) -> None:
     """Check every request; raises ConfigurationError where a route declares nothing."""
     declared = declarations(app)
@@ -155,8 +166,9 @@ def guard(app: Flask, checked_by: Credentials) -> None:
             return
         _refuse_unreadable()
         access, changes = declared.get(request.endpoint), request.method not in _SAFE
-        if tried[request.endpoint]:
-            _count(checked_by.limiter, request.endpoint, tried[request.endpoint])
+        how = tried[request.endpoint]
+        if how and how.at_once:
+            _count(checked_by.limiter, request.endpoint, how)
         if access is not None:
             cookies().take(request)
             note(request.environ.get(COUNTED))

@@ -1,12 +1,15 @@
 """`/api/v1/call-events`: requests that carriers send, known by their signatures."""
 
+from collections.abc import Sequence
+
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from stellwerk.calls import dialing
-from stellwerk.errors import NotFound
-from stellwerk.providers.calls.callbacks import PATH, Callback
-from stellwerk_api.auth import anybodys
+from stellwerk.errors import NotFound, NotPermitted
+from stellwerk.providers.calls.callbacks import PATH, Callback, Callbacks
+from stellwerk.providers.calls.protocol import CallEvent
+from stellwerk_api.auth import count_stranger, signed
 from stellwerk_api.blueprint import Blueprint
 from stellwerk_api.context import platform
 
@@ -36,7 +39,7 @@ OF_TELNYX = {
 
 
 @blueprint.post("/<carrier>")
-@anybodys
+@signed
 @blueprint.takes({"application/x-www-form-urlencoded": OF_TWILIO, "application/json": OF_TELNYX})
 @blueprint.answers(204)
 @blueprint.raises(403, 404)
@@ -46,8 +49,17 @@ def hear(carrier: str) -> Response:
     reader = runtime.providers.callbacks.get(carrier)
     if reader is None:
         raise NotFound("No such carrier is set up.")
-    dialing.record(runtime, carrier, reader.events(_callback()))
+    dialing.record(runtime, carrier, _told(reader))
     return Response(status=204)
+
+
+def _told(reader: Callbacks) -> Sequence[CallEvent]:
+    """What a carrier tells counts for no limit: of calls that are paid for, none goes unheard."""
+    try:
+        return reader.events(_callback())
+    except NotPermitted:
+        count_stranger()
+        raise
 
 
 def _callback() -> Callback:

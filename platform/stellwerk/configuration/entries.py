@@ -68,7 +68,8 @@ PUBLIC_RATE: Entry[str] = Entry(
     "rates.public",
     RateText,
     "60/min",
-    "Renewals of sessions, and requests of browsers that connect an account, from one IP address.",
+    "Renewals of sessions, requests of browsers that connect an account, and what comes as events "
+    "of calls and no carrier signed, from one IP address.",
     _RATE,
 )
 OF_NOBODY: Mapping[RateClass, Entry[str]] = MappingProxyType(
@@ -96,7 +97,7 @@ MAINTENANCE: Entry[bool] = Entry(
     bool,
     default=False,
     description="Submissions and changes are answered with 503, except those of operators; "
-    "reads and sign-ins go on.",
+    "reads and sign-ins go on, and calls under way are heard of and can be hung up.",
 )
 MAINTENANCE_MESSAGE: Entry[str] = Entry(
     "maintenance.message",

@@ -25,7 +25,7 @@ class RateClass(StrEnum):
     MAIL = "mail"  # mails asked for
     LOGIN = "login"  # signing in, registering, passwords: by IP address, e-mail address and user
     LOGIN_ADDRESS = "login_address"  # signing in to one e-mail address, from wherever
-    PUBLIC = "public"  # renewing sessions, connecting accounts in a browser: by IP address
+    PUBLIC = "public"  # renewing sessions, connecting accounts, unsigned events: by IP address
 
 
 class Rate(NamedTuple):

@@ -12,16 +12,20 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from api import ApiUser
 from calling import asked, stored
 from connecting import knowing
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls.model import Call, CallEvent
+from stellwerk.configuration.entries import PUBLIC_RATE
 from stellwerk.providers.calls.protocol import Dial
 from stellwerk.providers.calls.telnyx.causes import state_of
 from stellwerk_api.app import create_app
 
 PATH = "/api/v1/call-events/telnyx"
+CONFIG = "/admin/config"
+CLOSED = {"maintenance.enabled": True}
 KEY = Ed25519PrivateKey.generate()
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes_raw()).decode()
 
@@ -126,3 +130,24 @@ def test_events_of_others_on_the_same_account_are_taken_and_forgotten(here: Here
     for state in ("", "aGF2ZSBhIG5pY2UgZGF5ID1d", "not base64"):
         assert here.tell(event(dial, "call.answered", client_state=state)).status_code == 204
     assert here.told(dial) == []
+
+
+def test_no_limit_keeps_what_is_signed_from_being_heard(here: Here, admin: ApiUser) -> None:
+    usual = {"rates.public": PUBLIC_RATE.default}
+    assert admin.send("PATCH", CONFIG, json={"values": usual}).status_code == 200
+    dial = here.dialling()
+    heard = [here.tell(event(dial, "call.answered")).status_code for _ in range(90)]
+    strangers = [here.client.post(PATH, json={}) for _ in range(90)]
+    assert set(heard) == {204}
+    assert {answer.status_code for answer in strangers[:60]} == {403}
+    assert strangers[-1].status_code == 429
+    assert "public" in strangers[-1].headers["RateLimit"]
+    assert here.tell(event(dial, "call.hangup", hangup_cause="normal_clearing")).status_code == 204
+    assert stored(here.platform, dial.call_id).state == "completed"
+
+
+def test_events_are_heard_while_the_platform_is_maintained(here: Here, admin: ApiUser) -> None:
+    dial = here.dialling()
+    assert admin.send("PATCH", CONFIG, json={"values": CLOSED}).status_code == 200
+    assert here.tell(event(dial, "call.answered")).status_code == 204
+    assert stored(here.platform, dial.call_id).state == "answered"

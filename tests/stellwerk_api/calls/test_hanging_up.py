@@ -64,3 +64,13 @@ def test_somebody_elses_call_is_not_found(
         error_of(telephonist(other).post(f"/call/{call_id}/hangup"), 404)
     with platform.runtime.sessions() as session:
         assert session.scalars(select(Call.hangup_asked_at)).one() is None
+
+
+def test_a_call_ends_while_the_platform_is_maintained(
+    caller: ApiUser, admin: ApiUser, platform: Platform
+) -> None:
+    call_id = add_call(platform, int(caller.user["id"]), state="answered")
+    closed = {"values": {"maintenance.enabled": True}}
+    assert admin.send("PATCH", "/admin/config", json=closed).status_code == 200
+    assert error_of(caller.post("/call", {"to": TO}), 503)["code"] == "MAINTENANCE"
+    assert caller.post(f"/call/{call_id}/hangup").status_code == 202
