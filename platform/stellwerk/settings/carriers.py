@@ -14,7 +14,6 @@ class Carriers(BaseModel):
     carrier_timeout_s: float = Field(default=10.0, gt=0, le=60)  # for each answer
     carrier_poll_every_s: float = Field(default=2.0, ge=1)  # each call; with PUBLIC_URL: 30 s
     carrier_polls_per_s: float = Field(default=5.0, gt=0, le=100)  # of all calls together
-    carrier_announcement_url: str = ""  # sound that says so before a recording; empty: none is made
     twilio_account_sid: str = named("twilio_account_sid", "", "TWILIO_ACCOUNT_SID")
     twilio_auth_token: SecretStr = named("twilio_auth_token", SecretStr(""), "TWILIO_AUTH_TOKEN")
     twilio_base_url: str = ""  # of another region, such as https://api.dublin.ie1.twilio.com

@@ -122,13 +122,6 @@ def test_the_seconds_that_twilio_bills_and_sips_reason_are_taken(here: Here) -> 
     assert stored(here.platform, refused.call_id).cause == "UNALLOCATED_NUMBER"
 
 
-def test_a_complete_recording_is_noted(here: Here) -> None:
-    dial = here.dialling()
-    recording = {"CallSid": "CA1", "RecordingSid": "RE1", "RecordingStatus": "completed"}
-    assert here.tell(dial, **recording).status_code == 204
-    assert here.told(dial) == [("recorded", None)]
-
-
 def test_what_twilio_did_not_send_is_refused_without_saying_why(here: Here) -> None:
     dial = here.dialling()
     path = f"{PATH}?call={dial.call_id}&leg=to"

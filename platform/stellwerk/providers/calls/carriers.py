@@ -22,7 +22,6 @@ class Manner:
 
     dials_per_s: float
     caller_id: str = ""
-    announcement_url: str = ""  # a sound that says that the call is recorded
     public_url: str = ""
     pace: Pace = field(default_factory=Pace)
 
@@ -46,15 +45,14 @@ class Manner:
             )
         return found
 
-    def announcement(self, dial: Dial) -> str | None:
-        """The sound played before a recording, None without one; raises ProviderRejected."""
-        if dial.recording is None:
-            return None
-        if not self.announcement_url:
-            raise ProviderRejected(
-                "Calls are not recorded without saying so: set STELLWERK_CARRIER_ANNOUNCEMENT_URL."
-            )
-        return self.announcement_url
+
+def refuse_recording(dial: Dial) -> None:
+    """Raise ProviderRejected: what a carrier records stays there, so it is no file of a job."""
+    if dial.recording is not None:
+        raise ProviderRejected(
+            "Calls over a carrier are not recorded: leave out `record`, or have calls carried by "
+            "FreeSWITCH."
+        )
 
 
 def require_settled(since: datetime) -> None:

@@ -72,7 +72,6 @@ def _manner(settings: Settings, *, is_heard: bool) -> Manner:
     return Manner(
         dials_per_s=settings.carrier_dials_per_s,
         caller_id=settings.carrier_caller_id,
-        announcement_url=settings.carrier_announcement_url,
         public_url=settings.base_url() if settings.public_url and is_heard else "",
         pace=Pace(settings.carrier_poll_every_s, settings.carrier_polls_per_s),
     )

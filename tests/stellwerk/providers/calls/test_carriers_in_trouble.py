@@ -224,8 +224,9 @@ def test_a_second_order_to_telnyx_carries_the_same_name() -> None:
 @pytest.mark.parametrize(
     ("dial", "what_to_do"),
     [
-        (Dial(uuid4(), TO, recording=Path("r.wav")), "ANNOUNCEMENT_URL"),
+        (Dial(uuid4(), TO, recording=Path("r.wav")), "leave out `record`"),
         (Dial(uuid4(), TO, first=OWN, max_duration_s=20_000), "max_duration_s|leave out `from`"),
+        (Dial(uuid4(), TO, first=OWN, recording=Path("r.wav")), "leave out `record`"),
     ],
 )
 def test_what_a_carrier_can_not_do_is_refused_with_what_to_do(

@@ -23,7 +23,6 @@ KINDS: Mapping[str, EventKind] = MappingProxyType(
         ANSWERED: EventKind.ANSWERED,
         "call.bridged": EventKind.BRIDGED,
         HANGUP: EventKind.HUNG_UP,
-        "call.recording.saved": EventKind.RECORDED,
     }
 )
 CAUSES: Mapping[str, str] = MappingProxyType(

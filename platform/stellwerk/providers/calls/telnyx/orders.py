@@ -7,7 +7,7 @@ See https://developers.telnyx.com/api/call-control/dial-call. A second order wit
 from typing import Any
 
 from stellwerk.errors import ProviderRejected
-from stellwerk.providers.calls.carriers import Manner
+from stellwerk.providers.calls.carriers import Manner, refuse_recording
 from stellwerk.providers.calls.protocol import Dial
 from stellwerk.providers.calls.telnyx.causes import state_of
 
@@ -29,14 +29,12 @@ def order_of(dial: Dial, connection_id: str, manner: Manner) -> dict[str, Any]:
         "timeout_secs": min(max(dial.ring_timeout_s, shortest), longest),
         "time_limit_secs": dial.max_duration_s,
     }
-    sound = manner.announcement(dial)
-    if sound:
-        asked |= {"audio_url": sound, "record": "record-from-answer", "record_channels": "dual"}
     heard_at = manner.callback_url(NAME, dial.call_id)
     return asked if heard_at is None else asked | {"webhook_url": heard_at}
 
 
 def _refuse(dial: Dial) -> None:
+    refuse_recording(dial)
     if dial.first is not None:
         raise ProviderRejected(
             "Over Telnyx no other number is rung before: leave out `from`, or have calls carried "

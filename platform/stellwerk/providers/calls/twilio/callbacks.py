@@ -14,7 +14,7 @@ from twilio.request_validator import RequestValidator
 
 from stellwerk.errors import NotPermitted
 from stellwerk.providers.calls.callbacks import Callback
-from stellwerk.providers.calls.protocol import CallEvent, EventKind, Leg
+from stellwerk.providers.calls.protocol import CallEvent, Leg
 from stellwerk.providers.calls.twilio.statuses import Told, events_of, now, seconds_of
 
 SIGNATURE = "x-twilio-signature"
@@ -55,11 +55,6 @@ def _events(fields: Mapping[str, str], call_id: UUID, leg: Leg) -> Sequence[Call
     sid = fields.get("CallSid", "")
     ref = fields.get("ParentCallSid") or sid
     at = _time_of(fields.get("Timestamp", ""))
-    if "RecordingSid" in fields:
-        if fields.get("RecordingStatus") != "completed":
-            return ()
-        key = f"{fields['RecordingSid']}:completed"
-        return (CallEvent(call_id, leg, EventKind.RECORDED, at, key=key, ref=ref),)
     told = Told(
         call_id=call_id,
         leg=leg,

@@ -9,7 +9,7 @@ from typing import Any
 from twilio.twiml.voice_response import VoiceResponse
 
 from stellwerk.errors import ProviderRejected
-from stellwerk.providers.calls.carriers import Manner
+from stellwerk.providers.calls.carriers import Manner, refuse_recording
 from stellwerk.providers.calls.protocol import Dial, Leg
 
 NAME = "twilio"
@@ -23,29 +23,22 @@ def order_of(dial: Dial, manner: Manner) -> dict[str, Any]:
     """The arguments of `calls.create`; raises ProviderRejected for what Twilio can not do."""
     _refuse(dial)
     leg = Leg.TO if dial.first is None else Leg.FIRST
-    sound = manner.announcement(dial)
     asked: dict[str, Any] = {
         "to": dial.first or dial.to,
         "from_": manner.caller_of(dial),
-        "twiml": _bridged(dial, manner) if dial.first else _held(dial, sound),
+        "twiml": _bridged(dial, manner) if dial.first else _held(dial),
         "timeout": min(dial.ring_timeout_s, RING_AT_MOST_S),
         "time_limit": dial.max_duration_s + (_lead_s(dial) if dial.first else 0),
     }
     heard_at = manner.callback_url(NAME, dial.call_id, leg=leg.value)
     if heard_at is not None:
         asked |= {"status_callback": heard_at, "status_callback_event": STAGES}
-    return asked | (_recorded(heard_at) if sound else {})
+    return asked
 
 
 def _refuse(dial: Dial) -> None:
-    if dial.first is None:
-        return
-    if dial.recording is not None:
-        raise ProviderRejected(
-            "Over Twilio a call with `from` is not recorded, since nobody would tell the one who "
-            "is called: leave out `record` or `from`."
-        )
-    if dial.max_duration_s > BRIDGED_AT_MOST_S:
+    refuse_recording(dial)
+    if dial.first is not None and dial.max_duration_s > BRIDGED_AT_MOST_S:
         raise ProviderRejected(
             f"Over Twilio a call with `from` lasts {BRIDGED_AT_MOST_S} s at most: ask for a "
             "shorter `max_duration_s`."
@@ -56,10 +49,8 @@ def _lead_s(dial: Dial) -> int:
     return FIRST_HEARS_S + dial.ring_timeout_s
 
 
-def _held(dial: Dial, sound: str | None) -> str:
+def _held(dial: Dial) -> str:
     response = VoiceResponse()
-    if sound:
-        response.play(sound)
     response.pause(length=dial.max_duration_s)
     return str(response)
 
@@ -78,8 +69,3 @@ def _bridged(dial: Dial, manner: Manner) -> str:
         events = " ".join(STAGES)
         bridge.number(dial.to, status_callback=heard_at, status_callback_event=events)
     return str(response)
-
-
-def _recorded(heard_at: str | None) -> dict[str, Any]:
-    asked: dict[str, Any] = {"record": True, "recording_channels": "dual"}
-    return asked if heard_at is None else asked | {"recording_status_callback": heard_at}
