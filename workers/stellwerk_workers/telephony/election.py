@@ -59,7 +59,7 @@ class Lease:
         return self._since <= moment < self._until
 
     def ledgers_now(self) -> datetime:
-        """The ledger's clock, to a round trip, since the lease was taken."""
+        """The ledger's clock since the lease was taken: late by a round trip, never early."""
         return self._since + timedelta(seconds=time.monotonic() - self._taken_at)
 
     def take(self) -> bool:
@@ -72,7 +72,7 @@ class Lease:
             return False
         self.fence, self._until = taken.fence, taken.held_until
         self._since = taken.held_until - timedelta(seconds=self.lease_s)
-        self._taken_at, self._deadline = asked_at, asked_at + self.lease_s
+        self._taken_at, self._deadline = time.monotonic(), asked_at + self.lease_s
         return True
 
     def renew(self) -> bool:

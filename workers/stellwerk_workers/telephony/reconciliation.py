@@ -90,9 +90,9 @@ class Reconciliation:
             self._take_over(trace)
             if trace.presence in _GOES_ON:
                 continue
-            if self._is_young(call) or self._sender.is_giving(call.dial):
+            if self._is_young(call) or self._sender.may_be_giving(call.dial):
                 too_early = True
-            elif trace.presence is Presence.NEVER or not self._was_sent(call):
+            elif not self._was_sent(call):
                 self._put_off(call)
             else:
                 log.warning("the switch knows nothing of a call", call_id=str(call.dial.call_id))
@@ -101,7 +101,11 @@ class Reconciliation:
         return too_early
 
     def _was_sent(self, call: UnderWay) -> bool:
-        """As far as can be told: of what others were to dial nobody here knows."""
+        """Or may have been: of what others were to dial nobody here knows.
+
+        That a provider lists nothing proves nothing: lists lag, clocks differ, and an order may
+        still be on its way when its answer is no longer waited for.
+        """
         is_ours = self._lease.covers(call.intended_at)
         return not is_ours or self._sender.has_tried(call.dial)
 

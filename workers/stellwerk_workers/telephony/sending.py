@@ -52,15 +52,16 @@ class Sender:
         self._pace = Pace(trunk.dials_per_s)
         self._under_way: set[asyncio.Task[object]] = set()
         self._giving: set[UUID] = set()
+        self._is_claiming = False
         self._tried: dict[UUID, int] = {}  # attempts that were begun, or may have been
 
     def has_tried(self, dial: Dial) -> bool:
         """Whether this process gave the order, or may have."""
         return self._tried.get(dial.call_id, 0) >= dial.attempt
 
-    def is_giving(self, dial: Dial) -> bool:
-        """Whether the order is being given now."""
-        return dial.call_id in self._giving
+    def may_be_giving(self, dial: Dial) -> bool:
+        """Whether the order is being given now, or is perhaps among those claimed now."""
+        return self._is_claiming or dial.call_id in self._giving
 
     def tried(self) -> Mapping[UUID, int]:
         """What `has_tried` knows now."""
@@ -93,8 +94,13 @@ class Sender:
     async def _claim_and_begin(self, most: int) -> int:
         asked_at = time.monotonic()
         claim = partial(dialing.claim, self._runtime, self._trunk.name, self._lease.fence)
-        dials = await asyncio.to_thread(claim, most)
+        self._is_claiming = True
+        try:
+            dials = await asyncio.to_thread(claim, most)
+        finally:
+            self._is_claiming = False
         self._pace.spend(len(dials))
+        self._giving.update(dial.call_id for dial in dials)
         for dial in dials:
             self._begin(self._send(dial, asked_at))
         return len(dials)
@@ -106,13 +112,18 @@ class Sender:
         return task
 
     async def _send(self, dial: Dial, asked_at: float) -> None:
+        try:
+            await self._give(dial, asked_at)
+        finally:
+            self._giving.discard(dial.call_id)
+
+    async def _give(self, dial: Dial, asked_at: float) -> None:
         reach(self._runtime, CrashPoint.BEFORE_DIAL, dial.call_id)
         if not self._lease.leaves(MARGIN_S) or time.monotonic() - asked_at > PROMPT_S:
             self._put_off(dial, AGAIN_S)
             log.warning("call not dialled", call_id=str(dial.call_id), reason=LATE)
             return
         self._tried[dial.call_id] = dial.attempt
-        self._giving.add(dial.call_id)
         try:
             ref = await self._trunk.dial(dial)
         except ProviderError as exc:
@@ -122,8 +133,6 @@ class Sender:
             log.exception("nobody can tell whether this was dialled", call_id=str(dial.call_id))
             self._doubted()
             return
-        finally:
-            self._giving.discard(dial.call_id)
         reach(self._runtime, CrashPoint.AFTER_DIAL, dial.call_id)
         self._writer.put(partial(dialing.taken, self._runtime, dial, ref))
 
