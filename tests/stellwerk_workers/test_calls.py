@@ -183,6 +183,21 @@ def test_it_is_not_dialled_again_where_a_person_says_that_it_was(
     assert claim(platform) == []
 
 
+@pytest.mark.parametrize("said", [["busy"], {"of": "busy"}, "spoken", 7])
+def test_a_state_that_is_none_is_not_taken_for_one(
+    platform: Platform, user_id: int, said: Any
+) -> None:
+    job_id, dial = under_way(platform, user_id)
+    dialing.uncertain(platform.runtime, TRUNK, dial.call_id)
+    attempt(platform.runtime, job_id)
+
+    resolve(platform.runtime, job_id, Resolution("dial", happened=True, output={"state": said}))
+
+    assert attempt(platform.runtime, job_id) is Came.COMPLETED
+    call = stored(platform, dial.call_id)
+    assert (call.state, call.cost_eur) == ("completed", None)
+
+
 def test_a_call_that_certainly_was_not_dialled_fails_and_can_be_retried(
     platform: Platform, user_id: int
 ) -> None:

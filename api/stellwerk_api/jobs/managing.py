@@ -97,6 +97,8 @@ def resolved(job_id: UUID, body: Mapping[str, Any]) -> Response:
     operation = _managed(job_id)
     _require_operation(operation)
     resolution = Resolution(**body, resolver_id=caller().user_id)
+    if not resolution.happened:
+        count_operation(operation)  # it is done again
     with replayable():
         resolve(platform().runtime, job_id, resolution, once=once())
     return _as_it_is(job_id, operation)

@@ -104,13 +104,16 @@ def ask(session: Session, job_id: UUID) -> None:
 
 
 def believe(session: Session, job_id: UUID, output: Any) -> Call:
-    """Take a person's word that a call was dialled; `output` may name the state it came to."""
+    """Take a person's word that a call was dialled; `output` may name the state it came to.
+
+    It costs nothing: nobody measured how long it lasted.
+    """
     call = _locked_of(session, job_id)
     if call is None:
         raise NotFound(f"Job {job_id} has no call.")
     if call.is_uncertain:
         said = output.get("state") if isinstance(output, dict) else None
-        call.state = said if said in ENDED else CallState.COMPLETED
+        call.state = _ended_state(said)
         call.is_uncertain = False
     return call
 
@@ -222,6 +225,12 @@ def _call(runtime: Runtime, job: Job, payload: dict[str, Any], numbers: dict[str
         max_duration_s=payload["max_duration_s"],
         is_recorded=payload["record"],
     )
+
+
+def _ended_state(said: Any) -> CallState:
+    """What a person says a call came to, where that is a state in which one ends."""
+    is_one = isinstance(said, str) and said in ENDED
+    return CallState(said) if is_one else CallState.COMPLETED
 
 
 def _locked_of(session: Session, job_id: UUID) -> Call | None:

@@ -3,6 +3,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from api import UNKNOWN_ID, ApiUser, error_of, in_an_hour
+from called import TO, telephonist
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs import control, lifecycle
 from stellwerk.jobs.lifecycle import Outcome
@@ -87,6 +88,21 @@ def test_an_uncertain_effect_is_found_and_resolved_by_its_owner(
     with platform.runtime.sessions() as session:
         step = session.scalars(select(JobStep)).one()
     assert (step.state, step.output) == ("done", {"call": 7})
+
+
+def test_what_is_done_again_counts_against_the_limit_of_its_operation(
+    platform: Platform, admin: ApiUser
+) -> None:
+    once = dict.fromkeys(("free", "pro", "enterprise"), "1/day")
+    admin.send("PUT", "/admin/config/rates.calls", json={"value": once})
+    caller = telephonist(admin)
+    job_id = caller.submit("calls.originate", payload={"to": TO})
+    leave_uncertain(platform, UUID(job_id))
+
+    found = {"effect": "dial", "happened": False}
+    error_of(caller.post(f"/jobs/{job_id}/resolve", found), 429)
+
+    assert caller.post(f"/jobs/{job_id}/resolve", {**found, "happened": True}).status_code == 202
 
 
 def leave_uncertain(platform: Platform, job_id: UUID) -> None:
