@@ -39,7 +39,8 @@ _ENDED = text(f"""
         answered_at IS NOT NULL AS is_answered, intended_at IS NOT NULL AS is_dialled,
         {_place("duration_s", TALKED_S)} AS talk_place, {_place(_WAIT, WAITED_S)} AS wait_place,
         count(*) AS number, sum(dials) AS dials, coalesce(sum(duration_s), 0) AS talk_s,
-        coalesce(sum({_WAIT}), 0) AS wait_s, coalesce(sum(cost_eur), 0) AS cost_eur
+        coalesce(sum({_WAIT}), 0) AS wait_s, count(*) FILTER (WHERE is_simulated) AS simulated,
+        coalesce(sum(cost_eur) FILTER (WHERE NOT is_simulated), 0) AS cost_eur
     FROM calls WHERE ended_at >= :since AND ended_at < :until
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 """)  # noqa: S608  put together from constants only
@@ -72,6 +73,7 @@ class Totals:
     waits: Counter[tuple[str, int]] = field(default_factory=Counter)
     wait_s: Counter[str] = field(default_factory=Counter)
     cost_eur: Counter[str] = field(default_factory=Counter)
+    simulated: Counter[str] = field(default_factory=Counter)
 
     def add(self, rows: Sequence[Row[Any]]) -> "Totals":
         """The same with these calls."""
@@ -88,6 +90,7 @@ class Totals:
             return
         self.ended[labels] += row.number
         self.cost_eur[row.trunk] += row.cost_eur
+        self.simulated[row.trunk] += row.simulated
         if row.is_answered:
             self.talks[row.trunk, row.talk_place] += row.number
             self.talk_s[row.trunk] += row.talk_s
@@ -155,6 +158,8 @@ def _of_totals(totals: Totals, unfinished: Sequence[Row[Any]]) -> Iterator[Any]:
         dials[row.trunk] += row.dials
     yield _by_trunk("stellwerk_call_originations", "Intents to dial, stored before it.", dials)
     yield _by_trunk("stellwerk_calls_cost_eur", "What calls have cost.", totals.cost_eur)
+    about = "Of those that have ended: carried by a simulator."
+    yield _by_trunk("stellwerk_calls_simulated", about, totals.simulated)
     about = "From answer to end."
     yield _histogram("stellwerk_call_talk_seconds", about, TALKED_S, totals.talks, totals.talk_s)
     about = "From the request to the last dial."

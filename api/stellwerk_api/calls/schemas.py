@@ -120,6 +120,9 @@ class Figures(Schema):
     dialed = fields.Integer(required=True, metadata={"description": "And ended by now."})
     answered = fields.Integer(required=True)
     uncertain = fields.Integer(required=True)
+    simulated = fields.Integer(
+        required=True, metadata={"description": "Of all: by a simulator, which costs nothing."}
+    )
     asr_percent = fields.Float(
         required=True, allow_none=True, metadata={"description": "Answered of those dialled."}
     )

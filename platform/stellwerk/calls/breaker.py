@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.calls.model import Call, CallTrunk
 from stellwerk.calls.states import CallState
+from stellwerk.choices import Mode
 from stellwerk.configuration.present import Configuration
 from stellwerk.configuration.sparing import (
     BREAKER_FAILURES,
@@ -33,8 +34,10 @@ from stellwerk.configuration.sparing import (
 from stellwerk.errors import ErrorCode, Unavailable
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.providers.calls.protocol import CallEvent, EventKind, TrunkHealth
+from stellwerk.settings import Settings
 
 AGAIN_S = 5.0  # when to ask again, where nobody knows better: the time between two checks
+PRETENDED_S = 60.0  # the same where somebody has to connect a switch first
 
 # Of calls that the trunk did not carry, whoever was called.
 NOT_CARRIED = frozenset(
@@ -176,9 +179,16 @@ def checked(session: Session, runtime: Runtime, trunk: str, health: TrunkHealth)
     _store(row, _breaker_of(row).checked(rules, now, is_good=is_good(health)))
 
 
-def room(session: Session, trunk: str, wanted: int) -> int:
+def is_pretended(settings: Settings, *, is_simulated: bool) -> bool:
+    """Whether a simulator stands where real calls are expected: nothing is dialled over it."""
+    return is_simulated and settings.mode is Mode.PRODUCTION
+
+
+def room(session: Session, runtime: Runtime, trunk: str, wanted: int) -> int:
     """How many of `wanted` calls may be dialled now: all, none, or one at a time."""
     row = session.get(CallTrunk, trunk)
+    if row and is_pretended(runtime.settings, is_simulated=row.is_simulated):
+        return 0
     state = BreakerState(row.breaker) if row else BreakerState.CLOSED
     if state is BreakerState.CLOSED:
         return wanted
@@ -190,9 +200,12 @@ def room(session: Session, trunk: str, wanted: int) -> int:
 def refuse_if_open(session: Session, runtime: Runtime, trunk: str) -> None:
     """Raise Unavailable (TRUNK_UNAVAILABLE) while the trunk is spared, unless calls are to wait.
 
-    While it is half open one call is let in.
+    While it is half open one call is let in. Over a simulator no call of production is, nor waits.
     """
     row = session.get(CallTrunk, trunk, populate_existing=True)
+    if row and is_pretended(runtime.settings, is_simulated=row.is_simulated):
+        message = "Only a simulator of a switch is connected, which calls nobody."
+        raise Unavailable(message, code=ErrorCode.TRUNK_UNAVAILABLE, retry_after_s=PRETENDED_S)
     if row is None or row.breaker == BreakerState.CLOSED:
         return
     if runtime.configuration[WHILE_OPEN] is WhileOpen.QUEUE:

@@ -85,7 +85,7 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
         .execution_options(synchronize_session=False)
     )
     with runtime.sessions.begin() as session:
-        most = breaker.room(session, trunk, limit)
+        most = breaker.room(session, runtime, trunk, limit)
         rows = session.execute(intended, {"most": most}).all() if most else []
     return [_dial(runtime, row) for row in sorted(rows, key=lambda row: row.asked_at)]
 

@@ -14,9 +14,10 @@ _BY_DAY = text(f"""
         count(*) FILTER (WHERE intended_at IS NOT NULL AND ended_at IS NOT NULL) AS dialed,
         count(*) FILTER (WHERE answered_at IS NOT NULL AND ended_at IS NOT NULL) AS answered,
         count(*) FILTER (WHERE is_uncertain) AS uncertain,
+        count(*) FILTER (WHERE is_simulated) AS simulated,
         coalesce(sum(duration_s) FILTER (WHERE answered_at IS NOT NULL), 0) AS talked_s,
         coalesce(sum(billable_s), 0) AS billable_s,
-        coalesce(sum(cost_eur), 0) AS cost
+        coalesce(sum(cost_eur) FILTER (WHERE NOT is_simulated), 0) AS cost
     FROM calls WHERE {_RANGE} GROUP BY GROUPING SETS ((day), ()) ORDER BY day NULLS FIRST
 """)  # noqa: S608  constants alone; the row without a day is that of all
 _BY_STATE_AND_CAUSE = text(f"""
@@ -75,6 +76,7 @@ def _rates(row: RowMapping) -> dict[str, Any]:
         "dialed": dialed,
         "answered": answered,
         "uncertain": row["uncertain"],
+        "simulated": row["simulated"],
         "asr_percent": round(100 * answered / dialed, 2) if dialed else None,
         "acd_s": round(talked_s / answered, 2) if answered else None,
         "billable_s": row["billable_s"],

@@ -171,7 +171,10 @@ def _forget_erased(call: Call) -> None:
 
 
 def _charge(runtime: Runtime, session: Session, call: Call, present: Course) -> None:
-    """A cost line for each leg; what is heard later mends them."""
+    """A cost line for each leg, none of a simulator's; what is heard later mends them."""
+    if call.is_simulated:
+        call.cost_eur = Decimal()
+        return
     increments = runtime.configuration[INCREMENTS]
     legs = ((present.billable_s, call.price_eur), (present.first_billable_s, call.first_price_eur))
     total = Decimal()

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from stellwerk.calls.breaker import is_pretended
 from stellwerk.choices import CallProvider
 from stellwerk.settings import Settings
 
@@ -21,10 +22,11 @@ _TRUNK = text("""
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A trunk in one sentence; `is_well` where calls get through."""
+    """A trunk in one sentence; `is_well` where calls get through, `is_pretended` where none may."""
 
     message: str
     is_well: bool
+    is_pretended: bool = False
 
 
 def standing(connection: Connection, settings: Settings) -> Standing | None:
@@ -35,6 +37,9 @@ def standing(connection: Connection, settings: Settings) -> Standing | None:
         absent = Standing(f"{name}: no telephony process has looked at it yet.", is_well=False)
         return absent if _is_chosen(settings) else None
     called = f"{name} (simulator)" if row.is_simulated else name
+    if is_pretended(settings, is_simulated=row.is_simulated):
+        message = f"{called}: in production nothing is dialled over a simulator."
+        return Standing(message, is_well=False, is_pretended=True)
     wrong = _wrong(row)
     if wrong:
         return Standing(f"{called}: {'; '.join(wrong)}.", is_well=False)

@@ -16,6 +16,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.calls import breaker
 from stellwerk.calls.breaker import Breaker, BreakerState, Rules
 from stellwerk.calls.model import Call, CallTrunk
+from stellwerk.choices import Mode
 from stellwerk.clock import new_id
 from stellwerk.configuration.model import ConfigurationChange
 from stellwerk.errors import ErrorCode, Unavailable
@@ -173,7 +174,7 @@ class Ledger:
 
     def room(self, wanted: int) -> int:
         with self.runtime.sessions() as session:
-            return breaker.room(session, TRUNK, wanted)
+            return breaker.room(session, self.runtime, TRUNK, wanted)
 
     def refusal(self) -> Unavailable | None:
         with self.runtime.sessions() as session:
@@ -210,6 +211,20 @@ def test_calls_wait_where_the_installation_wants_that(ledger: Ledger) -> None:
     ledger.set(while_open="queue")
     ledger.fails(3)
     assert (ledger.refusal(), ledger.room(7)) == (None, 0)
+
+
+def test_in_production_nothing_is_dialled_over_a_simulator(ledger: Ledger) -> None:
+    ledger.check(replace(WELL, is_simulated=True))
+    assert (ledger.refusal(), ledger.room(7)) == (None, 7)
+    settings = ledger.runtime.settings.model_copy(update={"mode": Mode.PRODUCTION})
+    ledger.runtime = replace(ledger.runtime, settings=settings)
+    ledger.set(while_open="queue")
+    refusal = ledger.refusal()
+    assert refusal is not None
+    assert (refusal.code, "simulator" in refusal.message) == (ErrorCode.TRUNK_UNAVAILABLE, True)
+    assert ledger.room(7) == 0
+    ledger.check(WELL)
+    assert (ledger.refusal(), ledger.room(7)) == (None, 7)
 
 
 def test_a_connection_that_stays_away_opens_it_and_one_that_is_back_closes_it(

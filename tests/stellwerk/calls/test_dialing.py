@@ -74,7 +74,7 @@ class TestClaiming:
         assert claim(platform) == []
         assert stored(platform, call.id).intended_at is not None
 
-    def test_a_call_by_a_simulator_stays_named_so_when_there_is_a_real_switch(
+    def test_a_simulators_call_stays_named_so_and_costs_nothing(
         self, platform: Platform, user_id: int
     ) -> None:
         let_be_simulated(platform, is_simulated=True)
@@ -82,8 +82,12 @@ class TestClaiming:
         let_be_simulated(platform, is_simulated=False)
         by_switch = dialled(platform, user_id)
 
-        told(platform, ended(by_simulator), ended(by_switch))
+        for one in (by_simulator, by_switch):
+            told(platform, event(one.call_id, E.ANSWERED, 3), ended(one))
 
+        assert stored(platform, by_simulator.call_id).cost_eur == 0
+        assert costs_of(platform, call_job(platform, by_simulator.call_id)) == []
+        assert stored(platform, by_switch.call_id).cost_eur
         assert stored(platform, by_simulator.call_id).is_simulated
         assert not stored(platform, by_switch.call_id).is_simulated
         with platform.runtime.sessions() as session:

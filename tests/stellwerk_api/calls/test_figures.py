@@ -21,7 +21,7 @@ def calls(platform: Platform, ada: ApiUser, bob: ApiUser) -> None:
     first, second = int(ada.user["id"]), int(bob.user["id"])
     for length_s in (10, 20, 60):
         add_call(platform, first, state="completed", duration_s=length_s, **ENDED)
-    add_call(platform, second, state="busy", cause="USER_BUSY")
+    add_call(platform, second, state="busy", cause="USER_BUSY", is_simulated=True, cost_eur="0.5")
     add_call(platform, second, state="cancelled", intended_at=None)
     add_call(platform, second, state="failed", is_uncertain=True, created_at=BEGAN + DAY)
     add_call(platform, second, state="answered", created_at=BEGAN + DAY)
@@ -33,7 +33,7 @@ def test_answers_their_length_and_cost_are_counted_by_day_state_and_cause(admin:
     found = admin.get(f"/admin/metrics?{RANGE}").get_json()
     assert (found["calls"], found["dialed"], found["answered"]) == (8, 5, 3)
     assert (found["asr_percent"], found["acd_s"], found["uncertain"]) == (60.0, 30.0, 1)
-    assert (found["billable_s"], found["cost"]) == (180, 0.06)
+    assert (found["billable_s"], found["cost"], found["simulated"]) == (180, 0.06, 1)
     assert found["by_state"] == {
         "completed": 3,
         "busy": 1,

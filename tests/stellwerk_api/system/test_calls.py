@@ -11,12 +11,12 @@ from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 
 from api import ApiUser
-from calling import BEGAN, asked, dialled, event, told
+from calling import BEGAN, FENCE, asked, dialled, event, told
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import breaker, dialing
-from stellwerk.calls.model import CallTrunk
-from stellwerk.choices import CallProvider
+from stellwerk.calls.model import Call, CallTrunk
+from stellwerk.choices import CallProvider, Mode
 from stellwerk.providers.calls.protocol import EventKind, TrunkHealth
 from stellwerk_api import metrics
 from stellwerk_api.system import health
@@ -75,6 +75,18 @@ def test_a_simulator_is_called_one_wherever_it_shows(platform: Platform, nobody:
     assert (found["status"], found["message"]) == (
         "ok",
         "freeswitch (simulator): connected; up: trunk; the breaker is closed.",
+    )
+
+
+def test_in_production_a_simulator_degrades(platform: Platform) -> None:
+    trunk(platform)
+    settings = platform.settings.model_copy(update={"mode": Mode.PRODUCTION})
+    (found,) = [
+        one for one in health.parts(replace(platform, settings=settings)) if one.name == "calls"
+    ]
+    assert (found.status, "nothing is dialled over a simulator" in found.message) == (
+        "degraded",
+        True,
     )
 
 
@@ -150,6 +162,23 @@ def test_calls_are_counted_so_that_asr_and_acd_follow(platform: Platform, admin:
     assert found["call_wait_seconds_count", TRUNK] == 3
     assert found["call_events_total",] == 8
     assert found["calls_cost_eur_total", TRUNK] > 0
+
+
+def test_a_simulators_calls_are_counted_and_cost_nothing(
+    platform: Platform, admin: ApiUser
+) -> None:
+    user_id = add_user(platform, subscription_tier="enterprise")
+    a_talk(platform, user_id, 60)
+    cost = samples(admin)["calls_cost_eur_total", TRUNK]
+    trunk(platform, fence=FENCE)
+    a_talk(platform, user_id, 60)
+    with platform.runtime.sessions.begin() as session:
+        session.execute(update(Call).values(cost_eur=1).where(Call.is_simulated))
+    metrics.call_metrics.cache_clear()  # what ended long ago is counted once
+    found = samples(admin)
+    assert found["calls_simulated_total", TRUNK] == 1
+    assert found["calls_ended_total", TRUNK, "completed", "NORMAL_CLEARING"] == 2
+    assert found["calls_cost_eur_total", TRUNK] == cost > 0
 
 
 def test_what_ended_long_ago_is_counted_once_and_the_same_by_a_process_that_starts_now(

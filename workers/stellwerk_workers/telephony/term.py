@@ -88,9 +88,9 @@ class Term:
             log.info("no longer dialling", trunk=self._trunk.name)
 
     def _connect(self) -> None:
-        self._is_connected = True
-        for bell in (self._compare, self._check, self._dial, self._hang_up):
-            bell.ring()
+        """There may be something else at its other end: it is looked at before it is used."""
+        self._is_connected = False
+        self._check.ring()
 
     def _part(self) -> None:
         """There may be no connection: nothing more is dialled until it is known to be there."""
@@ -120,6 +120,7 @@ class Term:
         was_connected = self._is_connected
         self._is_connected = await health.check(self._runtime, self._trunk, self._lease)
         if self._is_connected and not was_connected:
+            self.compare()
             self.notice()
 
     async def _look_for_hang_ups(self) -> None:

@@ -122,7 +122,7 @@ def check_calls(who: Patient) -> Iterator[Finding]:
         return  # Postgres, or its schema, is a finding of its own
     if found:
         remedy = "Read the telephony process's log; docs/calls.md says how a switch is connected."
-        otherwise = Grade.WARNING
+        otherwise = Grade.BROKEN if found.is_pretended else Grade.WARNING
         yield verdict(
             "calls", found.message, good=found.is_well, remedy=remedy, otherwise=otherwise
         )
