@@ -3,17 +3,18 @@
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
 from stellwerk.calls.model import Call
 from stellwerk.calls.numbers import number
 from stellwerk.calls.pricing import billed_s, cost_of, price_of
-from stellwerk.calls.states import ENDED
+from stellwerk.calls.states import ENDED, UNDER_WAY
 from stellwerk.configuration.calling import CALL_PRICES_EUR, INCREMENTS
 from stellwerk.errors import LimitReached, PaymentRequired
 from stellwerk.identity.allowances import allowances
 from stellwerk.identity.model import User
+from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.jobs.spending import committed_this_month
 
@@ -64,7 +65,8 @@ def reserve(session: Session, runtime: Runtime, user: User, payload: dict[str, A
     """What is set aside for the call; raises PaymentRequired, saying what is left."""
     most = most_it_costs(runtime, payload)
     budget = allowances(runtime.settings, user).monthly_budget
-    left = budget - committed_this_month(session, user.id)
+    committed = committed_this_month(session, user.id) + _outlasting(session, runtime, user.id)
+    left = budget - committed
     if most > left:
         message = (
             f"It could cost {most:.4f} EUR; {left:.4f} EUR are left this month. "
@@ -73,6 +75,22 @@ def reserve(session: Session, runtime: Runtime, user: User, payload: dict[str, A
         details = {"estimate": round(float(most), 6), "left": round(float(left), 6)}
         raise PaymentRequired(message, details=details)
     return most
+
+
+def _outlasting(session: Session, runtime: Runtime, user_id: int) -> Decimal:
+    """EUR that calls can cost which go on although their jobs, with what these set aside, ended."""
+    goes_on = Call.state.in_([state.value for state in UNDER_WAY])
+    query = (
+        select(Call.max_duration_s, Call.price_eur, Call.first_price_eur)
+        .outerjoin(Job, Job.id == Call.job_id)
+        .where(Call.user_id == user_id, goes_on)
+        .where(or_(Job.id.is_(None), Job.finished_at.is_not(None)))
+    )
+    total, increments = Decimal(), runtime.configuration[INCREMENTS]
+    for most_s, *prices in session.execute(query):
+        seconds = billed_s(most_s, increments)
+        total += sum((cost_of(seconds, minute_eur) for minute_eur in prices), start=Decimal())
+    return total
 
 
 def _open_calls(session: Session, user_id: int) -> int:

@@ -169,6 +169,22 @@ class TestMoney:
         assert _stored(platform) == 0
         originate(platform, user_id, max_duration_s=60)
 
+    def test_a_call_is_set_aside_until_it_ends_though_its_job_was_cancelled_before(
+        self, platform: Platform
+    ) -> None:
+        user_id = add_user(platform, monthly_budget=Decimal("1.50"))
+        job_id = originate(platform, user_id)
+        hold_trunk(platform)
+        with platform.runtime.sessions.begin() as session:
+            ask(session, job_id)
+        (dial,) = claim_all(platform)
+        control.cancel(platform.runtime, job_id)
+        with pytest.raises(PaymentRequired) as refused:
+            originate(platform, user_id)
+        assert refused.value.details == {"estimate": 1.2, "left": 0.3}
+        told(platform, event(dial.call_id, EventKind.HUNG_UP, 7, cause="NO_ANSWER"))
+        originate(platform, user_id)
+
     def test_what_was_spoken_is_paid_for_by_the_increments(self, platform: Platform) -> None:
         user_id = add_user(platform)
         job_id = originate(platform, user_id, to="+4915112345678")
