@@ -74,17 +74,17 @@ def _wait(ctx: JobContext) -> None:
 
 def _outcome(ctx: JobContext, intent: Checkpoint) -> dict[str, Any]:
     with ctx.runtime.sessions() as session:
-        call = service.call_of_job(session, ctx.job_id)
-        record = service.record_of(call)
-        refusal = call.refusal
+        call = service.call_of_job(session, ctx.job_id, with_numbers=False)
+        refusal, cause = call.refusal, call.cause
         is_uncertain = call.is_uncertain
+        record = {} if refusal or is_uncertain else service.record_of(call)
         is_recorded = call.is_recorded and call.answered_at is not None
     if is_uncertain:
         details = {"effect": STEP, "key": ""}
         raise JobFailed(UNCERTAIN, code=ErrorCode.EFFECT_UNCERTAIN, details=details)
     if refusal:
         ctx.record(replace(intent, state=StepState.UNDONE, attempt=ctx.attempt))
-        message = f"The number was not dialled: {record['cause'] or 'no reason was given'}."
+        message = f"The number was not dialled: {cause or 'no reason was given'}."
         raise JobFailed(message, code=ErrorCode(refusal))
     output = OriginateResult().dump(record)
     if is_recorded:

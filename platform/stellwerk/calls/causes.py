@@ -13,6 +13,7 @@ ORIGINATOR_CANCEL = "ORIGINATOR_CANCEL"
 UNKNOWN = "UNKNOWN"  # nobody knows what became of the call
 NOT_DIALLED_IN_TIME = "NOT_DIALLED_IN_TIME"
 LOST = "LOST"  # it was there and is no more, and nobody heard it end
+NUMBER_UNREADABLE = "NUMBER_UNREADABLE"  # its key is gone, so it was not dialled
 NOT_DIALLED = "NOT_DIALLED"  # its job failed before
 
 # What a call is that nobody answered. Whatever ends one that was answered, it is completed.

@@ -7,7 +7,6 @@ another: so it is dialled at most once, whoever dials.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, exists, func, or_, select, update
@@ -15,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stellwerk.calls import breaker, causes, settling
+from stellwerk.calls.dials import DIALLED, dials_of
 from stellwerk.calls.model import Call, CallTrunk
 from stellwerk.calls.model import CallEvent as Heard
 from stellwerk.calls.states import UNDER_WAY, CallState
@@ -48,7 +48,8 @@ class HangUp:
 def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
     """Store the intent to dial calls that are due, and return them: they are dialled now or never.
 
-    None where the trunk's fence is not this one any more, or the trunk is spared (breaker.py).
+    One whose number can not be read fails. None where the trunk's fence is not this one any more,
+    or the trunk is spared (breaker.py).
     """
     within = timedelta(seconds=runtime.settings.call_dial_within_s)
     held = (
@@ -81,26 +82,17 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
             dials=Call.dials + 1,
             is_simulated=select(held.c.is_simulated).scalar_subquery(),
         )
-        .returning(*_DIALLED)
+        .returning(*DIALLED)
         .execution_options(synchronize_session=False)
     )
     with runtime.sessions.begin() as session:
         most = breaker.room(session, runtime, trunk, limit)
         rows = session.execute(intended, {"most": most}).all() if most else []
-    return [_dial(runtime, row) for row in sorted(rows, key=lambda row: row.asked_at)]
-
-
-def planned(runtime: Runtime, call: Call) -> Dial:
-    """A call as it will be dialled, before it is stored."""
-    return Dial(
-        call_id=call.id,
-        to=call.to_number or "",
-        first=call.first_number,
-        caller_id=call.caller_id,
-        ring_timeout_s=call.ring_timeout_s,
-        max_duration_s=call.max_duration_s,
-        recording=_recording(runtime, call.id) if call.is_recorded else None,
-    )
+        rows = sorted(rows, key=lambda row: row.asked_at)
+        dials = dials_of(runtime, session, rows)
+    for unreadable in (dial for dial in dials if not dial.to):
+        refused(runtime, unreadable, cause=causes.NUMBER_UNREADABLE)
+    return [dial for dial in dials if dial.to]
 
 
 def taken(runtime: Runtime, dial: Dial, ref: str | None) -> None:
@@ -160,20 +152,21 @@ def uncertain(runtime: Runtime, trunk: str, call_id: UUID) -> None:
 
 def under_way(runtime: Runtime, trunk: str) -> list[UnderWay]:
     """Every call of the trunk with an intent that is not settled, oldest first."""
-    query = select(*_DIALLED, Call.provider_ref, Call.state, Call.intended_at, Call.taken_at).where(
+    query = select(*DIALLED, Call.provider_ref, Call.state, Call.intended_at, Call.taken_at).where(
         Call.provider == trunk, Call.state.in_([state.value for state in UNDER_WAY])
     )
     with runtime.sessions() as session:
         rows = session.execute(query.order_by(Call.id)).all()
+        dials = dials_of(runtime, session, rows)
     return [
         UnderWay(
-            dial=_dial(runtime, row),
+            dial=dial,
             ref=row.provider_ref,
             state=CallState(row.state),
             intended_at=row.intended_at,
             is_taken=row.taken_at is not None,
         )
-        for row in rows
+        for row, dial in zip(rows, dials, strict=True)
     ]
 
 
@@ -194,38 +187,6 @@ def hang_up_sent(runtime: Runtime, call_ids: Sequence[UUID]) -> None:
     """The provider was told to end these."""
     with runtime.sessions.begin() as session:
         session.execute(update(Call).where(Call.id.in_(call_ids)).values(hangup_sent_at=_CLOCK))
-
-
-_DIALLED = (
-    Call.id,
-    Call.to_number,
-    Call.first_number,
-    Call.has_first,
-    Call.caller_id,
-    Call.ring_timeout_s,
-    Call.max_duration_s,
-    Call.is_recorded,
-    Call.dials,
-    Call.asked_at,
-)
-
-
-def _dial(runtime: Runtime, row: object) -> Dial:
-    values = row._asdict()  # type: ignore[attr-defined]  # a Row
-    return Dial(
-        call_id=values["id"],
-        to=values["to_number"] or "",  # nobody's any more
-        first=(values["first_number"] or "") if values["has_first"] else None,
-        caller_id=values["caller_id"],
-        ring_timeout_s=values["ring_timeout_s"],
-        max_duration_s=values["max_duration_s"],
-        recording=_recording(runtime, values["id"]) if values["is_recorded"] else None,
-        attempt=values["dials"],
-    )
-
-
-def _recording(runtime: Runtime, call_id: UUID) -> Path:
-    return runtime.settings.call_recordings_dir / f"{call_id}.wav"
 
 
 def _not_dialled(runtime: Runtime, dial: Dial, cause: str | None, after_s: float | None) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action, Party
 from stellwerk.audit.trail import record
-from stellwerk.calls import breaker, causes, dialing, limits, settling
+from stellwerk.calls import breaker, causes, dials, limits, settling
 from stellwerk.calls.model import Call, CallEvent
 from stellwerk.calls.numbers import Number, ensure_callable, number
 from stellwerk.calls.pricing import price_of
@@ -140,9 +140,13 @@ def hang_up(runtime: Runtime, user_id: int, call_id: UUID) -> CallState:
         return CallState(call.state)
 
 
-def call_of_job(session: Session, job_id: UUID) -> Call:
-    """The call that a job originates; raises NotFound."""
-    found = session.scalar(select(Call).where(Call.job_id == job_id))
+def call_of_job(session: Session, job_id: UUID, *, with_numbers: bool = True) -> Call:
+    """The call that a job originates, its numbers read at once or when asked for.
+
+    Raises NotFound.
+    """
+    query = select(Call).where(Call.job_id == job_id)
+    found = session.scalar(query if with_numbers else query.options(*settling.NUMBERLESS))
     if found is None:
         raise NotFound(f"Job {job_id} has no call.")
     return found
@@ -182,7 +186,7 @@ def _refuse_undialable(runtime: Runtime, call: Call) -> None:
     """In development a call may wait for its switch to be set up."""
     trunk = runtime.providers.trunk
     if trunk is not None:
-        trunk.refuse(dialing.planned(runtime, call))
+        trunk.refuse(dials.planned(runtime, call))
     elif runtime.settings.mode is Mode.PRODUCTION:
         message = "No switch or carrier is set up here that could carry calls."
         raise Unavailable(message, code=ErrorCode.TRUNK_UNAVAILABLE)

@@ -33,6 +33,8 @@ STEP = "dial"  # the job's effect
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
+NUMBERLESS = tuple(map(defer, (Call.to_number, Call.first_number, Call.caller_id)))
+
 _NOTIFY = text("SELECT pg_notify(:channel, '')")
 
 
@@ -50,7 +52,7 @@ def locked(session: Session, call_ids: Collection[UUID]) -> dict[UUID, Call]:
     ).all()
     found = session.scalars(
         select(Call)
-        .options(defer(Call.to_number), defer(Call.first_number), defer(Call.caller_id))
+        .options(*NUMBERLESS)
         .where(Call.id.in_(wanted))
         .order_by(Call.id)
         .with_for_update(of=Call, key_share=True)

@@ -18,7 +18,7 @@ SETTLING_S = 300.0  # after the last moment at which it can last: a switch may b
 
 def longest_s(session: Session, runtime: Runtime, job_id: UUID) -> float:
     """For how many seconds it is worth while to wait."""
-    call = call_of_job(session, job_id)
+    call = call_of_job(session, job_id, with_numbers=False)
     left = _until(runtime, call) - settling.now_of(session)
     return max(1.0, left.total_seconds())
 
@@ -29,7 +29,7 @@ def is_over(runtime: Runtime, job_id: UUID) -> bool:
     What was not dialled in time certainly is not any more. Of another nobody can tell.
     """
     with runtime.sessions() as session:
-        call_id = call_of_job(session, job_id).id
+        call_id = call_of_job(session, job_id, with_numbers=False).id
     with unit(runtime) as work:
         call = settling.locked(work.session, [call_id])[call_id]
         if call.state in ENDED:

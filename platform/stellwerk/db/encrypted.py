@@ -17,6 +17,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812  psycopg2 names its class so
 from sqlalchemy import ColumnElement, LargeBinary, String, TypeDecorator, func, literal, type_coerce
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import BindParameter
 
 from stellwerk.vault import KEY_ID_LENGTH, Vault
@@ -24,6 +25,15 @@ from stellwerk.vault import KEY_ID_LENGTH, Vault
 HOW = "cipher-algo=aes256, s2k-mode=0"
 NAMESPACE = "stellwerk"  # of the connection's settings
 PRESENT = f"{NAMESPACE}.present_key"
+
+
+# SQLSTATE where a key is not there (or what names it is garbage), and where it is another one.
+_UNREADABLE = frozenset({"22021", "39000", "42602", "42704"})
+
+
+def is_unreadable(exc: DBAPIError) -> bool:
+    """Whether a statement read something encrypted that can not be read with the keys given."""
+    return getattr(exc.orig, "pgcode", None) in _UNREADABLE
 
 
 class Encrypted(TypeDecorator[str]):
