@@ -33,8 +33,8 @@ MANNER = Manner(1, OWN)
 LONG_AGO = timedelta(minutes=2)
 
 
-def twilio(url: str) -> Trunk:
-    account = Account("AC1", SecretStr("token"), url, timeout_s=1)
+def twilio(url: str, timeout_s: float = 1) -> Trunk:
+    account = Account("AC1", SecretStr("token"), url, timeout_s)
     return TwilioTrunk(TwilioAccount(account), MANNER)
 
 
@@ -274,7 +274,7 @@ def test_two_doubted_calls_do_not_take_the_same_one_of_twilio() -> None:
         return await asyncio.gather(*traces, return_exceptions=True)
 
     with raw_server(answer) as server:
-        told = asyncio.run(ask(twilio(server.url)))
+        told = asyncio.run(ask(twilio(server.url, timeout_s=10)))
     assert [one.presence for one in told if isinstance(one, Trace)] == [Presence.LIVE]
     [unknown] = [one for one in told if isinstance(one, ProviderUnavailable)]
     assert "too early" in str(unknown)
@@ -299,7 +299,7 @@ def test_a_call_that_is_being_dialled_is_not_taken_for_a_doubted_one() -> None:
         assert await order == "CA2"
 
     with raw_server(answer) as server:
-        asyncio.run(ask(twilio(server.url)))
+        asyncio.run(ask(twilio(server.url, timeout_s=10)))
 
 
 def leg(sid: str, status: str, **more: str) -> dict[str, Any]:
