@@ -26,6 +26,17 @@ KINDS: Mapping[str, EventKind] = {
 }
 SUBSCRIBED = (*KINDS, "BACKGROUND_JOB", "HEARTBEAT", "SHUTDOWN")
 
+# Causes of jobs that were recorded of calls without any channel. That no event of a channel came is
+# not enough of a proof: the switch drops those that a slow listener does not take.
+WITHOUT_CHANNEL = frozenset(
+    {
+        "CHAN_NOT_IMPLEMENTED",
+        "DESTINATION_OUT_OF_ORDER",  # of what comes too fast, and of an id in use
+        "GATEWAY_DOWN",
+        "INVALID_GATEWAY",
+    }
+)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CAUSE = re.compile(r"[A-Z][A-Z0-9_]{1,59}")
 _ORIGINATED = re.compile(r"origination_uuid=([0-9a-f-]{36})")

@@ -196,7 +196,8 @@ class FreeSwitchTrunk:
     async def _settle(self, result: JobResult) -> None:
         """Tell the end of a call whose job failed, unless its channel does so or is another's.
 
-        Refused is only what certainly had no channel: its events could be heard all the time.
+        Refused is only what certainly had no channel: by its cause, and since its events could be
+        heard all the time.
         """
         await asyncio.sleep(_SETTLING_S)
         call = self._calls.call(result.call_id)
@@ -209,7 +210,8 @@ class FreeSwitchTrunk:
         except ProviderUnavailable:
             return
         was_heard = call is not None and call.generation == generation == self._switch.generation
-        kind = EventKind.REFUSED if was_heard else EventKind.HUNG_UP
+        is_refused = was_heard and result.cause in events.WITHOUT_CHANNEL
+        kind = EventKind.REFUSED if is_refused else EventKind.HUNG_UP
         self._calls.forget(result.call_id)
         self._listener.heard(events.end_by_job(result, kind))
 
