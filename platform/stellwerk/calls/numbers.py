@@ -7,7 +7,7 @@ from typing import NamedTuple
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
-from stellwerk.configuration.calling import ALLOWED, DENIED, PREMIUM
+from stellwerk.configuration.calling import ALLOWED, CALLER_IDS, DENIED, PREMIUM
 from stellwerk.configuration.present import Configuration
 from stellwerk.errors import FieldError, InvalidInput
 
@@ -50,6 +50,13 @@ def ensure_callable(wanted: Number, configuration: Configuration, field: str) ->
         raise _wrong(field, "Numbers of this country or network are not called from here.")
     if _is_premium(wanted.e164) and not configuration[PREMIUM]:
         raise _wrong(field, "Premium rate numbers are not called from here.")
+
+
+def ensure_shown(shown: Number, configuration: Configuration, own: str, field: str) -> None:
+    """Raise InvalidInput for a number that nobody may have shown; `own`: the trunk's, if known."""
+    if shown.e164 != own and not _fitting(shown.e164, configuration[CALLER_IDS]):
+        reason = "Not one of the numbers that may be shown (calls.caller_ids): leave it out."
+        raise InvalidInput("This number is not shown.", errors=[FieldError(field, reason)])
 
 
 def _fitting(e164: str, prefixes: Sequence[str]) -> str:

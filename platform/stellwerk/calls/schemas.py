@@ -23,7 +23,7 @@ class OriginatePayload(Schema):
     """Whom to call; with `from` that number is rung first, and then connected."""
 
     to = _number("Who is called: with country code, or as from the platform's own.", required=True)
-    caller_id = _number("The number that is shown; by default the trunk's.")
+    caller_id = _number("The number that is shown, if it may be; by default the trunk's.")
     timeout_s = fields.Integer(
         load_default=RING_S,
         strict=True,

@@ -10,13 +10,13 @@ from stellwerk.audit.actions import Action, Party
 from stellwerk.audit.trail import record
 from stellwerk.calls import breaker, causes, dials, limits, settling
 from stellwerk.calls.model import Call, CallEvent
-from stellwerk.calls.numbers import Number, ensure_callable, number
+from stellwerk.calls.numbers import Number, ensure_callable, ensure_shown, number
 from stellwerk.calls.pricing import price_of
 from stellwerk.calls.settling import STEP
 from stellwerk.calls.states import ENDED, CallState
 from stellwerk.choices import Mode
 from stellwerk.clock import new_id
-from stellwerk.configuration.calling import CALL_PRICES_EUR
+from stellwerk.configuration.calling import CALL_PRICES_EUR, CALLER_IDS
 from stellwerk.errors import Conflict, ErrorCode, NotFound, NotPermitted, Unavailable
 from stellwerk.identity.permissions import Role, permissions_of
 from stellwerk.jobs.model import Job, JobStep, StepState
@@ -193,7 +193,7 @@ def _refuse_undialable(runtime: Runtime, call: Call) -> None:
 
 
 def _numbers(runtime: Runtime, payload: dict[str, Any]) -> dict[str, Number]:
-    """By the payload's fields; those that are dialled may be."""
+    """By the payload's fields; those that are dialled may be, and that which is shown."""
     region = runtime.settings.call_region
     found = {
         field: number(payload[field], region, field)
@@ -202,7 +202,16 @@ def _numbers(runtime: Runtime, payload: dict[str, Any]) -> dict[str, Number]:
     }
     for field in found.keys() - {"caller_id"}:
         ensure_callable(found[field], runtime.configuration, field)
+    if "caller_id" in found:
+        _refuse_shown(runtime, found["caller_id"])
     return found
+
+
+def _refuse_shown(runtime: Runtime, shown: Number) -> None:
+    """In development, as long as none is configured, any may be shown."""
+    settings, configuration = runtime.settings, runtime.configuration
+    if configuration[CALLER_IDS] or settings.mode is Mode.PRODUCTION:
+        ensure_shown(shown, configuration, settings.carrier_caller_id, "caller_id")
 
 
 def _call(runtime: Runtime, job: Job, payload: dict[str, Any], numbers: dict[str, Number]) -> Call:

@@ -36,6 +36,13 @@ DENIED: Entry[Sequence[str]] = Entry(
     SATELLITES,
     "Numbers that begin with one of these are not called, unless a longer allowed prefix fits.",
 )
+CALLER_IDS: Entry[Sequence[str]] = Entry(
+    "calls.caller_ids",
+    list[Annotated[str, StringConstraints(pattern=r"^\+[0-9]{0,15}$")]],
+    [],
+    "Numbers that users may have shown (`caller_id`), each in full or by how it begins; empty: "
+    "the trunk's own alone, in development any.",
+)
 PREMIUM: Entry[bool] = Entry(
     "calls.premium_allowed",
     bool,
@@ -57,4 +64,11 @@ INCREMENTS: Entry[str] = Entry(
     "s/s",
 )
 
-CALLING: tuple[Entry[Any], ...] = (ALLOWED, DENIED, PREMIUM, CALL_PRICES_EUR, INCREMENTS)
+CALLING: tuple[Entry[Any], ...] = (
+    ALLOWED,
+    DENIED,
+    CALLER_IDS,
+    PREMIUM,
+    CALL_PRICES_EUR,
+    INCREMENTS,
+)

@@ -116,6 +116,36 @@ class TestPrefixes:
         originate(platform, add_user(platform))
 
 
+class TestWhatIsShown:
+    def test_only_numbers_that_are_configured(self, platform: Platform) -> None:
+        _configure(platform, "calls.caller_ids", ["+4930555", "+41446681800"])
+        user_id = add_user(platform, subscription_tier="pro")
+        refused = _refusal(platform, user_id, "caller_id", "+49 30 12341005")
+        assert [error.field for error in refused.errors] == ["caller_id"]
+        assert "calls.caller_ids" in refused.errors[0].reason
+        assert "1234" not in str(refused.errors)
+        assert _stored(platform) == 0
+        for shown in ("+49 30 5551234", "+41 44 668 18 00"):
+            originate(platform, user_id, caller_id=shown)
+        originate(platform, user_id)
+
+    def test_in_production_none_but_the_trunks_own_as_long_as_none_is_configured(
+        self, platform: Platform
+    ) -> None:
+        here = knowing(
+            platform,
+            mode=Mode.PRODUCTION,
+            esl_host="127.0.0.1",
+            esl_password=SecretStr("x"),
+            carrier_caller_id="+493012345678",
+        )
+        user_id = add_user(platform, subscription_tier="pro")
+        with pytest.raises(InvalidInput, match="not shown"):
+            originate(here, user_id, caller_id="+49 30 12341005")
+        originate(here, user_id, caller_id="030 12345678")
+        originate(platform, user_id, caller_id="+49 30 12341005")  # in development any
+
+
 class TestLimits:
     def test_as_many_calls_at_once_as_the_tier_allows(self, platform: Platform) -> None:
         user_id = add_user(platform)

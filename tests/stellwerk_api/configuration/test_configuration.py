@@ -110,6 +110,7 @@ def test_several_entries_change_together_or_not_at_all(admin: ApiUser, platform:
         ("maintenance.enabled", 1, "values.maintenance.enabled"),
         ("maintenance.message", "", "values.maintenance.message"),
         ("maintenance.retry_after_s", 1.5, "values.maintenance.retry_after_s"),
+        ("calls.caller_ids", ["+4930", "030"], "values.calls.caller_ids.1"),
         ("maintenance.enabel", True, "values.maintenance.enabel"),
     ],
 )
