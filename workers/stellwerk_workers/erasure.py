@@ -31,6 +31,7 @@ from stellwerk.privacy.accounts import refuse_last_admin
 from stellwerk.privacy.domains import Domain
 from stellwerk.privacy.model import PrivacyRequest, RequestStatus
 from stellwerk.privacy.receipts import receipt_of
+from stellwerk_workers import recordings
 from stellwerk_workers.farewells import say_farewell
 from stellwerk_workers.handlers import handles
 
@@ -50,6 +51,7 @@ def erase(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     ctx.step("erase", steps.erase)
     ctx.step("traces", steps.remove_traces)
     gone_at = ctx.step("account", steps.remove_account)
+    ctx.step("recordings", steps.remove_recordings)
     ctx.step("letter", lambda: steps.tell(datetime.fromisoformat(gone_at)))
     return ctx.step("receipt", lambda: steps.sign(revoked))
 
@@ -146,6 +148,13 @@ class Erasure:
         except IntegrityError as exc:
             raise HandedOver("something new was found", LOOK_AGAIN_S) from exc
         return utc_now().isoformat()
+
+    def remove_recordings(self) -> None:
+        """Plain files that the switch wrote of their calls, and of whatever else is nobody's."""
+        with self.ctx.runtime.sessions() as session:
+            if recordings.are_being_made(session):
+                raise HandedOver("waits for calls to hang up", LOOK_AGAIN_S)
+        recordings.sweep(self.ctx)
 
     def tell(self, gone_at: datetime) -> None:
         """Write to the address that was theirs, and forget it."""

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from stellwerk.calls.model import Call, CallEvent
 from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
+from stellwerk.jobs.states import TERMINAL
 from stellwerk.providers.calls.protocol import EventKind
 from stellwerk.settings import Settings
 
@@ -22,7 +24,8 @@ NAME = "recording.wav"
 TYPE = "audio/wav"
 COMPLETE_WITHIN_S = 5.0  # after the call's end
 LOOK_EVERY_S = 0.25
-LEFT_FOR_S = 24 * 3600.0  # what no job took is removed then
+LEFT_FOR_S = 24 * 3600.0  # what a job has not taken until then it never will
+HANGS_UP_WITHIN_S = 60.0
 AT_ONCE = 200
 
 log = structlog.get_logger()
@@ -106,11 +109,29 @@ def _batches(folder: Path) -> Iterator[dict[UUID, Path]]:
 
 
 def _left(session: Session, call_ids: list[UUID]) -> Sequence[UUID]:
-    """Calls that ended long ago, or are nobody's any more; others' files are others' business."""
+    """Calls that ended as their job did, or long ago, or are nobody's any more.
+
+    Others' files are others' business.
+    """
     long_ago = func.now() - timedelta(seconds=LEFT_FOR_S)
+    has_job = (
+        select(Job.id).where(Job.id == Call.job_id, Job.status.not_in(sorted(TERMINAL))).exists()
+    )
     query = select(Call.id).where(
         Call.id.in_(call_ids),
         Call.ended_at.is_not(None),
-        or_(Call.ended_at < long_ago, Call.user_id.is_(None)),
+        or_(~has_job, Call.ended_at < long_ago, Call.user_id.is_(None)),
     )
     return session.scalars(query).all()
+
+
+def are_being_made(session: Session) -> bool:
+    """Whether a call that is nobody's any more is recorded still, and was asked lately to end."""
+    lately = func.now() - timedelta(seconds=HANGS_UP_WITHIN_S)
+    query = select(Call.id).where(
+        Call.user_id.is_(None),
+        Call.is_recorded,
+        Call.ended_at.is_(None),
+        Call.hangup_asked_at > lately,
+    )
+    return session.scalar(query.limit(1)) is not None

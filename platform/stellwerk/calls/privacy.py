@@ -21,7 +21,8 @@ KEPT: Mapping[str, str] = MappingProxyType(
     {
         "calls": (
             "Statistics count them; they name nobody any more, and no number once they have ended: "
-            "one under way is hung up first."
+            "one under way is hung up first. A carrier that carried them (Twilio, Telnyx) keeps "
+            "records of its own, by its own rules: have them removed there."
         )
     }
 )

@@ -12,12 +12,15 @@ from sqlalchemy import func, text, update
 from api import ApiUser, error_of, signed_in
 from attempts import attempt
 from calling import call_of, claim, event, hold_trunk, originate, told
+from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import privacy
 from stellwerk.calls.model import Call
 from stellwerk.identity.permissions import Role
 from stellwerk.identity.service import create_admin
+from stellwerk.jobs.control import cancel
 from stellwerk.jobs.runtime import Runtime
+from stellwerk.privacy.service import request_erasure
 from stellwerk.providers.calls.protocol import EventKind
 from stellwerk_workers import recordings
 from stellwerk_workers.housekeeping import purge
@@ -119,3 +122,28 @@ def test_what_no_job_took_goes_after_a_day_or_with_the_account_and_others_files_
         privacy.erase(session, admin.user["id"])
     assert swept() == 1
     assert sorted(tmp_path.glob("*.wav")) == sorted([stranger, note])
+
+
+def test_what_no_job_will_take_goes_with_the_next_housekeeping(
+    platform: Platform, runtime: Runtime, admin: ApiUser
+) -> None:
+    job_id, path = recorded(platform, runtime, admin.user["id"])
+    cancel(runtime, job_id)
+    assert path.exists()
+    with trial(platform, purge, settings=runtime.settings) as run:
+        run.attempt(run.submit())
+    assert not path.exists()
+
+
+def test_an_erasure_removes_plain_files_before_its_receipt(
+    platform: Platform, runtime: Runtime
+) -> None:
+    user_id = add_user(platform, role=Role.OPERATOR.value)
+    _, path = recorded(platform, runtime, user_id)
+    made = request_erasure(runtime, user_id).request
+    assert made.job_id is not None
+    came = [attempt(runtime, made.job_id)]
+    while came[-1] is not Came.COMPLETED and len(came) < 20:
+        came.append(attempt(runtime, made.job_id))
+    assert came[-1] is Came.COMPLETED, came
+    assert not path.exists()
