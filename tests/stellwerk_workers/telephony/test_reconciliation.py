@@ -46,7 +46,7 @@ class Leader:
         storing = asyncio.create_task(self.writer.run())
         try:
             is_in_doubt = await self.reconciliation.compare()
-            await self.writer.emptied()
+            await self.writer.caught_up()
         finally:
             storing.cancel()
         return is_in_doubt

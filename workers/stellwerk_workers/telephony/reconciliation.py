@@ -54,7 +54,7 @@ class Reconciliation:
         return in_doubt
 
     async def _under_way(self) -> list[UnderWay]:
-        await self._writer.emptied()
+        await self._writer.caught_up()
         look = partial(dialing.under_way, self._runtime, self._trunk.name)
         tried = self._sender.tried()
         calls = await asyncio.to_thread(look)

@@ -1,0 +1,69 @@
+"""What is heard is stored, whoever is in the way, and whatever else is heard meanwhile."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from calling import TRUNK, dialled, timeline_of
+from calling import event as heard
+from people import add_user
+from stellwerk.bootstrap import Platform
+from stellwerk.providers.calls.protocol import EventKind
+from stellwerk_workers.telephony.writer import Writer
+
+LOCK = text("SELECT id FROM calls WHERE id = :id FOR UPDATE")
+
+
+@pytest.fixture
+def impatient(platform: Platform) -> Iterator[Platform]:
+    """Nobody waits long for a lock."""
+
+    def soon(connection: Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+
+    event.listen(platform.engine, "begin", soon)
+    yield platform
+    event.remove(platform.engine, "begin", soon)
+
+
+def test_what_is_stuck_behind_a_lock_is_stored_later_and_holds_up_nothing(
+    impatient: Platform,
+) -> None:
+    user_id = add_user(impatient)
+    stuck, other = (dialled(impatient, user_id).call_id for _ in range(2))
+    writer = Writer(impatient.runtime, TRUNK, lambda: None)
+
+    async def store() -> None:
+        storing = asyncio.create_task(writer.run())
+        done = asyncio.Event()
+        with impatient.runtime.sessions.begin() as session:
+            session.execute(LOCK, {"id": stuck})
+            writer.heard(heard(stuck, EventKind.CREATED))
+            loop = asyncio.get_running_loop()
+            writer.put(lambda: loop.call_soon_threadsafe(done.set))
+            writer.heard(heard(other, EventKind.CREATED))
+            await asyncio.wait_for(done.wait(), 10)
+        await asyncio.wait_for(writer.caught_up(), 10)
+        storing.cancel()
+
+    asyncio.run(store())
+    assert [timeline_of(impatient, one) for one in (stuck, other)] == [["created"]] * 2
+
+
+def test_only_what_was_heard_before_is_waited_for(platform: Platform) -> None:
+    writer = Writer(platform.runtime, TRUNK, lambda: None)
+
+    async def keep_busy() -> None:
+        loop = asyncio.get_running_loop()
+
+        def again() -> None:
+            loop.call_soon_threadsafe(writer.put, again)
+
+        storing = asyncio.create_task(writer.run())
+        writer.put(again)
+        await asyncio.wait_for(writer.caught_up(), 5)
+        storing.cancel()
+
+    asyncio.run(keep_busy())
