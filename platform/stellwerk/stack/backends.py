@@ -61,4 +61,4 @@ def start_switch(plan: Plan, supervisor: Supervisor) -> None:
     """Start the simulator of a switch in development, unless a real one is given."""
     if plan.has_simulator:
         password = plan.home.secrets()["esl_password"]
-        supervisor.add(switch_program(plan.home.path, plan.ports["switch"], password))
+        supervisor.add(switch_program(plan.ports["switch"], password))

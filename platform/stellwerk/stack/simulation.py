@@ -33,12 +33,9 @@ def switch_settings(given: Settings, home: Path, port: int, password: str) -> di
     }
 
 
-def switch_program(home: Path, port: int, password: str) -> Program:
+def switch_program(port: int, password: str) -> Program:
     """The simulator's process; its password stands in its environment, which no list shows."""
-    argv = (
-        *(sys.executable, "-P", "-m", "stellwerk.stack.switch"),
-        *("--port", str(port), "--folder", str(home / NAME)),
-    )
+    argv = (sys.executable, "-P", "-m", "stellwerk.stack.switch", "--port", str(port))
     env = {**environment(), "STELLWERK_ESL_PASSWORD": password}
     return Program(name=NAME, role=NAME, argv=argv, env=env)
 

@@ -43,7 +43,7 @@ def test_a_recording_is_frames_from_its_first_byte_to_its_last(name: str) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_cut_anew_at_any_byte_it_is_the_same_frames(name: str) -> None:
-    stream, chance = b"".join(received(name)), random.Random(name)  # noqa: S311
+    stream, chance = b"".join(received(name)), random.Random(name)  # noqa: S311  no secret
     cuts = sorted(chance.sample(range(len(stream) + 1), k=min(200, len(stream))))
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, None], strict=True)]
     assert frames(pieces) == frames([stream]) == frames(received(name))

@@ -71,7 +71,7 @@ def injected() -> list[str]:
 async def test_2_what_breaks_out_of_the_dial_string_never_gets_to_the_socket(
     field: str, destination: str
 ) -> None:
-    dial = Dial(**{"call_id": CALL, "to": DIAL.to} | {field: destination})  # type: ignore[arg-type]
+    dial = Dial(**{"call_id": CALL, "to": DIAL.to} | {field: destination})  # type: ignore[arg-type]  # wrong on purpose
     trunk = trunk_at(1)
     with pytest.raises(ProviderRejected):
         trunk.refuse(dial)

@@ -78,11 +78,11 @@ async def test_11_a_call_outlives_its_connection_and_is_found_again() -> None:
     async with replaying(name, ids={old: str(CALL)}) as switch:
         trunk = trunk_at(switch.port)
         async with listening(trunk) as heard:
-            assert await trunk._switch.api(f"uuid_exists {CALL}") == "true"  # noqa: SLF001
-            await trunk._switch.api("show channels as json")  # noqa: SLF001
+            assert await trunk._switch.api(f"uuid_exists {CALL}") == "true"  # noqa: SLF001  its own socket
+            await trunk._switch.api("show channels as json")  # noqa: SLF001  its own socket
             trace = await trunk.trace(DIAL, None, NOW)
             for line in ("uuid_getvar x y", "uuid_getvar x z", "show calls count"):
-                await trunk._switch.api(line)  # noqa: SLF001
+                await trunk._switch.api(line)  # noqa: SLF001  its own socket
             end = await heard.until_kind(HUNG_UP)
     assert trace.presence is Presence.LIVE
     assert [event.kind for event in trace.events] == [EventKind.CREATED, EventKind.RINGING]
@@ -95,7 +95,7 @@ async def test_11_a_failed_job_of_another_connection_ends_the_call_but_is_not_re
     """Its channel's events may have gone unheard: nobody may say that nothing was dialled."""
     name = "08_invalid_gateway"
     async with dialled(name) as (heard, trunk, _):
-        call = trunk._calls.call(CALL)  # noqa: SLF001
+        call = trunk._calls.call(CALL)  # noqa: SLF001  its own socket
         assert call is not None
         call.generation -= 1
         end = await heard.until_kind(HUNG_UP)
@@ -140,9 +140,9 @@ async def test_12_a_shutdown_ends_its_calls_and_then_says_goodbye() -> None:
         trunk = trunk_at(switch.port)
         async with listening(trunk) as heard:
             await trunk.dial(DIAL)
-            await trunk._switch.api("fsctl shutdown")  # noqa: SLF001
+            await trunk._switch.api("fsctl shutdown")  # noqa: SLF001  its own socket
             end = await heard.until_kind(HUNG_UP)
-            await until(lambda: "shut down" in trunk._switch.trouble)  # noqa: SLF001
+            await until(lambda: "shut down" in trunk._switch.trouble)  # noqa: SLF001  its own socket
     assert end.cause == "SYSTEM_SHUTDOWN"
 
 
@@ -156,7 +156,7 @@ async def test_13_hanging_up_twice_is_no_error_and_absent_is_absent() -> None:
         await trunk.hang_up(CALL, None)
         await heard.until_kind(HUNG_UP)
         await trunk.hang_up(CALL, None)
-        assert await trunk._switch.api(f"uuid_exists {CALL}") == "false"  # noqa: SLF001
+        assert await trunk._switch.api(f"uuid_exists {CALL}") == "false"  # noqa: SLF001  its own socket
         trace = await trunk.trace(DIAL, None, NOW)
     assert (trace.presence, trace.events) == (Presence.ABSENT, ())
 

@@ -112,7 +112,7 @@ async def test_a_switch_that_is_not_there_is_tried_again() -> None:
         port = switch.port
     trunk = trunk_at(port)
     async with listening(trunk, connects=False):
-        await until(lambda: "cannot be reached" in trunk._switch.trouble)  # noqa: SLF001
+        await until(lambda: "cannot be reached" in trunk._switch.trouble)  # noqa: SLF001  its own socket
         health = await trunk.check()
         with pytest.raises(ProviderDeferred):
             await trunk.dial(DIAL)
