@@ -79,6 +79,8 @@ def _leg(events: list[CallEvent]) -> LegCourse:
     if told_s is None:
         lasted = end.at - answered_at if end and answered_at else timedelta()
         told_s = max(0, ceil(lasted.total_seconds()))
+    if end and answered_at:
+        told_s = max(1, told_s)  # a switch tells 0 where both fall into the same second
     return LegCourse(
         ringing_at=_first(events, _RINGS),
         answered_at=answered_at,

@@ -89,6 +89,12 @@ def test_both_legs_are_paid_from_their_own_answer() -> None:
     assert (found.billable_s, found.first_billable_s, found.duration_s) == (7, 10, 7)
 
 
+def test_what_was_answered_and_ended_within_a_second_is_paid() -> None:
+    """A switch counts whole seconds of its clock: it tells 0 of 80 ms."""
+    assert course([ANSWERED, end(NORMAL, billable_s=0)], has_first=False).billable_s == 1
+    assert course([CREATED, end("USER_BUSY", billable_s=0)], has_first=False).billable_s == 0
+
+
 def test_every_cause_of_the_table_ends_a_call() -> None:
     assert set(causes.UNANSWERED.values()) <= ENDED - {CallState.COMPLETED}
 
