@@ -168,4 +168,6 @@ class UsageSchema(Schema):
 
     channels = fields.Nested(UsedSchema, required=True)
     videos_today = fields.Nested(UsedTodaySchema, required=True)
+    calls_today = fields.Nested(UsedTodaySchema, required=True)
+    calls_at_once = fields.Nested(UsedSchema, required=True)
     budget_this_month = fields.Nested(BudgetSchema, required=True)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from stellwerk.calls.limits import calls_at_once, calls_today
 from stellwerk.clock import utc_now
 from stellwerk.identity import service
 from stellwerk.identity.allowances import allowances
@@ -17,9 +18,12 @@ def own_usage() -> dict[str, Any]:
     """The caller's, as `UsageSchema` has it."""
     here, user_id, today = platform(), caller().user_id, _midnight(utc_now())
     with here.runtime.sessions() as session:
-        allowed = allowances(here.settings, service.get_user(session, user_id))
+        user = service.get_user(session, user_id)
+        allowed = allowances(here.settings, user)
         held = queries.channels_held(session, user_id)
         videos = queries.videos_today(session, user_id)
+        calls = calls_today(session, user_id)
+        at_once = calls_at_once(session, user_id)
         spent = spending.spent_this_month(session, user_id)
         reserved = spending.reserved(session, user_id)
     return {
@@ -28,6 +32,15 @@ def own_usage() -> dict[str, Any]:
             "used": videos,
             "limit": allowed.daily_videos,
             "resets_at": today + timedelta(days=1),
+        },
+        "calls_today": {
+            "used": calls,
+            "limit": here.settings.daily_call_limits[user.subscription_tier],
+            "resets_at": today + timedelta(days=1),
+        },
+        "calls_at_once": {
+            "used": at_once,
+            "limit": here.settings.concurrent_calls_limits[user.subscription_tier],
         },
         "budget_this_month": {
             "spent": spent,

@@ -40,11 +40,11 @@ def refuse_too_many(session: Session, runtime: Runtime, user: User) -> None:
     """Raise LimitReached where the user has as many calls as the tier allows, now or today."""
     tier, settings = user.subscription_tier, runtime.settings
     at_once, a_day = settings.concurrent_calls_limits[tier], settings.daily_call_limits[tier]
-    if _open_calls(session, user.id) >= at_once:
+    if calls_at_once(session, user.id) >= at_once:
         message = f"Your tier allows {at_once} call(s) at once. Wait for one to end."
         details = {"concurrent_calls_limit": at_once}
         raise LimitReached(message, details=details, retry_after_s=BUSY_S)
-    if _calls_today(session, user.id) >= a_day:
+    if calls_today(session, user.id) >= a_day:
         message = f"Your tier allows {a_day} call(s) a day. Come back tomorrow (UTC)."
         retry_after_s = float(session.scalar(_UNTIL_MIDNIGHT) or 0)
         details = {"daily_call_limit": a_day}
@@ -93,13 +93,15 @@ def _outlasting(session: Session, runtime: Runtime, user_id: int) -> Decimal:
     return total
 
 
-def _open_calls(session: Session, user_id: int) -> int:
+def calls_at_once(session: Session, user_id: int) -> int:
+    """How many of the user's wait or are under way."""
     ended = [state.value for state in ENDED]
     query = select(func.count()).where(Call.user_id == user_id, Call.state.not_in(ended))
     return session.scalar(query) or 0
 
 
-def _calls_today(session: Session, user_id: int) -> int:
+def calls_today(session: Session, user_id: int) -> int:
+    """How many the user asked for since midnight (UTC)."""
     today = func.timezone("UTC", func.date_trunc("day", func.timezone("UTC", func.now())))
     query = select(func.count()).where(Call.user_id == user_id, Call.created_at >= today)
     return session.scalar(query) or 0
