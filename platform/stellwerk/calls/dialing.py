@@ -4,7 +4,7 @@ A call is dialled where its intent is stored, and as long as that is not settled
 another: so it is dialled at most once, whoever dials.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -121,6 +121,7 @@ def record(runtime: Runtime, trunk: str, events: Sequence[CallEvent]) -> None:
         calls = settling.locked(work.session, {event.call_id for event in events})
         known = [one for one in events if one.call_id in calls]
         ours = [one for one in known if calls[one.call_id].provider == trunk]
+        _name(calls, ours)
         fresh = _store(work.session, ours)
         timelines = _timelines(work.session, fresh)
         for call_id in sorted(fresh):
@@ -186,7 +187,17 @@ def to_hang_up(runtime: Runtime, trunk: str) -> list[HangUp]:
 def hang_up_sent(runtime: Runtime, call_ids: Sequence[UUID]) -> None:
     """The provider was told to end these."""
     with runtime.sessions.begin() as session:
-        session.execute(update(Call).where(Call.id.in_(call_ids)).values(hangup_sent_at=_CLOCK))
+        wanted = select(Call.id).where(Call.id.in_(call_ids)).order_by(Call.id)
+        held = session.scalars(wanted.with_for_update(key_share=True)).all()
+        session.execute(update(Call).where(Call.id.in_(held)).values(hangup_sent_at=_CLOCK))
+
+
+def _name(calls: Mapping[UUID, Call], events: Sequence[CallEvent]) -> None:
+    """Keep the provider's own name of a call whose order nobody heard taken."""
+    for event in events:
+        call = calls[event.call_id]
+        if event.ref and call.provider_ref is None and call.state in UNDER_WAY:
+            call.provider_ref = event.ref
 
 
 def _not_dialled(runtime: Runtime, dial: Dial, cause: str | None, after_s: float | None) -> None:

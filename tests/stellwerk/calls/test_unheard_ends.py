@@ -1,5 +1,7 @@
 """Calls of which a switch knows nothing any more, and whose end nobody heard."""
 
+from dataclasses import replace
+
 import pytest
 
 from calling import dialled, event, stored, told
@@ -54,3 +56,10 @@ def test_an_end_that_is_heard_after_all_is_believed(platform: Platform) -> None:
     told(platform, event(dial.call_id, E.HUNG_UP, 9, cause="NO_ANSWER"))
     call = stored(platform, dial.call_id)
     assert (call.state, call.cause, call.is_uncertain) == ("no_answer", "NO_ANSWER", False)
+
+
+def test_a_name_that_was_found_later_is_kept_and_never_replaced(platform: Platform) -> None:
+    dial = dialled(platform, add_user(platform))
+    told(platform, replace(event(dial.call_id, E.CREATED), ref="CA1"))
+    told(platform, replace(event(dial.call_id, E.RINGING, 1), ref="CA2"))
+    assert stored(platform, dial.call_id).provider_ref == "CA1"
