@@ -37,9 +37,9 @@ class DoubtfulTrunk:
     async def trace(
         self,
         dial: Dial,  # noqa: ARG002  the protocol's
-        ref: str | None,  # noqa: ARG002
-        since: datetime,  # noqa: ARG002
-        known: Collection[str] = (),  # noqa: ARG002
+        ref: str | None,  # noqa: ARG002  the same
+        since: datetime,  # noqa: ARG002  the same
+        known: Collection[str] = (),  # noqa: ARG002  the same
     ) -> Trace:
         """The same of each."""
         return Trace(self._presence)
