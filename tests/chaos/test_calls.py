@@ -215,6 +215,13 @@ def test_a_frozen_process_dials_nothing_that_another_took_over(
     assert caller.came(job_id) == ("completed", COMPLETED, 1)
 
 
+def answers(platform: Platform) -> bool:
+    """Whether Postgres has recovered."""
+    with suppress(SQLAlchemyError), platform.runtime.sessions() as session:
+        return session.scalar(text("SELECT true")) is True
+    return False
+
+
 def crash_postgres(platform: Platform) -> bool:
     """One of its backends is killed, upon which it ends all others and starts again."""
     with suppress(SQLAlchemyError), platform.engine.connect() as connection:
@@ -233,6 +240,7 @@ def test_redis_may_be_emptied_and_postgres_restarted_in_a_call(
     over = call_of(platform, ended_meanwhile).id
     platform.live_client.redis.flushall()
     wait_until(lambda: crash_postgres(platform) and not switch.has(over), timeout_s=30)
+    wait_until(lambda: answers(platform))
 
     assert caller.came(ended_meanwhile) == ("completed", COMPLETED, 1)
     assert caller.has(job_id, "answered")

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api import UNKNOWN_ID, ApiUser, error_of
+from called import telephonist
 
 CHANGES = ("post", "put", "patch", "delete")
 WRONG: Mapping[str, tuple[Any, ...]] = {
@@ -86,6 +87,12 @@ def resolved(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[
 def kinds(schema: Mapping[str, Any]) -> set[str]:
     found = schema.get("type", ())
     return {found} if isinstance(found, str) else set(found)
+
+
+@pytest.fixture
+def admin(admin: ApiUser) -> ApiUser:
+    """With a session that may place calls."""
+    return telephonist(admin)
 
 
 @pytest.fixture
