@@ -23,7 +23,6 @@ from stellwerk_workers.telephony.writer import Writer
 from trunks import DoubtfulTrunk
 
 QUEUED, UNCERTAIN, DIALING = ("queued", False), ("failed", True), ("dialing", False)
-KNOWS_NOTHING = pytest.mark.parametrize("presence", [Presence.NEVER, Presence.ABSENT])
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +68,8 @@ def became(platform: Platform, call_id: UUID) -> tuple[str, bool]:
     return call.state, call.is_uncertain
 
 
-@KNOWS_NOTHING
-def test_what_was_sent_is_not_dialled_again(platform: Platform, presence: Presence) -> None:
-    one = leader(platform, presence)
+def test_what_was_sent_is_not_dialled_again(platform: Platform) -> None:
+    one = leader(platform, Presence.ABSENT)
 
     async def send_and_compare() -> UUID:
         assert one.lease.take()
@@ -84,12 +82,9 @@ def test_what_was_sent_is_not_dialled_again(platform: Platform, presence: Presen
     assert became(platform, asyncio.run(send_and_compare())) == UNCERTAIN
 
 
-@KNOWS_NOTHING
-def test_what_another_was_to_send_is_not_dialled_again(
-    platform: Platform, presence: Presence
-) -> None:
+def test_what_another_was_to_send_is_not_dialled_again(platform: Platform) -> None:
     call_id = dialled(platform, add_user(platform)).call_id
-    one = leader(platform, presence)
+    one = leader(platform, Presence.ABSENT)
 
     async def take_over() -> None:
         assert one.lease.take()

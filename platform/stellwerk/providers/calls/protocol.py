@@ -70,7 +70,6 @@ class Presence(StrEnum):
     LIVE = "live"
     ENDED = "ended"  # it was there and is no more
     ABSENT = "absent"  # it is not there, which says nothing of what was
-    NEVER = "never"  # it was never dialled
 
 
 @dataclass(frozen=True, slots=True)
