@@ -16,6 +16,7 @@ from calling import (
     let_pass,
     originate,
     signals_of,
+    spoil,
     stored,
     told,
 )
@@ -87,6 +88,17 @@ def test_a_busy_number_ends_the_call_without_a_retry(platform: Platform, user_id
     assert result["to"] == "+493012341005"
     assert step_state(platform, job_id) == "done"
     assert claim(platform) == []
+
+
+def test_a_job_ends_well_though_nobody_can_read_the_number_any_more(
+    platform: Platform, user_id: int
+) -> None:
+    job_id, dial = under_way(platform, user_id)
+    spoil(platform, dial.call_id)
+    hung_up(platform, dial)
+    assert attempt(platform.runtime, job_id) is Came.COMPLETED
+    result = document(platform, job_id)["result"]
+    assert (result["state"], result["to"]) == ("busy", None)
 
 
 def test_nothing_of_a_calls_job_tells_its_numbers_in_clear(

@@ -16,6 +16,12 @@ from stellwerk.providers.calls.protocol import CallEvent, Dial, EventKind, Leg
 TRUNK, FENCE = "freeswitch", 1
 NUMBER = "+493012341005"
 _TIMES = ("asked_at", "dial_after", "intended_at", "created_at")
+# Under a key that is not there, under another one than it says, and what never was a number.
+SPOILT = {
+    "key gone": "convert_to('00000000', 'UTF8') || substring(to_number FROM 9)",
+    "other key": "overlay(to_number PLACING decode('00000000', 'hex') FROM 40)",
+    "garbage": "decode('ff00ff00ff00ff00ff00ff', 'hex')",
+}
 BEGAN = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -94,6 +100,13 @@ def let_pass(platform: Platform, call_id: UUID, seconds: float) -> None:
     statement = text(f"UPDATE calls SET {moved} WHERE id = :id")  # noqa: S608  names from here
     with platform.runtime.sessions.begin() as session:
         session.execute(statement, {"by": seconds, "id": call_id})
+
+
+def spoil(platform: Platform, call_id: UUID, how: str = "key gone") -> None:
+    """Let nobody be able any more to read the number that is called."""
+    statement = text(f"UPDATE calls SET to_number = {SPOILT[how]} WHERE id = :id")  # noqa: S608  from here
+    with platform.runtime.sessions.begin() as session:
+        session.execute(statement, {"id": call_id})
 
 
 def signals_of(platform: Platform, job_id: UUID) -> list[str]:

@@ -77,7 +77,7 @@ def _outcome(ctx: JobContext, intent: Checkpoint) -> dict[str, Any]:
         call = service.call_of_job(session, ctx.job_id, with_numbers=False)
         refusal, cause = call.refusal, call.cause
         is_uncertain = call.is_uncertain
-        record = {} if refusal or is_uncertain else service.record_of(call)
+        record = {} if refusal or is_uncertain else service.record_of(session, call)
         is_recorded = call.is_recorded and call.answered_at is not None
     if is_uncertain:
         details = {"effect": STEP, "key": ""}
@@ -98,4 +98,5 @@ def _outcome(ctx: JobContext, intent: Checkpoint) -> dict[str, Any]:
 def _resolved(ctx: JobContext, output: Any) -> dict[str, Any]:
     """A person found out that it was dialled, or an earlier attempt stored its end."""
     with ctx.transaction() as session:
-        return service.record_of(service.believe(session, ctx.job_id, output))
+        call = service.believe(session, ctx.job_id, output)
+        return service.record_of(session, call)

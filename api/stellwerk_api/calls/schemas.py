@@ -12,6 +12,7 @@ from stellwerk_api.pagination import PageQuery, page_schema
 from stellwerk_api.query_fields import SeveralOf
 
 LONGEST_NUMBER = 40  # as people write them, with spaces and brackets
+NOT_KNOWN = "Null where it is not known any more: erased, or its encryption key is missing."
 
 
 def _state(**options: Any) -> fields.Enum[CallState]:
@@ -50,7 +51,7 @@ class CallSchema(Schema):
     uncertain = fields.Boolean(
         required=True, metadata={"description": "Nobody can tell whether it was dialled."}
     )
-    to = fields.String(required=True, allow_none=True)
+    to = fields.String(required=True, allow_none=True, metadata={"description": NOT_KNOWN})
     caller_id = fields.String(required=True, allow_none=True)
     provider = fields.String(required=True)
     simulated = fields.Boolean(required=True)

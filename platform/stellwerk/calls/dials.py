@@ -1,11 +1,11 @@
-"""Calls as they are dialled, with their numbers in clear.
+"""Calls as they are dialled, and the numbers of any, in clear.
 
 A number that can not be read (its key is gone, or it is corrupt) is nobody else's trouble.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -20,6 +20,16 @@ from stellwerk.providers.calls.protocol import Dial
 
 log = structlog.get_logger()
 
+
+class Numbers(NamedTuple):
+    """Of a call; all of them None where they can not be read, or are forgotten."""
+
+    to: str | None = None
+    first: str | None = None
+    caller_id: str | None = None
+
+
+UNKNOWN = Numbers()
 DIALLED = (
     Call.id,
     Call.has_first,
@@ -46,17 +56,16 @@ def planned(runtime: Runtime, call: Call) -> Dial:
 
 def dials_of(runtime: Runtime, session: Session, rows: Sequence[Any]) -> list[Dial]:
     """Calls by their columns DIALLED; the numbers of those that can not be read are empty."""
-    numbers = _numbers(session, [row.id for row in rows])
-    return [_dial(runtime, row, numbers.get(row.id)) for row in rows]
+    numbers = numbers_of(session, [row.id for row in rows])
+    return [_dial(runtime, row, numbers.get(row.id, UNKNOWN)) for row in rows]
 
 
-def _dial(runtime: Runtime, row: Any, numbers: Any) -> Dial:
-    first = (numbers and numbers.first_number) or ""
+def _dial(runtime: Runtime, row: Any, numbers: Numbers) -> Dial:
     return Dial(
         call_id=row.id,
-        to=(numbers and numbers.to_number) or "",
-        first=first if row.has_first else None,
-        caller_id=numbers.caller_id if numbers else None,
+        to=numbers.to or "",
+        first=(numbers.first or "") if row.has_first else None,
+        caller_id=numbers.caller_id,
         ring_timeout_s=row.ring_timeout_s,
         max_duration_s=row.max_duration_s,
         recording=_recording(runtime, row.id) if row.is_recorded else None,
@@ -64,7 +73,7 @@ def _dial(runtime: Runtime, row: Any, numbers: Any) -> Dial:
     )
 
 
-def _numbers(session: Session, call_ids: Sequence[UUID]) -> dict[UUID, Any]:
+def numbers_of(session: Session, call_ids: Sequence[UUID]) -> dict[UUID, Numbers]:
     """By call, where they can be read: all at once, or else in halves."""
     if not call_ids:
         return {}
@@ -72,7 +81,7 @@ def _numbers(session: Session, call_ids: Sequence[UUID]) -> dict[UUID, Any]:
     try:
         with session.begin_nested():
             found = session.execute(query.where(Call.id.in_(call_ids))).all()
-            return {row.id: row for row in found}
+            return {call_id: Numbers(*numbers) for call_id, *numbers in found}
     except DBAPIError as exc:
         if not is_unreadable(exc):
             raise
@@ -80,7 +89,7 @@ def _numbers(session: Session, call_ids: Sequence[UUID]) -> dict[UUID, Any]:
         log.error("the numbers of a call can not be read", call_id=str(call_ids[0]))
         return {}
     middle = len(call_ids) // 2
-    return _numbers(session, call_ids[:middle]) | _numbers(session, call_ids[middle:])
+    return numbers_of(session, call_ids[:middle]) | numbers_of(session, call_ids[middle:])
 
 
 def _recording(runtime: Runtime, call_id: UUID) -> Path:

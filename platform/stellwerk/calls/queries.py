@@ -9,7 +9,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
+from stellwerk.calls.dials import UNKNOWN, Numbers, numbers_of
 from stellwerk.calls.model import Call, CallEvent
+from stellwerk.calls.settling import NUMBERLESS
 from stellwerk.calls.states import CallState
 from stellwerk.errors import NotFound
 from stellwerk.masking import masked_number
@@ -42,18 +44,21 @@ class CallFilter:
 
 
 def calls(session: Session, user_id: int, wanted: CallFilter) -> list[dict[str, Any]]:
-    """The user's calls, newest first, with their numbers in full."""
-    query = select(Call).where(Call.user_id == user_id, *_conditions(wanted))
-    found = session.scalars(query.order_by(Call.id.desc()).limit(wanted.limit))
-    return [_document(one) for one in found]
+    """The user's calls, newest first, with their numbers in full where they can be read."""
+    query = select(Call).options(*NUMBERLESS).where(Call.user_id == user_id, *_conditions(wanted))
+    found = session.scalars(query.order_by(Call.id.desc()).limit(wanted.limit)).all()
+    numbers = numbers_of(session, [one.id for one in found])
+    return [_document(one, numbers.get(one.id, UNKNOWN)) for one in found]
 
 
 def call(session: Session, call_id: UUID) -> Found:
     """A call with its timeline, whoever's it is; raises NotFound."""
-    found = session.get(Call, call_id)
+    found = session.get(Call, call_id, options=NUMBERLESS)
     if found is None:
         raise unknown(call_id)
-    return Found(found.user_id, _document(found) | {"timeline": timeline(session, call_id)})
+    numbers = numbers_of(session, [call_id]).get(call_id, UNKNOWN)
+    document = _document(found, numbers) | {"timeline": timeline(session, call_id)}
+    return Found(found.user_id, document)
 
 
 def timeline(session: Session, call_id: UUID) -> list[dict[str, Any]]:
@@ -98,15 +103,15 @@ def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _document(call: Call) -> dict[str, Any]:
+def _document(call: Call, numbers: Numbers) -> dict[str, Any]:
     return {
         "call_id": call.id,
         "job_id": call.job_id,
         "state": CallState(call.state),
         "uncertain": call.is_uncertain,
-        "to": call.to_number,
-        "from": call.first_number,
-        "caller_id": call.caller_id,
+        "to": numbers.to,
+        "from": numbers.first,
+        "caller_id": numbers.caller_id,
         "provider": call.provider,
         "simulated": call.is_simulated,
         "record": call.is_recorded,

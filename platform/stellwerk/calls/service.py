@@ -152,14 +152,15 @@ def call_of_job(session: Session, job_id: UUID, *, with_numbers: bool = True) ->
     return found
 
 
-def record_of(call: Call) -> dict[str, Any]:
-    """The call as its job's result, in full: it is sealed."""
+def record_of(session: Session, call: Call) -> dict[str, Any]:
+    """The call as its job's result, in full where its numbers can be read: it is sealed."""
+    numbers = dials.numbers_of(session, [call.id]).get(call.id, dials.UNKNOWN)
     return {
         "call_id": call.id,
         "state": CallState(call.state),
         "cause": call.cause,
-        "to": call.to_number,
-        "from": call.first_number,
+        "to": numbers.to,
+        "from": numbers.first,
         "created_at": call.created_at,
         "dialed_at": call.intended_at,
         "ringing_at": call.ringing_at,

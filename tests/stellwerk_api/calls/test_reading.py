@@ -3,6 +3,7 @@
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from sqlalchemy import select
 
 from api import UNKNOWN_ID, ApiUser, error_of
 from called import BEGAN, TO, add_call, add_events
+from calling import SPOILT, spoil
 from stellwerk.audit.model import AuditEntry
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.clock import id_at, new_id, rfc3339
@@ -102,6 +104,19 @@ def test_somebody_elses_call_is_not_found(ada: ApiUser, bob: ApiUser, completed:
     assert error_of(bob.get(f"/call-status/{completed}"), 404)["message"].endswith(f"{completed}.")
     error_of(bob.get(f"/call-status/{UNKNOWN_ID}"), 404)
     assert ids(bob.get("/call-history")) == []
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_number_that_nobody_can_read_is_shown_as_unknown_and_all_else_as_ever(
+    ada: ApiUser, admin: ApiUser, completed: str, platform: Platform, how: str
+) -> None:
+    other = str(add_call(platform, of(ada), id=id_at(BEGAN, "other")))
+    spoil(platform, UUID(completed), how)
+    for user in (ada, admin):
+        call = user.get(f"/call-status/{completed}").get_json()
+        assert (call["to"], call["state"], len(call["timeline"])) == (None, "completed", 4)
+    items = ada.get("/call-history").get_json()["items"]
+    assert {item["call_id"]: item["to"] for item in items} == {completed: None, other: TO}
 
 
 def test_an_erased_call_tells_operators_no_number(admin: ApiUser, platform: Platform) -> None:
