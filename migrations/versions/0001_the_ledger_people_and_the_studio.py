@@ -1004,6 +1004,13 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
+        "ix_calls_left_up",
+        "calls",
+        ["provider", "hangup_asked_at"],
+        unique=False,
+        postgresql_where=sa.text("hangup_asked_at IS NOT NULL AND hangup_sent_at IS NULL"),
+    )
+    op.create_index(
         "ix_calls_named",
         "calls",
         ["ended_at"],
@@ -1567,6 +1574,11 @@ def downgrade() -> None:
         "ix_calls_named",
         table_name="calls",
         postgresql_where=sa.text("to_number IS NOT NULL OR provider_ref IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_calls_left_up",
+        table_name="calls",
+        postgresql_where=sa.text("hangup_asked_at IS NOT NULL AND hangup_sent_at IS NULL"),
     )
     op.drop_index(
         "ix_calls_erased",

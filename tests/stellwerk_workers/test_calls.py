@@ -247,6 +247,21 @@ def test_a_call_of_which_nobody_hears_any_more_is_uncertain(
     assert document(platform, job_id)["error"]["code"] == "EFFECT_UNCERTAIN"
 
 
+def test_a_spoken_call_that_is_overdue_has_ended_and_is_hung_up(
+    platform: Platform, user_id: int
+) -> None:
+    job_id, dial = under_way(platform, user_id)
+    told(platform, event(dial.call_id, E.CREATED), event(dial.call_id, E.ANSWERED, 1))
+    let_pass(platform, dial.call_id, 4500)
+
+    assert run_out(platform, job_id) is Came.COMPLETED
+
+    result = document(platform, job_id)["result"]
+    assert (result["state"], result["cause"]) == ("completed", "LOST")
+    (left_up,) = dialing.to_hang_up(platform.runtime, TRUNK)
+    assert (left_up.call_id, left_up.has_ended) == (dial.call_id, True)
+
+
 def run_out(platform: Platform, job_id: UUID) -> Came:
     """The present wait's time is over."""
     statement = text(

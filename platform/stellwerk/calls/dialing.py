@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, exists, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy import Integer, bindparam, exists, func, literal, or_, select, update
 
-from stellwerk.calls import breaker, causes, settling
+from stellwerk.calls import breaker, causes, settling, timelines, unheard
 from stellwerk.calls.dials import DIALLED, dials_of
 from stellwerk.calls.model import Call, CallTrunk
-from stellwerk.calls.model import CallEvent as Heard
-from stellwerk.calls.states import UNDER_WAY, CallState
+from stellwerk.calls.states import ENDED, UNDER_WAY, CallState
 from stellwerk.jobs.runtime import Runtime, unit
-from stellwerk.providers.calls.protocol import CallEvent, Dial, EventKind, Leg
+from stellwerk.providers.calls.protocol import CallEvent, Dial
 
-_TELLING = frozenset({EventKind.ANSWERED, EventKind.HUNG_UP})
 HANG_UP_AGAIN_S = 5.0  # where the call has not ended by then
+HANG_UP_WITHIN = timedelta(days=1)  # of what may have been left up
 _CLOCK = func.clock_timestamp()
 
 
@@ -39,10 +36,11 @@ class UnderWay:
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """A call that somebody wants to end."""
+    """A call that somebody wants to end; `has_ended`: as far as the ledger knows."""
 
     call_id: UUID
     ref: str | None
+    has_ended: bool = False
 
 
 def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
@@ -122,33 +120,19 @@ def record(runtime: Runtime, trunk: str, events: Sequence[CallEvent]) -> None:
         known = [one for one in events if one.call_id in calls]
         ours = [one for one in known if calls[one.call_id].provider == trunk]
         _name(calls, ours)
-        fresh = _store(work.session, ours)
-        timelines = _timelines(work.session, fresh)
+        fresh = timelines.store(work.session, ours)
+        by_call = timelines.read(work.session, fresh)
         for call_id in sorted(fresh):
-            settling.follow(runtime, work, calls[call_id], timelines[call_id])
-            breaker.heard(work.session, runtime, trunk, timelines[call_id])
+            settling.follow(runtime, work, calls[call_id], by_call[call_id])
+            breaker.heard(work.session, runtime, trunk, by_call[call_id])
 
 
 def uncertain(runtime: Runtime, trunk: str, call_id: UUID) -> None:
-    """The provider knows nothing (any more) of a call that was to be dialled.
-
-    What was answered, or ended for whom it was for, has ended unheard. Of any other nobody can
-    tell whether somebody was reached: its job fails with EFFECT_UNCERTAIN, and what is heard after
-    all is believed.
-    """
+    """The provider knows nothing (any more) of a call that was to be dialled; see unheard.py."""
     with unit(runtime) as work:
         call = settling.locked(work.session, [call_id]).get(call_id)
-        if call is None or call.provider != trunk or call.state not in UNDER_WAY:
-            return
-        timeline = _timelines(work.session, {call_id}).get(call_id, [])
-        if not any(one.leg is Leg.TO and one.kind in _TELLING for one in timeline):
-            cause = causes.LOST if timeline else causes.UNKNOWN
-            settling.end(work, call, CallState.FAILED, cause, is_uncertain=True)
-            return
-        at = _at_the_latest(call, settling.now_of(work.session))
-        lost = [_lost(call_id, leg, at) for leg in _open_legs(timeline)]
-        _store(work.session, lost)
-        settling.follow(runtime, work, call, [*timeline, *lost])
+        if call is not None and call.provider == trunk and call.state in UNDER_WAY:
+            unheard.end(runtime, work, call)
 
 
 def under_way(runtime: Runtime, trunk: str) -> list[UnderWay]:
@@ -172,16 +156,26 @@ def under_way(runtime: Runtime, trunk: str) -> list[UnderWay]:
 
 
 def to_hang_up(runtime: Runtime, trunk: str) -> list[HangUp]:
-    """Calls under way that somebody wants to end, and of which that was not said lately."""
+    """Calls under way that somebody wants to end, and of which that was not said lately.
+
+    So those of a day whose end nobody heard, where it was never said: they may still go on.
+    """
     lately = _CLOCK - timedelta(seconds=HANG_UP_AGAIN_S)
-    query = select(Call.id, Call.provider_ref).where(
+    going_on = select(Call.id, Call.provider_ref, literal(False)).where(  # noqa: FBT003  SQL's
         Call.provider == trunk,
         Call.state.in_([state.value for state in UNDER_WAY]),
         Call.hangup_asked_at.is_not(None),
         or_(Call.hangup_sent_at.is_(None), Call.hangup_sent_at < lately),
     )
+    left_up = select(Call.id, Call.provider_ref, literal(True)).where(  # noqa: FBT003  SQL's
+        Call.provider == trunk,
+        Call.state.in_([state.value for state in ENDED]),
+        Call.hangup_asked_at > _CLOCK - HANG_UP_WITHIN,
+        Call.hangup_sent_at.is_(None),
+        or_(Call.is_uncertain, unheard.is_put_down()),
+    )
     with runtime.sessions() as session:
-        return [HangUp(row.id, row.provider_ref) for row in session.execute(query)]
+        return [HangUp(*row) for row in session.execute(going_on.union_all(left_up))]
 
 
 def hang_up_sent(runtime: Runtime, call_ids: Sequence[UUID]) -> None:
@@ -207,57 +201,3 @@ def _not_dialled(runtime: Runtime, dial: Dial, cause: str | None, after_s: float
             return
         is_final = after_s is None
         settling.not_dialled(runtime, work, call, cause=cause, after_s=after_s, is_final=is_final)
-
-
-def _store(session: Session, events: Sequence[CallEvent]) -> set[UUID]:
-    """The calls of which something is new."""
-    if not events:
-        return set()
-    rows = [
-        {
-            "call_id": event.call_id,
-            "key": event.key,
-            "leg": event.leg.value,
-            "kind": event.kind.value,
-            "cause": event.cause,
-            "billable_s": event.billable_s,
-            "at": event.at,
-        }
-        for event in events
-    ]
-    stored = insert(Heard).values(rows).on_conflict_do_nothing().returning(Heard.call_id)
-    return set(session.scalars(stored))
-
-
-def _timelines(session: Session, call_ids: set[UUID]) -> dict[UUID, list[CallEvent]]:
-    found: dict[UUID, list[CallEvent]] = {}
-    query = select(Heard).where(Heard.call_id.in_(call_ids)).order_by(Heard.id)
-    for row in session.scalars(query):
-        event = CallEvent(
-            call_id=row.call_id,
-            leg=Leg(row.leg),
-            kind=EventKind(row.kind),
-            at=row.at,
-            key=row.key,
-            cause=row.cause,
-            billable_s=row.billable_s,
-        )
-        found.setdefault(row.call_id, []).append(event)
-    return found
-
-
-def _open_legs(timeline: Sequence[CallEvent]) -> list[Leg]:
-    begun = {event.leg for event in timeline if event.kind is not EventKind.REFUSED}
-    over = {event.leg for event in timeline if event.kind is EventKind.HUNG_UP}
-    return sorted(begun - over)
-
-
-def _at_the_latest(call: Call, now: datetime) -> datetime:
-    """When a call that nobody heard end has ended: its maximum length after the answer."""
-    if call.answered_at is None:
-        return now
-    return min(now, call.answered_at + timedelta(seconds=call.max_duration_s))
-
-
-def _lost(call_id: UUID, leg: Leg, at: datetime) -> CallEvent:
-    return CallEvent(call_id, leg, EventKind.HUNG_UP, at, f"lost:{leg}", cause=causes.LOST)

@@ -45,6 +45,12 @@ class Call(Base):
             "id",
             postgresql_where=text("state IN ('dialing', 'ringing', 'answered')"),
         ),
+        Index(
+            "ix_calls_left_up",
+            "provider",
+            "hangup_asked_at",
+            postgresql_where=text("hangup_asked_at IS NOT NULL AND hangup_sent_at IS NULL"),
+        ),
         Index("ix_calls_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
         Index(
             "ix_calls_named",

@@ -31,6 +31,7 @@ _INNER = ("to_hash", "first_hash", "has_first", "dials", "hangup_sent_at")
 # Until the call has ended the numbers and the provider's name of it are needed to find it there;
 # settling.py forgets them then.
 _UNDER_WAY = "state IN ('dialing', 'ringing', 'answered')"
+_UNHEARD = f"is_uncertain OR cause = '{causes.LOST}'"
 _NOBODYS = "user_id = NULL, to_hash = NULL, first_hash = NULL"
 _NUMBERLESS = "to_number = NULL, first_number = NULL, caller_id = NULL, provider_ref = NULL"
 # What is not dialled yet never is, and what is under way hangs up.
@@ -39,7 +40,7 @@ _ERASE = text(f"""
         to_number = CASE WHEN {_UNDER_WAY} THEN to_number END,
         first_number = CASE WHEN {_UNDER_WAY} THEN first_number END,
         caller_id = CASE WHEN {_UNDER_WAY} THEN caller_id END,
-        provider_ref = CASE WHEN {_UNDER_WAY} OR is_uncertain THEN provider_ref END,
+        provider_ref = CASE WHEN {_UNDER_WAY} OR {_UNHEARD} THEN provider_ref END,
         state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END,
         cause = CASE state WHEN 'queued' THEN :cause ELSE cause END,
         ended_at = CASE state WHEN 'queued' THEN clock_timestamp() ELSE ended_at END,
@@ -56,7 +57,7 @@ _FORGET_OLD = text(f"""
             AND (to_number IS NOT NULL OR provider_ref IS NOT NULL)
         ORDER BY ended_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
 """)  # noqa: S608  put together from constants only
-# Of an erased call that ended uncertain, and may have had to be hung up for a day.
+# Of an erased call whose end nobody heard, and that may have had to be hung up for a day.
 _FORGET_ERASED = text(f"""
     UPDATE calls SET {_NUMBERLESS} WHERE id IN (
         SELECT id FROM calls

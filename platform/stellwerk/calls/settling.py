@@ -168,7 +168,7 @@ def _forget_erased(call: Call) -> None:
     """What was needed until the end of a call whose user had it erased (privacy.py)."""
     if call.user_id is None:
         call.to_number = call.first_number = call.caller_id = None
-        if not call.is_uncertain:  # it may still have to be hung up
+        if not (call.is_uncertain or call.cause == causes.LOST):  # it may have to be hung up
             call.provider_ref = None
 
 

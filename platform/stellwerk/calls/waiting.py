@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from stellwerk.calls import causes, settling
+from stellwerk.calls import causes, settling, unheard
 from stellwerk.calls.model import Call
 from stellwerk.calls.service import call_of_job
 from stellwerk.calls.states import ENDED, CallState
@@ -26,7 +26,8 @@ def longest_s(session: Session, runtime: Runtime, job_id: UUID) -> float:
 def is_over(runtime: Runtime, job_id: UUID) -> bool:
     """Whether the call has ended; one that is overdue is ended here.
 
-    What was not dialled in time certainly is not any more. Of another nobody can tell.
+    What was not dialled in time certainly is not any more. Another is hung up, in case it still
+    goes on.
     """
     with runtime.sessions() as session:
         call_id = call_of_job(session, job_id, with_numbers=False).id
@@ -36,13 +37,13 @@ def is_over(runtime: Runtime, job_id: UUID) -> bool:
             return True
         if settling.now_of(work.session) < _until(runtime, call):
             return False
-        refusal = ErrorCode.PROVIDER_UNAVAILABLE
         if call.state == CallState.QUEUED:
-            cause = causes.NOT_DIALLED_IN_TIME
+            cause, refusal = causes.NOT_DIALLED_IN_TIME, ErrorCode.PROVIDER_UNAVAILABLE
             settling.end(work, call, CallState.FAILED, cause, refusal=refusal)
-        else:
-            call.hangup_asked_at = call.hangup_asked_at or settling.now_of(work.session)
-            settling.end(work, call, CallState.FAILED, causes.UNKNOWN, is_uncertain=True)
+            return True
+        call.hangup_asked_at = call.hangup_asked_at or settling.now_of(work.session)
+        unheard.end(runtime, work, call)
+        settling.notify(work.session)
         return True
 
 

@@ -1,13 +1,17 @@
 """Calls of which a switch knows nothing any more, and whose end nobody heard."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from calling import dialled, event, stored, told
 from people import add_user
 from stellwerk.bootstrap import Platform
-from stellwerk.calls import dialing
+from stellwerk.calls import dialing, service
+from stellwerk.calls.dialing import HangUp
+from stellwerk.calls.model import Call
 from stellwerk.providers.calls.protocol import CallEvent, Dial, EventKind, Leg
 
 E = EventKind
@@ -48,6 +52,35 @@ def test_a_busy_number_stays_busy_though_the_end_of_the_first_leg_is_unheard(
         event(call_id, E.HUNG_UP, 3, cause="USER_BUSY"),
     ]
     assert lost(platform, dial, *events) == ("busy", "USER_BUSY", False)
+
+
+def test_a_first_leg_of_which_nothing_was_heard_keeps_no_call_from_its_end(
+    platform: Platform,
+) -> None:
+    dial = dialled(platform, add_user(platform), **{"from": "+493012341000"})
+    assert lost(platform, dial, event(dial.call_id, E.ANSWERED, 2)) == ("completed", "LOST", False)
+
+
+@pytest.mark.parametrize("stage", [E.RINGING, E.ANSWERED])
+def test_what_may_still_be_up_is_hung_up_once_within_a_day(
+    platform: Platform, stage: EventKind
+) -> None:
+    user_id = add_user(platform, subscription_tier="enterprise")
+    wanted, other, old = (dialled(platform, user_id) for _ in range(3))
+    for dial in (wanted, old):
+        service.hang_up(platform.runtime, user_id, dial.call_id)
+    for dial in (wanted, other, old):
+        lost(platform, dial, event(dial.call_id, stage, 1))
+    with platform.runtime.sessions.begin() as session:
+        asked_at = Call.hangup_asked_at - timedelta(hours=25)
+        session.execute(update(Call).where(Call.id == old.call_id).values(hangup_asked_at=asked_at))
+
+    assert dialing.to_hang_up(platform.runtime, TRUNK) == [
+        HangUp(wanted.call_id, None, has_ended=True)
+    ]
+
+    dialing.hang_up_sent(platform.runtime, [wanted.call_id])
+    assert dialing.to_hang_up(platform.runtime, TRUNK) == []
 
 
 def test_an_end_that_is_heard_after_all_is_believed(platform: Platform) -> None:

@@ -1,8 +1,10 @@
 """What the process that holds the lease does, until it loses it or is told to stop."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +24,7 @@ from stellwerk_workers.telephony.writer import Writer
 LOOK_EVERY_S = 0.4  # for calls to dial and to hang up, where no notice came
 CHECK_EVERY_S = 5.0
 COMPARE_EVERY_S = 30.0
+LEFT_UP_AGAIN_S = 60.0  # where what has perhaps ended could not be hung up
 DOUBT_EVERY_S = 1.0  # the same while something is in doubt
 OUTAGE_PAUSE_S = 0.5
 LAST_ORDERS_S = 0.5  # for answers to what was sent, when the term ends
@@ -59,6 +62,7 @@ class Term:
         self._runtime, self._trunk, self._lease, self._writer = runtime, trunk, lease, writer
         self._dial, self._hang_up, self._check, self._compare = Bell(), Bell(), Bell(), Bell()
         self._is_connected = self._is_in_doubt = False
+        self._not_before: dict[UUID, float] = {}  # hang-ups that failed
         self._sender = Sender(runtime, trunk, lease, writer, doubted=self._doubt, parted=self._part)
         self._reconciliation = Reconciliation(runtime, trunk, lease, writer, self._sender)
 
@@ -125,7 +129,10 @@ class Term:
 
     async def _look_for_hang_ups(self) -> None:
         look = partial(dialing.to_hang_up, self._runtime, self._trunk.name)
-        wanted = await asyncio.to_thread(look)
+        found = await asyncio.to_thread(look)
+        now = time.monotonic()
+        self._not_before = {one: at for one, at in self._not_before.items() if at > now}
+        wanted = [one for one in found if one.call_id not in self._not_before]
         told = await asyncio.gather(*map(self._hang_up_one, wanted))
         sent = [one.call_id for one, is_sent in zip(wanted, told, strict=True) if is_sent]
         if sent:
@@ -136,6 +143,8 @@ class Term:
             await self._trunk.hang_up(wanted.call_id, wanted.ref)
         except ProviderError as exc:
             log.warning("not hung up", call_id=str(wanted.call_id), reason=exc.message)
+            if wanted.has_ended:
+                self._not_before[wanted.call_id] = time.monotonic() + LEFT_UP_AGAIN_S
             return False
         return True
 
