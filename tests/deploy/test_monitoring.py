@@ -71,6 +71,17 @@ def test_every_panel_shows_metrics_that_there_are(exported: set[str]) -> None:
     assert len(set(places)) == len(places)
 
 
+def test_every_metric_of_calls_has_a_panel(exported: set[str]) -> None:
+    shown = {
+        re.sub(r"_(?:total|bucket|count|sum)$", "", name)
+        for panel in panels()
+        for target in panel["targets"]
+        for name in NAME.findall(target["expr"])
+    }
+    told = {name for name in exported if name.startswith("stellwerk_call")}
+    assert {re.sub(r"_(?:total|bucket|count|sum)$", "", name) for name in told} <= shown
+
+
 def test_the_scrape_configuration_loads_the_rules() -> None:
     said = yaml.safe_load(shipped("deploy/prometheus/prometheus.yml").read_text())
     assert said["rule_files"] == ["alerts.yml"]
