@@ -7,8 +7,9 @@
     half_open --a failure--> open
 
 A failure is a call that the network did not carry, or a check that found no connection or no
-gateway. While it is half open, calls are dialled one at a time. What is busy, does not answer or
-does not exist was carried.
+gateway. While it is half open, calls are dialled one at a time. What rings, is busy or does not
+exist was carried. A call that ends without a reason, or because we gave it up before it rang,
+proves nothing: it stays as it was, and the next call is the probe.
 """
 
 from collections.abc import Iterable
@@ -55,8 +56,21 @@ NOT_CARRIED = frozenset(
         "SYSTEM_SHUTDOWN",
     }
 )
-# With these a switch refuses what comes too fast: they say nothing of its trunk.
-_TOO_FAST = frozenset({"DESTINATION_OUT_OF_ORDER"})
+# Of calls of which only the network behind the trunk could say that. Other causes prove nothing:
+# no reason at all (NORMAL_UNSPECIFIED), our own timer or hang-up, a refusal of unknown origin, and
+# what a switch says of calls that come too fast (DESTINATION_OUT_OF_ORDER).
+CARRIED = frozenset(
+    {
+        "INCOMPATIBLE_DESTINATION",
+        "INVALID_NUMBER_FORMAT",
+        "NO_ROUTE_DESTINATION",
+        "NO_USER_RESPONSE",
+        "NUMBER_CHANGED",
+        "SUBSCRIBER_ABSENT",
+        "UNALLOCATED_NUMBER",
+        "USER_BUSY",
+    }
+)
 _REACHED = frozenset({EventKind.RINGING, EventKind.EARLY_MEDIA, EventKind.ANSWERED})
 _ENDS = frozenset({EventKind.HUNG_UP, EventKind.REFUSED})
 
@@ -129,9 +143,11 @@ def is_failure(event: CallEvent) -> bool | None:
     """Whether the trunk failed, by this event of a call; None: it says nothing of that."""
     if event.kind in _REACHED:
         return False
-    if event.kind not in _ENDS or event.cause in _TOO_FAST:
+    if event.kind not in _ENDS:
         return None
-    return event.cause in NOT_CARRIED
+    if event.cause in NOT_CARRIED:
+        return True
+    return False if event.cause in CARRIED else None
 
 
 def heard(session: Session, runtime: Runtime, trunk: str, events: Iterable[CallEvent]) -> None:

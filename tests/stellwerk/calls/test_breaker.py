@@ -112,7 +112,12 @@ def event(kind: EventKind, cause: str | None = None, at: datetime = NOON) -> Cal
         (event(EventKind.RINGING), False),
         (event(EventKind.HUNG_UP, "USER_BUSY"), False),
         (event(EventKind.HUNG_UP, "UNALLOCATED_NUMBER"), False),
-        (event(EventKind.HUNG_UP, "NO_ANSWER"), False),
+        (event(EventKind.HUNG_UP, "NO_USER_RESPONSE"), False),
+        (event(EventKind.HUNG_UP, "NORMAL_UNSPECIFIED"), None),
+        (event(EventKind.HUNG_UP, "NO_ANSWER"), None),
+        (event(EventKind.HUNG_UP, "ORIGINATOR_CANCEL"), None),
+        (event(EventKind.HUNG_UP, "CALL_REJECTED"), None),
+        (event(EventKind.HUNG_UP), None),
         (event(EventKind.HUNG_UP, "NORMAL_TEMPORARY_FAILURE"), True),
         (event(EventKind.REFUSED, "NETWORK_OUT_OF_ORDER"), True),
         (event(EventKind.HUNG_UP, "NORMAL_CIRCUIT_CONGESTION"), True),
@@ -259,6 +264,22 @@ def test_a_call_that_rings_closes_it(ledger: Ledger) -> None:
     now = datetime.now(UTC)
     ledger.hear(event(EventKind.CREATED, at=now), event(EventKind.RINGING, at=now))
     assert (ledger.trunk().breaker, ledger.trunk().failures) == ("closed", [])
+
+
+@pytest.mark.parametrize(
+    ("cause", "state"), [("NORMAL_UNSPECIFIED", "half_open"), ("USER_BUSY", "closed")]
+)
+def test_a_probe_that_ends_without_a_reason_proves_nothing_and_the_next_is_let_in(
+    ledger: Ledger, platform: Platform, cause: str, state: str
+) -> None:
+    ledger.fails(3)
+    ledger.time_passes()
+    ledger.check(WELL)
+    probe = dialled(platform, add_user(platform))
+    assert ledger.room(7) == 0
+    end = event(EventKind.HUNG_UP, cause, at=datetime.now(UTC))
+    told(platform, replace(end, call_id=probe.call_id))
+    assert (ledger.trunk().breaker, ledger.room(1), ledger.refusal()) == (state, 1, None)
 
 
 def test_the_same_end_heard_again_counts_once_and_one_after_ringing_not_at_all(
