@@ -159,7 +159,7 @@ def signal(body: Mapping[str, Any], job_id: UUID) -> Response:
 @jobs.answers(202, Accepted, headers=HEADERS)
 @jobs.once()
 @jobs.waits(JobDocument)
-@jobs.raises(404, 409, 410)
+@jobs.raises(402, 404, 409, 410)
 def resolve(body: Mapping[str, Any], job_id: UUID) -> Response:
     """Say whether an uncertain effect happened; the job goes on from there.
 

@@ -1,10 +1,11 @@
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from api import UNKNOWN_ID, ApiUser, error_of, in_an_hour
 from called import TO, telephonist
 from stellwerk.bootstrap import Platform
+from stellwerk.identity.model import User
 from stellwerk.jobs import control, lifecycle
 from stellwerk.jobs.lifecycle import Outcome
 from stellwerk.jobs.model import JobLog, JobSignal, JobStep
@@ -103,6 +104,23 @@ def test_what_is_done_again_counts_against_the_limit_of_its_operation(
     error_of(caller.post(f"/jobs/{job_id}/resolve", found), 429)
 
     assert caller.post(f"/jobs/{job_id}/resolve", {**found, "happened": True}).status_code == 202
+
+
+def test_what_is_done_again_needs_its_money_again_and_the_document_says_so(
+    platform: Platform, admin: ApiUser
+) -> None:
+    caller = telephonist(admin)
+    job_id = caller.submit("calls.originate", payload={"to": TO})
+    leave_uncertain(platform, UUID(job_id))
+    with platform.runtime.sessions.begin() as session:
+        session.execute(update(User).where(User.id == caller.user["id"]).values(monthly_budget=0))
+
+    found = {"effect": "dial", "happened": False}
+    refused = error_of(caller.post(f"/jobs/{job_id}/resolve", found), 402)
+
+    assert refused["details"]["left"] == 0
+    documented = caller.client.get("/api/openapi.json").get_json()["paths"]
+    assert "402" in documented["/api/v1/jobs/{job_id}/resolve"]["post"]["responses"]
 
 
 def leave_uncertain(platform: Platform, job_id: UUID) -> None:
