@@ -17,6 +17,7 @@ from stellwerk.identity.model import User
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.jobs.spending import committed_this_month
+from stellwerk.money import money
 
 BUSY_S = 5.0  # after how long another call may have ended
 
@@ -69,7 +70,7 @@ def reserve(session: Session, runtime: Runtime, user: User, payload: dict[str, A
     left = budget - committed
     if most > left:
         message = (
-            f"It could cost {most:.4f} EUR; {left:.4f} EUR are left this month. "
+            f"It could cost {money(most)}; {money(left)} are left this month. "
             "A lower max_duration_s reserves less."
         )
         details = {"estimate": round(float(most), 6), "left": round(float(left), 6)}

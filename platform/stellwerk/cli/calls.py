@@ -12,6 +12,7 @@ from stellwerk.calls.states import ENDED, CallState
 from stellwerk.cli.api import Api, connect
 from stellwerk.cli.output import emit_json, emit_table, json_option, say
 from stellwerk.errors import ApiUnreachable
+from stellwerk.money import money
 
 Call = dict[str, Any]
 
@@ -113,7 +114,12 @@ def history(*, limit: int, as_json: bool, **wanted: str | None) -> None:
     if as_json:
         emit_json(found)
     else:
-        emit_table(found, COLUMNS)
+        emit_table([{**call, "cost": _cost(call)} for call in found], COLUMNS)
+
+
+def _cost(call: Call) -> str:
+    """Nothing while nobody knows it."""
+    return "" if call["cost"] is None else money(call["cost"])
 
 
 def _listed(api: Api, limit: int, wanted: Mapping[str, str | None]) -> Iterator[Call]:
@@ -170,6 +176,6 @@ def _report(call: Call) -> None:
         ended = f" {event['hangup_cause']}" if event["hangup_cause"] else ""
         say(f"  {event['at']}  {event['leg']:<5}  {event['event']}{ended}")
     if call["duration_s"] is not None:
-        say(f"  {call['duration_s']} s, {call['billable_s']} s billable, {call['cost']} EUR")
+        say(f"  {call['duration_s']} s, {call['billable_s']} s billable, {_cost(call)}")
     if call["uncertain"]:
         say("  Nobody can tell whether it was dialled: `stellwerk jobs resolve` settles it.")

@@ -24,6 +24,7 @@ from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.jobs.spending import committed_this_month
 from stellwerk.jobs.states import JobStatus
+from stellwerk.money import money
 from stellwerk.providers.pricing import estimate
 from stellwerk.providers.script.protocol import Script, ScriptRequest, Style
 from stellwerk.settings import Settings
@@ -192,7 +193,7 @@ def _reserve(session: Session, runtime: Runtime, user: User, payload: dict[str, 
         session, user.id
     )
     if expected > left:
-        message = f"It would cost about {expected:.4f} EUR; {left:.4f} EUR are left this month."
+        message = f"It would cost about {money(expected)}; {money(left)} are left this month."
         details = {"estimate": round(float(expected), 6), "left": round(float(left), 6)}
         raise PaymentRequired(message, details=details)
     return expected

@@ -196,6 +196,7 @@ class TestMoney:
         with pytest.raises(PaymentRequired) as refused:
             originate(platform, user_id)
         assert refused.value.details == {"estimate": 1.2, "left": 1.0}
+        assert "could cost 1.20 EUR; 1.00 EUR are left" in refused.value.message
         assert _stored(platform) == 0
         originate(platform, user_id, max_duration_s=60)
 

@@ -64,7 +64,9 @@ def test_a_call_is_followed_to_its_end_and_found_again(
     (found,) = calling.json("calls", "history", "--number", "+49 30 12341005")
     assert (found["call_id"], found["to"]) == (str(call_id), NUMBER)
     assert calling.json("calls", "history", "--state", "busy") == []
-    assert "completed" in calling.done("calls", "history")
+    listed = calling.done("calls", "history")
+    assert "completed" in listed
+    assert "0.02 EUR" in listed
 
 
 def test_a_busy_number_is_told_by_the_exit_code(calling: CommandLine, platform: Platform) -> None:
