@@ -16,6 +16,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackRun]:
         folder,
         crash_folder=folder / "crash",
         job_lease_s=LEASE_S,
+        worker_niceness=0,  # else whatever else runs here may keep workers from renewing that
         job_heartbeat_s=1.5,
         job_republish_after_s=5,
         daily_video_limits='{"free": 10, "pro": 20, "enterprise": 200}',

@@ -177,26 +177,21 @@ def test_jobs_with_effects_survive(
 
 
 def test_a_backlog_that_comes_twice_is_worked_off_once(scene: Scene, operator: Client) -> None:
-    """Two bulk submissions fill the short queue, every message is sent twice, and a worker dies.
-
-    The jobs take so long that the worker has some in hand whenever it dies.
-    """
+    """Two bulk submissions fill the short queue, every message is sent twice, and a worker dies."""
     tag = f"backlog-{token_hex(6)}"
-    entry = {"operation": "diagnostics.echo", "payload": {"wait_ms": 20}, "tags": [tag]}
+    window = Window(scene.platform)
+    entry = {"operation": "diagnostics.echo", "payload": {"wait_ms": 5}, "tags": [tag]}
     redis_url = settings_of(scene.run).redis()
     with everything_twice(redis_url) as twice, Stream(operator) as stream:
         effects = [operator.submit("diagnostics.effect", {"kind": "probe"}) for _ in range(5)]
         for _ in range(2):
             operator.expect(202, "POST", "/jobs/bulk", json={"jobs": [entry] * 1000})
-        wait_until(lambda: twice.lists > 5, timeout_s=30)
-        most = outstanding(scene.platform)
-
-        kill("worker_short")(scene)
-
-        wait_until(lambda: completed(scene.platform, tag) == (2000, 2000), timeout_s=90)
+        window.watch_until(lambda: twice.lists > 5, timeout_s=30)
+        window.watch_until(lambda: died_at_work(scene), timeout_s=30)
+        window.watch_until(lambda: completed(scene.platform, tag) == (2000, 2000), timeout_s=90)
 
     settings = settings_of(scene.run)
-    assert 0 < most <= slots(settings, "short") * settings.job_window_factor_max
+    assert 0 < window.most <= slots(settings, "short") * settings.job_window_factor_max
     assert twice.messages > twice.lists
     assert_all_is_well(scene.platform, operator, stream, [*effects, *stream.effects()])
     assert_rescued(scene, within_s=ONE_BY_ONE_WITHIN_S)
@@ -216,10 +211,36 @@ def assert_rescued(scene: Scene, *, within_s: float) -> None:
     assert scene.rescues.slowest_s <= within_s
 
 
-def outstanding(platform: Platform) -> int:
-    """Wake-ups that were sent and whose jobs nobody has claimed."""
-    with platform.runtime.sessions() as session:
-        return int(session.scalar(_OUTSTANDING) or 0)
+def died_at_work(scene: Scene) -> bool:
+    """The worker of short jobs was killed, unless it had nothing in hand just now.
+
+    It is frozen before, so that what it has in hand is still there when it dies.
+    """
+    pid = scene.run.pid_of("worker_short")
+    assert pid, scene.run.output
+    os.kill(pid, signal.SIGSTOP)
+    if not scene.rescues.in_hand(choices("short")):
+        os.kill(pid, signal.SIGCONT)
+        return False
+    kill("worker_short")(scene)
+    return True
+
+
+@dataclass(slots=True)
+class Window:
+    """How many wake-ups were outstanding at most: sent, and nobody had claimed their jobs."""
+
+    platform: Platform
+    most: int = 0
+
+    def watch_until(self, condition: Callable[[], object], *, timeout_s: float) -> None:
+        """Look before each poll of the condition."""
+        wait_until(lambda: self._look() and condition(), timeout_s=timeout_s)
+
+    def _look(self) -> bool:
+        with self.platform.runtime.sessions() as session:
+            self.most = max(self.most, session.scalar(_OUTSTANDING) or 0)
+        return True
 
 
 def completed(platform: Platform, tag: str) -> tuple[int, int]:

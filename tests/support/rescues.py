@@ -49,13 +49,17 @@ class Rescues:
     def struck(self, queues: Sequence[str]) -> None:
         """A worker of these queues, or a child of one, was killed just now."""
         killed_at = time.monotonic()
+        taken = self.in_hand(queues)
+        with self._lock:
+            for attempt in taken:
+                self._taken.setdefault(attempt, killed_at)
+
+    def in_hand(self, queues: Sequence[str]) -> set[tuple[UUID, int]]:
+        """Attempts that a worker of these queues has begun, or has the wake-ups of."""
         with self._platform.runtime.sessions() as session:
             rows = session.execute(_AT_WORK, {"queues": list(queues)}).all()
         held = self._held_by_broker(queues)
-        with self._lock:
-            for row in rows:
-                if not (row.is_waiting and row.id in held):
-                    self._taken.setdefault((row.id, row.attempt), killed_at)
+        return {(row.id, row.attempt) for row in rows if not (row.is_waiting and row.id in held)}
 
     @property
     def slowest_s(self) -> float | None:
