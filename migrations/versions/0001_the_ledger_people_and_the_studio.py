@@ -572,6 +572,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'queued' AND published_at IS NOT NULL"),
     )
     op.create_index(
+        "ix_jobs_reserved",
+        "jobs",
+        ["owner_id"],
+        unique=False,
+        postgresql_where=sa.text("reserved_cost > 0"),
+    )
+    op.create_index(
         "ix_jobs_schedule_active",
         "jobs",
         ["schedule_id"],
@@ -1672,6 +1679,9 @@ def downgrade() -> None:
         postgresql_where=sa.text(
             "schedule_id IS NOT NULL AND status IN ('queued', 'running', 'waiting')"
         ),
+    )
+    op.drop_index(
+        "ix_jobs_reserved", table_name="jobs", postgresql_where=sa.text("reserved_cost > 0")
     )
     op.drop_index(
         "ix_jobs_published",

@@ -1,5 +1,6 @@
 """The job of a call, from its intent to its record; the switch is a list of events here."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import dialing
 from stellwerk.errors import Conflict
-from stellwerk.jobs import control, queries
+from stellwerk.jobs import control, queries, spending
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.resolution import Resolution, resolve
 from stellwerk.providers.calls.protocol import Dial, EventKind
@@ -143,6 +144,47 @@ def test_what_nobody_can_tell_of_waits_for_a_person(platform: Platform, user_id:
     control.retry(platform.runtime, job_id)
     assert attempt(platform.runtime, job_id) is Came.FAILED
     assert claim(platform) == []
+
+
+def test_what_it_may_cost_is_set_aside_until_somebody_finds_out(
+    platform: Platform, user_id: int
+) -> None:
+    job_id, dial = under_way(platform, user_id)
+    most = set_aside(platform, user_id)
+    dialing.uncertain(platform.runtime, TRUNK, dial.call_id)
+    attempt(platform.runtime, job_id)
+    assert set_aside(platform, user_id) == most > 0
+    control.retry(platform.runtime, job_id)  # which finds out nothing
+    attempt(platform.runtime, job_id)
+    assert set_aside(platform, user_id) == most
+
+    resolve(platform.runtime, job_id, Resolution("dial", happened=False))
+    assert set_aside(platform, user_id) == most
+    attempt(platform.runtime, job_id)
+    (again,) = claim(platform)
+    dialing.uncertain(platform.runtime, TRUNK, again.call_id)
+    attempt(platform.runtime, job_id)
+    assert set_aside(platform, user_id) == most
+
+    resolve(platform.runtime, job_id, Resolution("dial", happened=True))
+    assert attempt(platform.runtime, job_id) is Came.COMPLETED
+    assert set_aside(platform, user_id) == 0
+
+
+def test_it_is_set_aside_until_the_end_is_heard_after_all(platform: Platform, user_id: int) -> None:
+    job_id, dial = under_way(platform, user_id)
+    most = set_aside(platform, user_id)
+    dialing.uncertain(platform.runtime, TRUNK, dial.call_id)
+    attempt(platform.runtime, job_id)
+    told(platform, event(dial.call_id, E.ANSWERED, 1))
+    assert set_aside(platform, user_id) == most
+    told(platform, event(dial.call_id, E.HUNG_UP, 61, cause="NORMAL_CLEARING"))
+    assert set_aside(platform, user_id) == 0
+
+
+def set_aside(platform: Platform, user_id: int) -> Decimal:
+    with platform.runtime.sessions() as session:
+        return spending.reserved(session, user_id)
 
 
 def test_it_is_dialled_again_where_a_person_says_that_it_was_not(

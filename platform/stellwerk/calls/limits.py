@@ -3,12 +3,13 @@
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from stellwerk.calls.model import Call
 from stellwerk.calls.numbers import number
 from stellwerk.calls.pricing import billed_s, cost_of, price_of
+from stellwerk.calls.settling import NUMBERLESS
 from stellwerk.calls.states import ENDED, UNDER_WAY
 from stellwerk.configuration.calling import CALL_PRICES_EUR, INCREMENTS
 from stellwerk.errors import LimitReached, PaymentRequired
@@ -62,6 +63,12 @@ def most_it_costs(runtime: Runtime, payload: dict[str, Any]) -> Decimal:
     return sum((cost_of(seconds, price_of(one.e164, prices).eur) for one in found), start=Decimal())
 
 
+def most_of(runtime: Runtime, call: Call) -> Decimal:
+    """EUR for this call, if it lasts as long as it may."""
+    seconds = billed_s(call.max_duration_s, runtime.configuration[INCREMENTS])
+    return cost_of(seconds, call.price_eur) + cost_of(seconds, call.first_price_eur)
+
+
 def reserve(session: Session, runtime: Runtime, user: User, payload: dict[str, Any]) -> Decimal:
     """What is set aside for the call; raises PaymentRequired, saying what is left."""
     most = most_it_costs(runtime, payload)
@@ -81,17 +88,15 @@ def reserve(session: Session, runtime: Runtime, user: User, payload: dict[str, A
 def _outlasting(session: Session, runtime: Runtime, user_id: int) -> Decimal:
     """EUR that calls can cost which go on although their jobs, with what these set aside, ended."""
     goes_on = Call.state.in_([state.value for state in UNDER_WAY])
+    has_ended = and_(Job.finished_at.is_not(None), Job.reserved_cost == 0)
     query = (
-        select(Call.max_duration_s, Call.price_eur, Call.first_price_eur)
+        select(Call)
+        .options(*NUMBERLESS)
         .outerjoin(Job, Job.id == Call.job_id)
         .where(Call.user_id == user_id, goes_on)
-        .where(or_(Job.id.is_(None), Job.finished_at.is_not(None)))
+        .where(or_(Job.id.is_(None), has_ended))
     )
-    total, increments = Decimal(), runtime.configuration[INCREMENTS]
-    for most_s, *prices in session.execute(query):
-        seconds = billed_s(most_s, increments)
-        total += sum((cost_of(seconds, minute_eur) for minute_eur in prices), start=Decimal())
-    return total
+    return sum((most_of(runtime, call) for call in session.scalars(query)), start=Decimal())
 
 
 def calls_at_once(session: Session, user_id: int) -> int:

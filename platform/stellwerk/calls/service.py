@@ -1,5 +1,6 @@
 """The rules of calls: what is accepted, and what a job's life does to its call."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -53,10 +54,17 @@ def accept_call(session: Session, job: Job, runtime: Runtime) -> None:
     _note(session, call, numbers)
 
 
-def end_call(session: Session, job: Job, runtime: Runtime) -> None:  # noqa: ARG001  a hook
-    """Whoever ended the job: what was not dialled never is, and what is under way is hung up."""
+def end_call(session: Session, job: Job, runtime: Runtime) -> None:
+    """Whoever ended the job: what was not dialled never is, and what is under way is hung up.
+
+    What became of an uncertain call, and so what it costs, a person has to find out.
+    """
     call = _locked_of(session, job.id)
-    if call is None or call.state in ENDED:
+    if call is None:
+        return
+    if call.state in ENDED:
+        if call.is_uncertain and job.status == JobStatus.FAILED:
+            job.reserved_cost = limits.most_of(runtime, call)
         return
     now = settling.now_of(session)
     if call.state != CallState.QUEUED:
@@ -91,6 +99,7 @@ def requeue_call(session: Session, job: Job, runtime: Runtime) -> None:
     user = limits.locked_user(session, job.owner_id)
     limits.refuse_too_many(session, runtime, user)
     payload = unseal(runtime.vault, job.id, job.payload)
+    job.reserved_cost = Decimal()  # of the call that never was
     job.reserved_cost = limits.reserve(session, runtime, user, payload)
     _reset(session, call)
 

@@ -140,9 +140,12 @@ def end(
 
 
 def tell_job(work: Unit, call: Call) -> None:
-    """The call's job goes on, where it has not ended; the caller holds its row."""
+    """The call's job goes on, or sets nothing aside any more; the caller holds its row."""
     job = work.session.get(Job, call.job_id) if call.job_id else None
-    if job is None or JobStatus(job.status) not in LIVE:
+    if job is None:
+        return
+    if JobStatus(job.status) not in LIVE:
+        job.reserved_cost = Decimal()
         return
     job.is_simulated = call.is_simulated
     work.session.add(JobSignal(job_id=job.id, name=SIGNAL))

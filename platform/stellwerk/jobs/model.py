@@ -74,6 +74,7 @@ class Job(Base):
             postgresql_where=text(f"operation_key IS NOT NULL AND {ACTIVE}"),
         ),
         *FAMILIES,
+        Index("ix_jobs_reserved", "owner_id", postgresql_where=text("reserved_cost > 0")),
         Index("ix_jobs_sensitive", "id", postgresql_where=text("is_sensitive")),
         Index(
             "ix_jobs_schedule_active",
@@ -129,7 +130,7 @@ class Job(Base):
     trace_context: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     is_sensitive: Mapped[bool] = mapped_column(server_default="false")  # see sealing.py
     is_simulated: Mapped[bool] = mapped_column(server_default="false")
-    reserved_cost: Mapped[Money] = mapped_column(server_default="0")  # EUR, until it ends
+    reserved_cost: Mapped[Money] = mapped_column(server_default="0")  # EUR, until it ends or longer
 
     created_at: Mapped[CreatedAt]
     started_at: Mapped[Timestamp | None]

@@ -1,4 +1,4 @@
-"""What an owner's jobs cost this month, and what is set aside for those under way."""
+"""What an owner's jobs cost this month, and what is set aside for what they may still cost."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from stellwerk.jobs.remains import JobCost
 
 
 def committed_this_month(session: Session, user_id: int) -> Decimal:
-    """EUR spent since the first of the month (UTC), and reserved by jobs under way."""
+    """EUR spent since the first of the month (UTC), and reserved."""
     return spent_this_month(session, user_id) + reserved(session, user_id)
 
 
@@ -24,8 +24,8 @@ def spent_this_month(session: Session, user_id: int) -> Decimal:
 
 
 def reserved(session: Session, user_id: int) -> Decimal:
-    """EUR set aside for the user's jobs under way."""
+    """EUR set aside for the user's jobs under way, and where nobody can tell what became of one."""
     held = select(func.coalesce(func.sum(Job.reserved_cost), 0)).where(
-        Job.owner_id == user_id, Job.finished_at.is_(None)
+        Job.owner_id == user_id, Job.reserved_cost > 0
     )
     return Decimal(session.scalar(held) or 0)
