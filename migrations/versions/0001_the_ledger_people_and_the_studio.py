@@ -970,6 +970,7 @@ def upgrade() -> None:
         sa.Column("ringing_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hangup_asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hangup_sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("duration_s", sa.Integer(), nullable=True),

@@ -71,7 +71,7 @@ def course(events: Iterable[CallEvent], *, has_first: bool) -> Course:
 
 
 def _leg(events: list[CallEvent]) -> LegCourse:
-    end = next((one for one in events if one.kind in {EventKind.HUNG_UP, EventKind.REFUSED}), None)
+    end = _end(events)
     answered_at = _first(events, frozenset({EventKind.ANSWERED}))
     told_s = end.billable_s if end else None
     if end and answered_at is None and told_s:
@@ -88,6 +88,13 @@ def _leg(events: list[CallEvent]) -> LegCourse:
         cause=end.cause if end else None,
         billable_s=told_s,
     )
+
+
+def _end(events: list[CallEvent]) -> CallEvent | None:
+    """The first that was heard, or else the one that was put down since none was."""
+    ends = [one for one in events if one.kind in {EventKind.HUNG_UP, EventKind.REFUSED}]
+    heard = (one for one in ends if one.cause != causes.LOST)
+    return next(heard, ends[0] if ends else None)
 
 
 def _first(events: list[CallEvent], kinds: frozenset[EventKind]) -> datetime | None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, exists, func, literal, or_, select, update
+from sqlalchemy.orm import Session
 
 from stellwerk.calls import breaker, causes, settling, timelines, unheard
 from stellwerk.calls.dials import DIALLED, dials_of
@@ -127,6 +128,17 @@ def record(runtime: Runtime, trunk: str, events: Sequence[CallEvent]) -> None:
             breaker.heard(work.session, runtime, trunk, by_call[call_id])
 
 
+def seen(runtime: Runtime, call_ids: Sequence[UUID], at: datetime) -> None:
+    """The provider said of these that they went on then."""
+    with runtime.sessions.begin() as session:
+        held = _held(session, call_ids)
+        session.execute(
+            update(Call)
+            .where(Call.id.in_(held), Call.state.in_([state.value for state in UNDER_WAY]))
+            .values(seen_at=func.greatest(Call.seen_at, at))
+        )
+
+
 def uncertain(runtime: Runtime, trunk: str, call_id: UUID) -> None:
     """The provider knows nothing (any more) of a call that was to be dialled; see unheard.py."""
     with unit(runtime) as work:
@@ -181,9 +193,14 @@ def to_hang_up(runtime: Runtime, trunk: str) -> list[HangUp]:
 def hang_up_sent(runtime: Runtime, call_ids: Sequence[UUID]) -> None:
     """The provider was told to end these."""
     with runtime.sessions.begin() as session:
-        wanted = select(Call.id).where(Call.id.in_(call_ids)).order_by(Call.id)
-        held = session.scalars(wanted.with_for_update(key_share=True)).all()
+        held = _held(session, call_ids)
         session.execute(update(Call).where(Call.id.in_(held)).values(hangup_sent_at=_CLOCK))
+
+
+def _held(session: Session, call_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Those that there are, locked in the order in which everybody does."""
+    wanted = select(Call.id).where(Call.id.in_(call_ids)).order_by(Call.id)
+    return session.scalars(wanted.with_for_update(key_share=True)).all()
 
 
 def _name(calls: Mapping[UUID, Call], events: Sequence[CallEvent]) -> None:

@@ -102,6 +102,7 @@ class Call(Base):
     ringing_at: Mapped[Timestamp | None]
     answered_at: Mapped[Timestamp | None]
     ended_at: Mapped[Timestamp | None]
+    seen_at: Mapped[Timestamp | None]  # it last was under way, by an event or the trunk's word
     hangup_asked_at: Mapped[Timestamp | None]
     hangup_sent_at: Mapped[Timestamp | None]
     duration_s: Mapped[int | None]  # from answer to end

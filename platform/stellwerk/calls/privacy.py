@@ -27,7 +27,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_INNER = ("to_hash", "first_hash", "has_first", "dials", "hangup_sent_at")
+_INNER = ("to_hash", "first_hash", "has_first", "dials", "seen_at", "hangup_sent_at")
 # Until the call has ended the numbers and the provider's name of it are needed to find it there;
 # settling.py forgets them then.
 _UNDER_WAY = "state IN ('dialing', 'ringing', 'answered')"

@@ -268,6 +268,6 @@ def _reset(session: Session, call: Call) -> None:
     call.state, call.is_uncertain = CallState.QUEUED, False
     for name in (
         "cause", "refusal", "asked_at", "dial_after", "intended_at", "taken_at", "provider_ref",
-        "ringing_at", "answered_at", "ended_at", "hangup_asked_at", "hangup_sent_at",
+        "ringing_at", "answered_at", "ended_at", "seen_at", "hangup_asked_at", "hangup_sent_at",
     ):  # fmt: skip
         setattr(call, name, None)

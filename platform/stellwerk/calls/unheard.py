@@ -29,7 +29,7 @@ def end(runtime: Runtime, work: Unit, call: Call) -> None:
         cause = causes.LOST if timeline else causes.UNKNOWN
         settling.end(work, call, CallState.FAILED, cause, is_uncertain=True)
         return
-    at = _at_the_latest(call, settling.now_of(work.session))
+    at = _last_seen(call, timeline)
     lost = [_lost(call.id, leg, at) for leg in _open_legs(call, timeline)]
     timelines.store(work.session, lost)
     settling.follow(runtime, work, call, [*timeline, *lost])
@@ -49,11 +49,16 @@ def is_put_down() -> ColumnElement[bool]:
     return exists().where(Heard.call_id == Call.id, Heard.key.in_(KEYS.values()))
 
 
-def _at_the_latest(call: Call, now: datetime) -> datetime:
-    """When a call that nobody heard end has ended: its maximum length after the answer."""
+def _last_seen(call: Call, timeline: Sequence[CallEvent]) -> datetime:
+    """When a call that nobody heard end is taken to have ended: it is not paid for any longer.
+
+    Its trunk's clock may be another, so that is within its length after the answer.
+    """
+    heard_at = max(event.at for event in timeline)
+    seen_at = max(heard_at, call.seen_at or heard_at)
     if call.answered_at is None:
-        return now
-    return min(now, call.answered_at + timedelta(seconds=call.max_duration_s))
+        return seen_at
+    return min(seen_at, call.answered_at + timedelta(seconds=call.max_duration_s))
 
 
 def _lost(call_id: UUID, leg: Leg, at: datetime) -> CallEvent:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from calling import dialled, event, stored, told
+from calling import BEGAN, dialled, event, stored, told
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import dialing, service
@@ -35,10 +35,28 @@ def test_whether_somebody_was_reached_is_uncertain_where_no_answer_was_heard(
     assert lost(platform, dial, *events) == ("failed", "LOST" if stages else "UNKNOWN", True)
 
 
-def test_what_was_answered_ended_after_its_longest_time_at_the_latest(platform: Platform) -> None:
+@pytest.mark.parametrize(
+    ("seen_s", "lasted_s", "paid_s"), [(None, 0, 1), (0, 0, 1), (32, 30, 30), (7200, 60, 60)]
+)
+def test_what_was_answered_ended_when_it_was_last_seen_and_within_its_longest_time(
+    platform: Platform, seen_s: int | None, lasted_s: int, paid_s: int
+) -> None:
     dial = dialled(platform, add_user(platform), max_duration_s=60)
-    assert lost(platform, dial, event(dial.call_id, E.ANSWERED, 2)) == ("completed", "LOST", False)
-    assert stored(platform, dial.call_id).duration_s == 60
+    told(platform, event(dial.call_id, E.ANSWERED, 2))
+    if seen_s is not None:
+        dialing.seen(platform.runtime, [dial.call_id], BEGAN + timedelta(seconds=seen_s))
+        dialing.seen(platform.runtime, [dial.call_id], BEGAN)  # said late
+    assert lost(platform, dial) == ("completed", "LOST", False)
+    call = stored(platform, dial.call_id)
+    assert (call.duration_s, call.billable_s) == (lasted_s, paid_s)
+
+
+def test_what_is_heard_of_it_after_all_is_paid_for(platform: Platform) -> None:
+    dial = dialled(platform, add_user(platform))
+    lost(platform, dial, event(dial.call_id, E.ANSWERED, 2))
+    told(platform, event(dial.call_id, E.HUNG_UP, 92, cause="NORMAL_CLEARING"))
+    call = stored(platform, dial.call_id)
+    assert (call.cause, call.duration_s, call.billable_s) == ("NORMAL_CLEARING", 90, 90)
 
 
 def test_a_busy_number_stays_busy_though_the_end_of_the_first_leg_is_unheard(

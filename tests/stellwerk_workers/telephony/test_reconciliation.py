@@ -94,6 +94,19 @@ def test_what_another_was_to_send_is_not_dialled_again(platform: Platform) -> No
     assert became(platform, call_id) == UNCERTAIN
 
 
+def test_what_goes_on_is_known_to_until_it_was_last_asked_for(platform: Platform) -> None:
+    call_id = dialled(platform, add_user(platform)).call_id
+    one = leader(platform, Presence.LIVE)
+    assert one.lease.take()
+    before = one.lease.ledgers_now()
+
+    assert not asyncio.run(one.compare())
+
+    seen_at = stored(platform, call_id).seen_at
+    assert seen_at
+    assert before <= seen_at <= one.lease.ledgers_now()
+
+
 def test_what_this_process_claimed_and_never_sent_is_queued_again(platform: Platform) -> None:
     one = leader(platform, Presence.ABSENT)
     user_id = add_user(platform)

@@ -6,6 +6,7 @@ order whose answer did not come; and every now and then.
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -42,7 +43,11 @@ class Reconciliation:
         What the switch does not know may have ended a moment ago, so it is looked at once more.
         """
         calls = await self._under_way()
+        asked_at = self._lease.ledgers_now()
         traces = await self._traced(calls)
+        await self._see(
+            [call for call, trace in traces if trace.presence is Presence.LIVE], asked_at
+        )
         for _, trace in traces:
             self._take_over(trace)
         unknown = {call.dial.call_id for call, trace in traces if trace.presence not in _GOES_ON}
@@ -78,6 +83,12 @@ class Reconciliation:
 
         answers = await asyncio.gather(*map(ask, calls))
         return [(call, trace) for call, trace in zip(calls, answers, strict=True) if trace]
+
+    async def _see(self, live: Sequence[UnderWay], at: datetime) -> None:
+        """Should nobody hear their ends, they are paid for until then."""
+        if live:
+            call_ids = [call.dial.call_id for call in live]
+            await asyncio.to_thread(dialing.seen, self._runtime, call_ids, at)
 
     def _take_over(self, trace: Trace) -> None:
         for event in trace.events:
