@@ -17,6 +17,7 @@ class DoubtfulTrunk:
 
     def __init__(self, presence: Presence) -> None:
         self.ordered: list[UUID] = []
+        self.known: dict[UUID, set[str]] = {}  # what it was told of others, with each question
         self._presence = presence
 
     def refuse(self, dial: Dial) -> None:
@@ -36,12 +37,13 @@ class DoubtfulTrunk:
 
     async def trace(
         self,
-        dial: Dial,  # noqa: ARG002  the protocol's
-        ref: str | None,  # noqa: ARG002  the same
+        dial: Dial,
+        ref: str | None,  # noqa: ARG002  the protocol's
         since: datetime,  # noqa: ARG002  the same
-        known: Collection[str] = (),  # noqa: ARG002  the same
+        known: Collection[str] = (),
     ) -> Trace:
         """The same of each."""
+        self.known[dial.call_id] = set(known)
         return Trace(self._presence)
 
     async def check(self) -> TrunkHealth:

@@ -21,6 +21,7 @@ from stellwerk.providers.calls.protocol import CallEvent, Dial
 
 HANG_UP_AGAIN_S = 5.0  # where the call has not ended by then
 HANG_UP_WITHIN = timedelta(days=1)  # of what may have been left up
+CLOCKS_APART = timedelta(minutes=5)  # ours and a provider's, at most
 _CLOCK = func.clock_timestamp()
 
 
@@ -167,6 +168,17 @@ def under_way(runtime: Runtime, trunk: str) -> list[UnderWay]:
     ]
 
 
+def names_of_ended(runtime: Runtime, trunk: str, since: datetime) -> set[str]:
+    """The provider's names of calls that may have been under way then, and have ended."""
+    query = select(Call.provider_ref).where(
+        Call.ended_at > since - CLOCKS_APART,
+        Call.provider == trunk,
+        Call.provider_ref.is_not(None),
+    )
+    with runtime.sessions() as session:
+        return {ref for ref in session.scalars(query) if ref}
+
+
 def to_hang_up(runtime: Runtime, trunk: str) -> list[HangUp]:
     """Calls under way that somebody wants to end, and of which that was not said lately.
 
@@ -207,7 +219,8 @@ def _name(calls: Mapping[UUID, Call], events: Sequence[CallEvent]) -> None:
     """Keep the provider's own name of a call whose order nobody heard taken."""
     for event in events:
         call = calls[event.call_id]
-        if event.ref and call.provider_ref is None and call.state in UNDER_WAY:
+        is_open = call.state in UNDER_WAY or call.is_uncertain
+        if event.ref and call.provider_ref is None and is_open:
             call.provider_ref = event.ref
 
 

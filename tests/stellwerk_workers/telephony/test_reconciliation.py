@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import event, func, select
 
-from calling import TRUNK, asked, dialled, stored
+from calling import TRUNK, asked, dialled, stored, told
+from calling import event as happened
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import dialing
 from stellwerk.jobs.runtime import Runtime
-from stellwerk.providers.calls.protocol import Dial, Presence
+from stellwerk.providers.calls.protocol import Dial, EventKind, Presence
 from stellwerk_workers.telephony import reconciliation
 from stellwerk_workers.telephony.election import Lease
 from stellwerk_workers.telephony.reconciliation import Reconciliation
@@ -39,6 +41,7 @@ class Leader:
     writer: Writer
     sender: Sender
     reconciliation: Reconciliation
+    trunk: DoubtfulTrunk
 
     async def compare(self) -> bool:
         """One comparison, with what follows from it stored."""
@@ -58,9 +61,8 @@ def leader(platform: Platform, presence: Presence) -> Leader:
     lease = Lease(runtime.sessions, TRUNK, settings.call_lease_s)
     writer = Writer(runtime, TRUNK, lambda: None)
     sender = Sender(runtime, trunk, lease, writer, doubted=lambda: None, parted=lambda: None)
-    return Leader(
-        runtime, lease, writer, sender, Reconciliation(runtime, trunk, lease, writer, sender)
-    )
+    compares = Reconciliation(runtime, trunk, lease, writer, sender)
+    return Leader(runtime, lease, writer, sender, compares, trunk)
 
 
 def became(platform: Platform, call_id: UUID) -> tuple[str, bool]:
@@ -105,6 +107,24 @@ def test_what_goes_on_is_known_to_until_it_was_last_asked_for(platform: Platform
     seen_at = stored(platform, call_id).seen_at
     assert seen_at
     assert before <= seen_at <= one.lease.ledgers_now()
+
+
+def test_names_of_calls_that_ended_lately_are_known_after_a_takeover(platform: Platform) -> None:
+    user_id = add_user(platform, subscription_tier="enterprise")
+    ended, doubted, old = (dialled(platform, user_id).call_id for _ in range(3))
+    dialing.uncertain(platform.runtime, TRUNK, doubted)
+    for call_id, ref in ((ended, "CA1"), (doubted, "CA2"), (old, "CA3")):
+        rang = happened(call_id, EventKind.RINGING, 1)
+        now = datetime.now(UTC) - timedelta(hours=call_id == old)
+        over = happened(call_id, EventKind.HUNG_UP, 2, cause="NO_ANSWER")
+        told(platform, replace(rang, ref=ref), replace(over, at=now, ref=ref))
+    nameless = dialled(platform, user_id).call_id
+    one = leader(platform, Presence.LIVE)
+    assert one.lease.take()
+
+    asyncio.run(one.compare())
+
+    assert one.trunk.known == {nameless: {"CA1", "CA2"}}
 
 
 def test_what_this_process_claimed_and_never_sent_is_queued_again(platform: Platform) -> None:

@@ -70,7 +70,7 @@ class Reconciliation:
     async def _traced(self, calls: Sequence[UnderWay]) -> list[tuple[UnderWay, Trace]]:
         """Those of which the switch says something now."""
         turns = asyncio.Semaphore(AT_ONCE)
-        names = {call.ref for call in calls if call.ref}
+        names = await self._names(calls)
 
         async def ask(call: UnderWay) -> Trace | None:
             known = names - {call.ref}
@@ -83,6 +83,18 @@ class Reconciliation:
 
         answers = await asyncio.gather(*map(ask, calls))
         return [(call, trace) for call, trace in zip(calls, answers, strict=True) if trace]
+
+    async def _names(self, calls: Sequence[UnderWay]) -> set[str]:
+        """What can not be the name of a call that has none yet: those of all others.
+
+        Also of such as ended before this process led, which the trunk has never heard of.
+        """
+        names = {call.ref for call in calls if call.ref}
+        nameless = [call.intended_at for call in calls if call.ref is None]
+        if not nameless:
+            return names
+        look = partial(dialing.names_of_ended, self._runtime, self._trunk.name, min(nameless))
+        return names | await asyncio.to_thread(look)
 
     async def _see(self, live: Sequence[UnderWay], at: datetime) -> None:
         """Should nobody hear their ends, they are paid for until then."""
