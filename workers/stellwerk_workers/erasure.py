@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,8 @@ from stellwerk_workers.farewells import say_farewell
 from stellwerk_workers.handlers import handles
 
 LOOK_AGAIN_S = 0.5  # between looks whether jobs have ended
+RECORDINGS_TRIED_FOR = timedelta(minutes=10)  # housekeeping goes on with it
+TRY_AGAIN_S = 15.0
 BATCH = 500  # jobs
 
 _domains = cache(privacy_domains)
@@ -51,8 +53,9 @@ def erase(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     ctx.step("erase", steps.erase)
     ctx.step("traces", steps.remove_traces)
     gone_at = ctx.step("account", steps.remove_account)
-    ctx.step("recordings", steps.remove_recordings)
-    ctx.step("letter", lambda: steps.tell(datetime.fromisoformat(gone_at)))
+    ended_at = datetime.fromisoformat(gone_at)
+    ctx.step("recordings", lambda: steps.remove_recordings(ended_at))
+    ctx.step("letter", lambda: steps.tell(ended_at))
     return ctx.step("receipt", lambda: steps.sign(revoked))
 
 
@@ -149,12 +152,19 @@ class Erasure:
             raise HandedOver("something new was found", LOOK_AGAIN_S) from exc
         return utc_now().isoformat()
 
-    def remove_recordings(self) -> None:
-        """Plain files that the switch wrote of their calls, and of whatever else is nobody's."""
+    def remove_recordings(self, gone_at: datetime) -> None:
+        """Plain files that the switch wrote of their calls, and of whatever else is nobody's.
+
+        What cannot be removed is tried again for a while; then the receipt says that it is there.
+        """
         with self.ctx.runtime.sessions() as session:
             if recordings.are_being_made(session):
                 raise HandedOver("waits for calls to hang up", LOOK_AGAIN_S)
-        recordings.sweep(self.ctx)
+        left = recordings.left_of_erased(self.ctx)
+        if left and utc_now() - gone_at < RECORDINGS_TRIED_FOR:
+            raise HandedOver("recordings could not be removed", TRY_AGAIN_S)
+        with self.ctx.transaction() as session:
+            self._count(session, "calls", {"recordings_left": left} if left else {})
 
     def tell(self, gone_at: datetime) -> None:
         """Write to the address that was theirs, and forget it."""

@@ -78,7 +78,7 @@ def purge(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: 
         "jobs": partial(_purge_jobs, ctx),
         "files": partial(_remove_files, ctx),
         "exports": partial(expire_exports, ctx),
-        "recordings": partial(recordings.sweep, ctx),
+        "recordings": partial(recordings.purge, ctx),
         "unused_accounts": partial(erase_unused_accounts, ctx),
     }
     removed, errors = {}, []

@@ -23,7 +23,11 @@ KEPT: Mapping[str, str] = MappingProxyType(
             "Statistics count them; they name nobody any more, and no number once they have ended: "
             "one under way is hung up first. A carrier that carried them (Twilio, Telnyx) keeps "
             "records of its own, by its own rules: have them removed there."
-        )
+        ),
+        "recordings_left": (
+            "Plain recordings of erased people's calls that no worker may delete, or that a switch "
+            "still makes: each housekeeping tries again, and warns. Have them removed there."
+        ),
     }
 )
 

@@ -46,6 +46,7 @@ def _findings() -> Iterator[Finding]:
         services.check_redis,
         services.check_workers,
         services.check_calls,
+        services.check_recordings,
         services.check_artifacts,
         services.check_mail,
         services.check_switch,

@@ -7,10 +7,12 @@ from contextlib import closing
 import redis
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from celeryconfig import QUEUES
 from stellwerk.broker.workers import workers_by_queue
+from stellwerk.calls.recordings import folder_of, overdue
 from stellwerk.calls.standing import standing
 from stellwerk.choices import ArtifactStore, MailProvider
 from stellwerk.cli.checks.finding import Finding, Grade, Patient, verdict
@@ -126,6 +128,29 @@ def check_calls(who: Patient) -> Iterator[Finding]:
         yield verdict(
             "calls", found.message, good=found.is_well, remedy=remedy, otherwise=otherwise
         )
+
+
+def check_recordings(who: Patient) -> Iterator[Finding]:
+    """Plain recordings go once nobody needs them; nothing where no calls were recorded here."""
+    if who.joined is None:
+        return
+    folder = folder_of(who.joined)
+    remedy = f"Let the workers' user read {folder} and delete in it; their logs name the files."
+    engine = create_engine(
+        who.joined.database(), poolclass=NullPool, connect_args={"connect_timeout": 2}
+    )
+    try:
+        with Session(engine) as session:
+            left = overdue(session, who.joined)
+    except SQLAlchemyError:
+        return
+    except OSError as exc:
+        message = f"{folder}: {exc.strerror or exc}"
+        yield Finding("recordings", Grade.WARNING, message, remedy)
+        return
+    if left:
+        message = f"{left} plain ones should have been removed from {folder}"
+        yield Finding("recordings", Grade.WARNING, message, remedy)
 
 
 def check_artifacts(who: Patient) -> Iterator[Finding]:
