@@ -30,6 +30,14 @@ FREE = frozenset({"event", "exception", "reason", "error", "message", "to", "fro
 
 _EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]*@([\w-]+(?:\.[\w-]+)+)")
 _NUMBER = re.compile(r"\+\d(?:[ ()/.-]{0,2}\d){6,14}(?!\d)")
+# Without a plus: as dialled abroad (00) or at home (0), in groups or not. Parts of words, ids,
+# times, dates and fractions are none; sizes, ports and epochs begin with another digit.
+_DIALLED = re.compile(
+    r"(?<![\w.+-])(?<!\d[,:/])(?!\d\d([/-])\d\d\1(?:\d\d){1,2}(?!\d))"
+    r"\(?(?:00[ ]?|0)[1-9](?:[ ()/-]{0,2}\d){6,14}(?![\w%]|[.:/-]\w)"
+)
+# However it is written, where only one can stand.
+_CALLED = re.compile(r"(\b(?:sips?:|tel:|loopback/|gateway/[^/\s]+/))(\d{4,})")
 _LONG, _SHORT = 10, 7  # digits, at least
 
 
@@ -64,11 +72,14 @@ def masked(value: Any) -> Any:
 
 
 def masked_text(text: str) -> str:
-    """Free text with the addresses and the international numbers in it masked."""
+    """Free text with the addresses in it masked, and what looks like a telephone number."""
     if "@" in text:
         text = _EMAIL.sub(rf"\1{HIDDEN}@\2", text)
     if "+" in text:
         text = _NUMBER.sub(lambda found: masked_number(found[0]), text)
+    text = _CALLED.sub(lambda found: found[1] + masked_number(found[2]), text)
+    if "0" in text:
+        text = _DIALLED.sub(lambda found: masked_number(found[0]), text)
     return text
 
 

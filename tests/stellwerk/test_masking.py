@@ -60,6 +60,54 @@ def test_free_text_loses_only_what_looks_like_one(text: str, shown: str) -> None
     assert masked_text(text) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("dials 004930123456 now", "dials 0049•••456 now"),
+        ("00 49 30 1234567", "0049•••567"),
+        ("030 1234567", "0301•••567"),
+        ("(030) 123 45-67 is busy", "0301•••567 is busy"),
+        ("0171/1234567: refused", "0171•••567: refused"),
+        ("number=0301234567, caller=0401234567", "number=0301•••567, caller=0401•••567"),
+        ("to:0301234567", "to:0301•••567"),
+        ("'0301234567'", "'0301•••567'"),
+        ("0301234567.", "0301•••567."),
+        ("sip:493012341001@10.0.0.1", "sip:4•••@10.0.0.1"),
+        ("sofia/gateway/trunk/493012341001 failed", "sofia/gateway/trunk/4930•••001 failed"),
+        ("loopback/030123456/default", "loopback/03•••56/default"),
+        ("sips:493012341001 is busy", "sips:4930•••001 is busy"),
+        ("tel:0301234567", "tel:0301•••567"),
+    ],
+)
+def test_a_number_without_a_plus_is_masked_as_it_is_dialled(text: str, shown: str) -> None:
+    assert masked_text(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "01920598-9412-7600-8000-012345678912",
+        "job 0192059894127600abcdef0123456789",
+        "trace 01234567890123456789012345678901",
+        "took 0.0123456 s of 1.0301234567",
+        "1048576 bytes, 4294967296 at most",
+        "at 1763851234567",
+        "09:15:07 05:06 123456 rows",
+        "2026-01-02T03:04:05.060708+01:00 and 01/02/2026, 01-02-2026, 01.02.2026",
+        "/2026/01/02/0123456.log",
+        "job 000000123456, exit 0 1234567 times",
+        "SQLSTATE 08006, port 65535, pid 1234567",
+        "0001_initial_0123456",
+        "127.0.0.1:54321, 10.0.0.1",
+        "0123 456",
+        "mode 0755, not 0644",
+        "100 0000000 %",
+    ],
+)
+def test_ids_times_and_sizes_stay_as_they_are(text: str) -> None:
+    assert masked_text(text) == text
+
+
 @pytest.mark.parametrize("way", ["through logging", "straight"])
 def test_no_log_line_holds_a_number_or_an_address(
     way: str, capfd: pytest.CaptureFixture[str]
