@@ -967,6 +967,7 @@ def upgrade() -> None:
         sa.Column("dial_after", sa.DateTime(timezone=True), nullable=True),
         sa.Column("intended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("bridge_intended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ringing_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Integer, bindparam, exists, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
-from stellwerk.calls import breaker, causes, settling, timelines, unheard
+from stellwerk.calls import breaker, bridging, causes, settling, timelines, unheard
 from stellwerk.calls.dials import DIALLED, dials_of
 from stellwerk.calls.model import Call, CallTrunk
 from stellwerk.calls.states import ENDED, UNDER_WAY, CallState
@@ -38,7 +38,10 @@ class UnderWay:
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """A call that somebody wants to end; `has_ended`: as far as the ledger knows."""
+    """A call that somebody wants to end, or that connects nobody (bridging.py).
+
+    `has_ended`: as far as the ledger knows.
+    """
 
     call_id: UUID
     ref: str | None
@@ -108,6 +111,18 @@ def taken(runtime: Runtime, dial: Dial, ref: str | None) -> None:
 def put_off(runtime: Runtime, dial: Dial, *, cause: str | None, after_s: float) -> None:
     """It was certainly not dialled (ProviderDeferred): it is queued again, or given up."""
     _not_dialled(runtime, dial, cause, after_s)
+
+
+def not_bridged(runtime: Runtime, dial: Dial) -> None:
+    """`to` was certainly not dialled (bridging.py): it is due again, or its call is over."""
+    with unit(runtime) as work:
+        call = settling.locked(work.session, [dial.call_id]).get(dial.call_id)
+        if call is None or call.dials != dial.attempt:
+            return
+        call.bridge_intended_at = None
+        timeline = timelines.read(work.session, {call.id}).get(call.id, [])
+        if timeline and call.state in UNDER_WAY:
+            settling.follow(runtime, work, call, timeline)
 
 
 def refused(runtime: Runtime, dial: Dial, *, cause: str | None) -> None:
@@ -180,7 +195,7 @@ def names_of_ended(runtime: Runtime, trunk: str, since: datetime) -> set[str]:
 
 
 def to_hang_up(runtime: Runtime, trunk: str) -> list[HangUp]:
-    """Calls under way that somebody wants to end, and of which that was not said lately.
+    """Calls under way that are to end, and of which that was not said lately.
 
     So those of a day whose end nobody heard, where it was never said: they may still go on.
     """
@@ -188,7 +203,7 @@ def to_hang_up(runtime: Runtime, trunk: str) -> list[HangUp]:
     going_on = select(Call.id, Call.provider_ref, literal(False)).where(  # noqa: FBT003  SQL's
         Call.provider == trunk,
         Call.state.in_([state.value for state in UNDER_WAY]),
-        Call.hangup_asked_at.is_not(None),
+        or_(Call.hangup_asked_at.is_not(None), bridging.is_in_vain()),
         or_(Call.hangup_sent_at.is_(None), Call.hangup_sent_at < lately),
     )
     left_up = select(Call.id, Call.provider_ref, literal(True)).where(  # noqa: FBT003  SQL's

@@ -99,6 +99,7 @@ class Call(Base):
     dial_after: Mapped[Timestamp | None]
     intended_at: Mapped[Timestamp | None]  # stored before anything is sent
     taken_at: Mapped[Timestamp | None]  # the provider took the order
+    bridge_intended_at: Mapped[Timestamp | None]  # to dial `to`, where that is an order of its own
     ringing_at: Mapped[Timestamp | None]
     answered_at: Mapped[Timestamp | None]
     ended_at: Mapped[Timestamp | None]

@@ -269,5 +269,6 @@ def _reset(session: Session, call: Call) -> None:
     for name in (
         "cause", "refusal", "asked_at", "dial_after", "intended_at", "taken_at", "provider_ref",
         "ringing_at", "answered_at", "ended_at", "seen_at", "hangup_asked_at", "hangup_sent_at",
+        "bridge_intended_at",
     ):  # fmt: skip
         setattr(call, name, None)

@@ -84,6 +84,8 @@ def follow(runtime: Runtime, work: Unit, call: Call, events: Sequence[CallEvent]
     is_settled = call.state in ENDED and not call.is_uncertain and not call.refusal
     if is_settled and not present.is_over:
         return
+    if present.is_over and _is_unheard(call, heard):
+        return  # until more is known (bridging.py)
     _take_over(call, present)
     if call.job_id and not present.is_over:
         remark(work, call.job_id, present.state.value)
@@ -151,6 +153,11 @@ def tell_job(work: Unit, call: Call) -> None:
     work.session.add(JobSignal(job_id=job.id, name=SIGNAL))
     if job.status == JobStatus.WAITING and job.wait_signal == SIGNAL:
         wake(work, job.id)
+
+
+def _is_unheard(call: Call, heard: Sequence[CallEvent]) -> bool:
+    """Whether nobody knows what became of the order to dial `to`."""
+    return call.bridge_intended_at is not None and all(one.leg is Leg.FIRST for one in heard)
 
 
 def _latest(runtime: Runtime, call: Call, now: datetime) -> datetime:

@@ -1,84 +1,22 @@
 """Webhooks as Telnyx signs them, and what is not Telnyx's."""
 
-import base64
-import time
-from dataclasses import dataclass
-from typing import Any
-
-import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from flask.testing import FlaskClient
-from sqlalchemy import select
-from werkzeug.test import TestResponse
 
 from api import ApiUser
-from calling import asked, stored
-from connecting import knowing
-from people import add_user
+from calling import stored
 from stellwerk.bootstrap import Platform
-from stellwerk.calls.model import Call, CallEvent
 from stellwerk.configuration.entries import PUBLIC_RATE
-from stellwerk.providers.calls.protocol import Dial
-from stellwerk.providers.calls.telnyx.causes import state_of
-from stellwerk_api.app import create_app
+from stellwerk.providers.calls.telnyx.causes import End
+from told_by_telnyx import PATH, Here, event, reached_by_telnyx
 
-PATH = "/api/v1/call-events/telnyx"
 CONFIG = "/admin/config"
 CLOSED = {"maintenance.enabled": True}
-KEY = Ed25519PrivateKey.generate()
-PUBLIC = base64.b64encode(KEY.public_key().public_bytes_raw()).decode()
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """An installation that Telnyx reaches."""
-
-    platform: Platform
-    client: FlaskClient
-
-    def dialling(self) -> Dial:
-        """A call that Telnyx carries, with its intent stored."""
-        call = asked(self.platform, add_user(self.platform))
-        with self.platform.runtime.sessions.begin() as session:
-            row = session.get_one(Call, call.id)
-            row.state, row.provider = "dialing", "telnyx"
-        return Dial(call.id, "+493012341005")
-
-    def tell(self, data: Any, *, key: Ed25519PrivateKey = KEY, age_s: int = 0) -> TestResponse:
-        """Send an event, signed so long ago."""
-        body = orjson.dumps({"data": data, "meta": {"attempt": 1}})
-        at = str(int(time.time()) - age_s)
-        signature = base64.b64encode(key.sign(at.encode() + b"|" + body)).decode()
-        headers = {"Telnyx-Signature-Ed25519": signature, "Telnyx-Timestamp": at}
-        return self.client.post(PATH, data=body, headers=headers, content_type="application/json")
-
-    def told(self, dial: Dial) -> list[tuple[str, str | None]]:
-        """The call's timeline."""
-        query = select(CallEvent.kind, CallEvent.cause).where(CallEvent.call_id == dial.call_id)
-        with self.platform.runtime.sessions() as session:
-            return [(row.kind, row.cause) for row in session.execute(query.order_by(CallEvent.id))]
 
 
 @pytest.fixture
 def here(platform: Platform) -> Here:
-    known = knowing(platform, telnyx_public_key=PUBLIC)
-    return Here(known, create_app(known).test_client())
-
-
-def event(dial: Dial, name: str, **payload: str) -> dict[str, Any]:
-    return {
-        "record_type": "event",
-        "event_type": name,
-        "id": "0ccc7b54-4df3-4bca-a65a-3da1ecc777f0",
-        "occurred_at": "2026-11-22T20:00:00.123456Z",
-        "payload": {
-            "call_control_id": "v3:one",
-            "call_leg_id": "428c31b6-7af4-4bcb-b7f5-5013ef9657c1",
-            "client_state": state_of(dial.call_id),
-            **payload,
-        },
-    }
+    return reached_by_telnyx(platform)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +45,28 @@ def test_answers_are_told_and_what_is_nothing_to_us_is_not(here: Here) -> None:
         assert here.tell(event(dial, name)).status_code == 204
     assert here.told(dial) == [("answered", None)]
     assert stored(here.platform, dial.call_id).state == "answered"
+
+
+def test_both_legs_of_a_click_to_call_are_told_apart(here: Here) -> None:
+    dial = here.dialling(first="+41446681800")
+    told = [
+        event(dial, "call.answered", End.FIRST),
+        event(dial, "call.initiated", End.SECOND),
+        event(dial, "call.bridged", End.FIRST),
+        event(dial, "call.hangup", End.SECOND, hangup_cause="user_busy"),
+        event(dial, "call.hangup", End.FIRST, hangup_cause="normal_clearing"),
+    ]
+    for one in (*told, *told):
+        assert here.tell(one).status_code == 204
+    assert here.told(dial) == [
+        ("answered", None),
+        ("created", None),
+        ("bridged", None),
+        ("hung_up", "USER_BUSY"),
+        ("hung_up", "NORMAL_CLEARING"),
+    ]
+    call = stored(here.platform, dial.call_id)
+    assert (call.state, call.provider_ref) == ("busy", "v3:one")
 
 
 def test_what_telnyx_did_not_send_now_is_refused_without_saying_why(here: Here) -> None:

@@ -16,6 +16,7 @@ from stellwerk.errors import ProviderError
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.providers.calls.protocol import Listener, Trunk
 from stellwerk_workers.telephony import health
+from stellwerk_workers.telephony.bridging import Bridger
 from stellwerk_workers.telephony.election import RENEWALS, Lease
 from stellwerk_workers.telephony.reconciliation import Reconciliation
 from stellwerk_workers.telephony.sending import Sender
@@ -61,14 +62,17 @@ class Term:
     def __init__(self, runtime: Runtime, trunk: Trunk, lease: Lease, writer: Writer) -> None:
         self._runtime, self._trunk, self._lease, self._writer = runtime, trunk, lease, writer
         self._dial, self._hang_up, self._check, self._compare = Bell(), Bell(), Bell(), Bell()
+        self._bridge = Bell()
         self._is_connected = self._is_in_doubt = False
         self._not_before: dict[UUID, float] = {}  # hang-ups that failed
         self._sender = Sender(runtime, trunk, lease, writer, doubted=self._doubt, parted=self._part)
+        self._bridger = Bridger(runtime, trunk, lease, writer, doubted=self._doubt)
         self._reconciliation = Reconciliation(runtime, trunk, lease, writer, self._sender)
 
     def notice(self) -> None:
-        """There may be calls to dial, or to hang up."""
+        """There may be calls to dial, to connect or to hang up."""
         self._dial.ring()
+        self._bridge.ring()
         self._hang_up.ring()
 
     def compare(self) -> None:
@@ -86,6 +90,7 @@ class Term:
                 group.create_task(self._keep_comparing())
                 group.create_task(_repeat(self._renew, Bell(), renew_every_s))
                 group.create_task(_repeat(self._look_for_dials, self._dial, LOOK_EVERY_S))
+                group.create_task(_repeat(self._look_for_bridges, self._bridge, LOOK_EVERY_S))
                 group.create_task(_repeat(self._look_for_hang_ups, self._hang_up, LOOK_EVERY_S))
                 group.create_task(_repeat(self._look_at_trunk, self._check, CHECK_EVERY_S))
         except* TermOver:
@@ -109,7 +114,7 @@ class Term:
         """Answers to orders that were given are waited for, a little."""
         await stopping.wait()
         self._lease.retire()
-        await self._sender.sent(LAST_ORDERS_S)
+        await asyncio.gather(self._sender.sent(LAST_ORDERS_S), self._bridger.sent(LAST_ORDERS_S))
         raise TermOver
 
     async def _renew(self) -> None:
@@ -119,6 +124,10 @@ class Term:
     async def _look_for_dials(self) -> None:
         if self._is_connected:
             await self._sender.send_due()
+
+    async def _look_for_bridges(self) -> None:
+        if self._is_connected:
+            await self._bridger.bridge_due()
 
     async def _look_at_trunk(self) -> None:
         was_connected = self._is_connected

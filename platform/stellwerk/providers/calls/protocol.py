@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 
@@ -138,3 +138,14 @@ class Trunk(Protocol):
 
     async def check(self) -> TrunkHealth:
         """How it is now; raises nothing."""
+
+
+@runtime_checkable
+class Bridges(Protocol):
+    """A trunk whose `dial` rings `first` alone, and that has to be asked for `to` afterwards."""
+
+    async def bridge(self, dial: Dial, ref: str) -> CallEvent:
+        """Dial `to`, and connect it with who answered the call of that name; tells that it began.
+
+        Raises as `Trunk.dial`. Nobody is connected where it was refused: the call goes on.
+        """

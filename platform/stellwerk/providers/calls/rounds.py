@@ -54,10 +54,15 @@ class Rounds:
         if call is not None:
             self._lately.append(call.ref)
 
+    def watched(self, call_id: UUID) -> Watched | None:
+        """A call under way."""
+        found = self._due.get(call_id)
+        return found and found[1]
+
     def ref(self, call_id: UUID) -> str | None:
         """The carrier's name of a call under way."""
-        found = self._due.get(call_id)
-        return found and found[1].ref
+        found = self.watched(call_id)
+        return found.ref if found else None
 
     def refs_of_others(self, call_id: UUID) -> set[str]:
         """The carrier's names of all the other calls, those that ended lately too."""

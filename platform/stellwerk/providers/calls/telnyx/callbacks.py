@@ -13,7 +13,7 @@ from telnyx import Telnyx
 from stellwerk.errors import NotPermitted
 from stellwerk.providers.calls.callbacks import Callback
 from stellwerk.providers.calls.protocol import CallEvent
-from stellwerk.providers.calls.telnyx.causes import Told, call_of, event_of
+from stellwerk.providers.calls.telnyx.causes import Told, event_of, whose
 from stellwerk.providers.calls.telnyx.client import OWN_URL
 
 _NO_KEY = "nothing is asked"  # the SDK wants one to be there
@@ -27,7 +27,7 @@ class TelnyxCallbacks:
         self._webhooks = client.webhooks
 
     def events(self, callback: Callback) -> Sequence[CallEvent]:
-        """See `Callbacks.events`; the `client_state` tells of which call it is."""
+        """See `Callbacks.events`; the `client_state` tells of which leg of which call it is."""
         try:
             self._webhooks.unwrap(callback.body.decode(), headers=callback.headers)
             data = orjson.loads(callback.body)["data"]
@@ -39,12 +39,12 @@ class TelnyxCallbacks:
 
 
 def _told(data: Mapping[str, Any], payload: Mapping[str, Any]) -> Told | None:
-    call_id = call_of(payload.get("client_state"))
-    if call_id is None:
+    named = whose(payload.get("client_state"))
+    if named is None:
         return None
     at = datetime.fromisoformat(data["occurred_at"])
     return Told(
-        call_id=call_id,
+        whose=named,
         name=data["event_type"],
         at=at if at.tzinfo else at.replace(tzinfo=UTC),
         leg_id=str(payload["call_leg_id"]),

@@ -7,7 +7,8 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -38,14 +39,39 @@ CAUSES: Mapping[str, str] = MappingProxyType(
     }
 )
 UNKNOWN_CAUSE = "NORMAL_UNSPECIFIED"
-_OURS = "stellwerk:"
+
+
+class End(StrEnum):
+    """Which leg of a call it is, by how its `client_state` begins."""
+
+    ONLY = "stellwerk:"
+    FIRST = "stellwerk-first:"
+    SECOND = "stellwerk-second:"  # rung by the transfer of the first
+
+    @property
+    def leg(self) -> Leg:
+        """Whose end of the call it is."""
+        return Leg.FIRST if self is End.FIRST else Leg.TO
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """What a `client_state` names."""
+
+    call_id: UUID
+    end: End = End.ONLY
+
+    @property
+    def state(self) -> str:
+        """The `client_state` that all events of this leg carry."""
+        return base64.b64encode(f"{self.end}{self.call_id}".encode()).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An event of a leg, from wherever it was told."""
+    """An event of a leg, from wherever it was told. `ref`: Telnyx's name of that leg."""
 
-    call_id: UUID
+    whose: Whose
     name: str
     at: datetime
     leg_id: str
@@ -59,23 +85,40 @@ def event_of(told: Told) -> CallEvent | None:
     kind = KINDS.get(told.name)
     if kind is None:
         return None
-    key = f"{told.leg_id}:{told.name}"
+    is_second = told.whose.end is End.SECOND  # of which there is one, known before it has a name
     cause = _cause(told) if kind is EventKind.HUNG_UP else None
-    return CallEvent(told.call_id, Leg.TO, kind, told.at, key=key, cause=cause, ref=told.ref)
+    return CallEvent(
+        told.whose.call_id,
+        told.whose.end.leg,
+        kind,
+        told.at,
+        key=f"{End.SECOND if is_second else told.leg_id + ':'}{told.name}",
+        cause=cause,
+        ref=None if is_second else told.ref,
+    )
 
 
-def state_of(call_id: UUID) -> str:
-    """The `client_state` that all events of a call carry."""
-    return base64.b64encode(f"{_OURS}{call_id}".encode()).decode()
+def state_of(call_id: UUID, end: End = End.ONLY) -> str:
+    """The `client_state` of a leg."""
+    return Whose(call_id, end).state
 
 
-def call_of(client_state: object) -> UUID | None:
-    """Which call a `client_state` names; None where it is not ours."""
+def whose(client_state: object) -> Whose | None:
+    """None where a `client_state` is not ours."""
     try:
         text = base64.b64decode(str(client_state), validate=True).decode()
-        return UUID(text.removeprefix(_OURS)) if text.startswith(_OURS) else None
+        return next(
+            (Whose(UUID(text.removeprefix(end)), end) for end in End if text.startswith(end)), None
+        )
     except (ValueError, binascii.Error):
         return None
+
+
+def second_began(call_id: UUID) -> CallEvent:
+    """What Telnyx tells of the second leg at first, as known by the answer to its order."""
+    named = Whose(call_id, End.SECOND)
+    key = f"{End.SECOND}{INITIATED}"
+    return CallEvent(call_id, named.end.leg, KINDS[INITIATED], datetime.now(UTC), key=key)
 
 
 def within(thing: Any, name: str) -> Any:

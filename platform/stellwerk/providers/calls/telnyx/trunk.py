@@ -10,11 +10,10 @@ from uuid import UUID
 from telnyx import AsyncTelnyx
 
 from stellwerk.errors import ProviderUnavailable
-from stellwerk.providers.calls.carriers import Manner
+from stellwerk.providers.calls.carriers import Manner, require_settled
 from stellwerk.providers.calls.protocol import (
     CallEvent,
     Dial,
-    EventKind,
     Listener,
     Presence,
     Trace,
@@ -23,8 +22,10 @@ from stellwerk.providers.calls.protocol import (
 from stellwerk.providers.calls.refusals import order_error, without_numbers
 from stellwerk.providers.calls.rounds import Rounds, Watched
 from stellwerk.providers.calls.telnyx import questions
+from stellwerk.providers.calls.telnyx.causes import End, second_began, state_of
 from stellwerk.providers.calls.telnyx.client import Refused, answer
-from stellwerk.providers.calls.telnyx.orders import NAME, order_of
+from stellwerk.providers.calls.telnyx.orders import NAME, order_of, transfer_of
+from stellwerk.providers.calls.telnyx.questions import Seen
 
 ENDED_CODE = "90018"  # https://developers.telnyx.com/docs/overview/errors/90018
 
@@ -49,7 +50,7 @@ class TelnyxTrunk:
         """Look after the calls under way until cancelled."""
 
         async def look(call: Watched) -> None:
-            for event in await self._present(call):
+            for event in (await self._seen(call)).events:
                 listener.heard(event)
 
         listener.connected()
@@ -66,19 +67,30 @@ class TelnyxTrunk:
         if begun is None:
             raise ProviderUnavailable("Telnyx's answer names no call.")
         name = str(begun.call_control_id)
-        self._rounds.watch(Watched(dial.call_id, name))
+        self._rounds.watch(_watched(dial, name))
         return name
 
+    async def bridge(self, dial: Dial, ref: str) -> CallEvent:
+        """Transfer who answered to `to`; see `Bridges`."""
+        asked = transfer_of(dial, self._manner)
+        try:
+            await answer(self._client.calls.actions.transfer(ref, **asked))
+        except Refused as exc:
+            reason = without_numbers(exc.reason, dial)
+            raise order_error("Telnyx", exc.status, message=reason, headers=exc.headers) from None
+        return second_began(dial.call_id)
+
     async def hang_up(self, call_id: UUID, ref: str | None) -> None:
-        """End a call."""
+        """End a call; of one whose first leg has ended, the second."""
         name = ref or self._rounds.ref(call_id)
         if name is None:
             raise ProviderUnavailable("Telnyx's name of the call is not known yet.")
-        try:
-            await answer(self._client.calls.actions.hangup(name))
-        except Refused as exc:
-            if not (exc.is_gone or ENDED_CODE in exc.reason):
-                raise exc.unanswered() from None
+        watched = self._rounds.watched(call_id)
+        if await self._end(name) or watched is None or not watched.has_two_legs:
+            return
+        second = await questions.second_ref(self._client, watched)
+        if second is not None:
+            await self._end(second)
 
     async def trace(
         self, dial: Dial, ref: str | None, since: datetime, known: Collection[str] = ()
@@ -86,16 +98,18 @@ class TelnyxTrunk:
         """What Telnyx knows; without its name the call is found by ours."""
         del known
         if ref is None:
-            whereabouts = questions.Whereabouts(dial.call_id, self._connection_id, since)
+            state = state_of(dial.call_id, End.ONLY if dial.first is None else End.FIRST)
+            whereabouts = questions.Whereabouts(state, self._connection_id, since)
             found = await questions.whereabouts(self._client, whereabouts)
             if found is None:
                 return Trace(Presence.ABSENT)
             ref = found
-        call = Watched(dial.call_id, ref)
+        call = _watched(dial, ref)
         self._rounds.watch(call)
-        events = await self._present(call)
-        is_live = self._rounds.ref(dial.call_id) is not None
-        return Trace(Presence.LIVE if is_live else Presence.ENDED, events)
+        seen = await self._seen(call)
+        if seen.first_ended_at is not None:
+            require_settled(seen.first_ended_at)
+        return Trace(seen.presence, seen.events)
 
     async def check(self) -> TrunkHealth:
         """Whether Telnyx answers, and the application may call."""
@@ -108,9 +122,23 @@ class TelnyxTrunk:
         message = "" if is_active else "The Call Control application is not active."
         return TrunkHealth(is_connected=True, gateways={NAME: is_active}, message=message)
 
-    async def _present(self, call: Watched) -> tuple[CallEvent, ...]:
+    async def _end(self, name: str) -> bool:
+        """False where it had ended."""
+        try:
+            await answer(self._client.calls.actions.hangup(name))
+        except Refused as exc:
+            if not (exc.is_gone or ENDED_CODE in exc.reason):
+                raise exc.unanswered() from None
+            return False
+        return True
+
+    async def _seen(self, call: Watched) -> Seen:
         """How far a call is; one that has ended is forgotten."""
-        events = await questions.events(self._client, call)
-        if any(event.kind is EventKind.HUNG_UP for event in events):
+        seen = await questions.look(self._client, call)
+        if seen.presence is not Presence.LIVE:
             self._rounds.forget(call.call_id)
-        return events
+        return seen
+
+
+def _watched(dial: Dial, ref: str) -> Watched:
+    return Watched(dial.call_id, ref, has_two_legs=dial.first is not None)

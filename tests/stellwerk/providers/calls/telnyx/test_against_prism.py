@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from emulated_telnyx import running_telnyx
 from stellwerk.errors import ProviderUnavailable
 from stellwerk.providers.calls.carriers import Manner
-from stellwerk.providers.calls.protocol import Dial, EventKind, Presence
+from stellwerk.providers.calls.protocol import Dial, EventKind, Leg, Presence
 from stellwerk.providers.calls.telnyx.client import Access, client_of
 from stellwerk.providers.calls.telnyx.trunk import TelnyxTrunk
 
@@ -41,6 +41,14 @@ def test_what_is_asked_is_as_the_document_has_it(trunk: TelnyxTrunk) -> None:
     assert ref is not None
     assert ref.startswith("v")
     asyncio.run(trunk.hang_up(dial.call_id, ref))
+
+
+def test_who_answered_is_transferred_as_the_document_has_it(trunk: TelnyxTrunk) -> None:
+    dial = Dial(uuid4(), "+4930123450004", first="+4930123450005")
+    ref = asyncio.run(trunk.dial(dial))
+    assert ref is not None
+    began = asyncio.run(trunk.bridge(dial, ref))
+    assert (began.leg, began.kind, began.ref) == (Leg.TO, EventKind.CREATED, None)
 
 
 def test_an_end_is_read_from_the_events(trunk: TelnyxTrunk) -> None:
