@@ -8,17 +8,17 @@ import pytest
 import structlog
 
 from embedded import fresh_database, running_postgres, running_valkey
-from emptying import empty, stop_engines
-from engine import Engine, running_engine
+from emptying import empty
+from engine import Engine, running_engine, stop_engines
 from front import Front, running_front
-from groups import pytest_collection_modifyitems
+from groups import pytest_collection_modifyitems, pytest_runtest_teardown
 from plenty import PLENTY
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
 from stellwerk.jobs import budget
 from stellwerk.settings import Settings, load_settings
 
-__all__ = ["pytest_collection_modifyitems"]  # a hook
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_teardown"]  # hooks
 
 SIGNING_KEY = "only-for-tests-0123456789-0123456789-0123456789"
 

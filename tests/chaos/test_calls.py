@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from calling import call_of
 from embedded import wait_until
-from emptying import empty, stop_engines
-from engine import TELEPHONY, Engine
+from emptying import empty
+from engine import TELEPHONY, Engine, stop_engines
 from outcomes import document, ended
 from people import add_user
 from stellwerk.bootstrap import Platform

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from dying_posts import COMPLETED, LETTER, UNCERTAIN, WORDS, outcome, sent_while_dying
-from emptying import empty, stop_engines
-from engine import Engine
+from emptying import empty
+from engine import Engine, stop_engines
 from mail_server import MailServer, mail_server
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs.crash_points import CrashPoint

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from calling import originate
 from embedded import wait_until
-from emptying import empty, stop_engines
-from engine import Engine
+from emptying import empty
+from engine import Engine, stop_engines
 from outcomes import ended
 from people import add_user
 from stellwerk.bootstrap import Platform, bootstrap

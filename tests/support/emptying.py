@@ -6,7 +6,6 @@ from functools import cache
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine import RUNNING
 from stellwerk.bootstrap import Platform, metadata
 from stellwerk.db.engine import may_pass
 from stellwerk.jobs.history import History
@@ -37,12 +36,6 @@ def _is_emptied(platform: Platform, *, is_last: bool) -> bool:
             raise
         return False
     return True
-
-
-def stop_engines() -> None:
-    """End the workers that earlier tests of this process left running for later ones."""
-    for running in RUNNING:
-        running.stop()
 
 
 def empty_ledger(platform: Platform) -> None:

@@ -97,6 +97,12 @@ def running_engine(settings: Settings, folder: Path) -> Iterator[Engine]:
         engine.stop()
 
 
+def stop_engines() -> None:
+    """End the workers that earlier tests of this process left running for later ones."""
+    for running in RUNNING:
+        running.stop()
+
+
 def as_variables(settings: Settings) -> dict[str, str]:
     """Settings as the environment of another process."""
     return {

@@ -1,6 +1,7 @@
 """The real `stellwerk up` with its real Procfile, and a client of its public port."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -64,12 +65,33 @@ class Client:
 
     def ended(self, job_id: str, timeout_s: float = 60) -> dict[str, Any]:
         """Poll until it ended."""
-        wait_until(lambda: self.job(job_id)["status"] in ENDED, timeout_s=timeout_s)
-        return self.job(job_id)
+        job: dict[str, Any] = {}
+
+        def has_ended() -> bool:
+            job.update(self.job(job_id))
+            return job["status"] in ENDED
+
+        wait_until(has_ended, timeout_s=timeout_s)
+        return job
 
     def has(self, job_id: str, status: str) -> bool:
         """Whether it is in this state now."""
         return bool(self.job(job_id)["status"] == status)
+
+
+RUNNING: list[StackRun] = []  # of this test process
+
+
+def end_stacks() -> None:
+    """End those that earlier tests of this process left running."""
+    for run in RUNNING:
+        end(run)
+
+
+def end(run: StackRun) -> None:
+    """With SIGTERM, unless it has ended."""
+    if run.process.poll() is None:
+        run.end(signal.SIGTERM)
 
 
 @contextmanager
@@ -94,13 +116,13 @@ def full_stack(
             start_new_session=True,
         )
     run = StackRun(process, Home(home.absolute()), output)
+    RUNNING.append(run)
     try:
         wait_until(run.is_ready, timeout_s=90)
         yield run
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(60)
+        RUNNING.remove(run)
+        end(run)
         discard(home)
 
 

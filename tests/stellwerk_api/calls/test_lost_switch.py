@@ -7,8 +7,7 @@ import pytest
 from api import ApiUser, error_of
 from called import TO, telephonist
 from embedded import wait_until
-from emptying import stop_engines
-from engine import TELEPHONY, Engine
+from engine import TELEPHONY, Engine, stop_engines
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.configuration import service
