@@ -6,7 +6,6 @@ Redis, what Postgres remembers of statements, Flower's API, and the documents an
 
 import io
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -18,8 +17,8 @@ import requests
 from command_line import CommandLine
 from error_reports import content as envelope
 from error_reports import events
-from planted import Scene, a_scene
-from planting import NUMBER, PAYLOAD, plain, use_secrets
+from planted import Scene
+from planting import NUMBER, PAYLOAD, plain
 from stellwerk.bootstrap import bootstrap
 from stellwerk.providers.mail.protocol import Parcel
 from stellwerk.settings import load_settings
@@ -33,12 +32,6 @@ LEGITIMATE = {"secrets.json"}  # of the home; its owner alone may read it
 AS_JSON = {"outbound_allowed_networks", "retry_delays_s"}
 
 
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with a_scene(tmp_path_factory.mktemp("planted")) as made:
-        yield made
-
-
 def test_a_command_without_the_key_of_the_stack_is_refused(scene: Scene) -> None:
     given = {"STELLWERK_HOME": str(scene.run.home.path), "DATABASE_URL": scene.database_url}
     command = CommandLine(given, scene.run.home.path)
@@ -46,13 +39,6 @@ def test_a_command_without_the_key_of_the_stack_is_refused(scene: Scene) -> None
     ran = command.run("admin", "create", "--email", mail, "--password-stdin", typed="a long secret")
     assert ran.code == 1
     assert "give this command the same STELLWERK_ENCRYPTION_KEY" in ran.err
-
-
-@pytest.fixture(scope="module")
-def used(scene: Scene) -> Scene:
-    """The same, after everything was done that involves a secret, well and badly."""
-    use_secrets(scene)
-    return scene
 
 
 def test_the_scene_did_what_it_is_there_for(used: Scene) -> None:

@@ -53,6 +53,7 @@ class Scene:
     mails: MailServer
     receiver: Receiver
     tracker: Receiver  # of errors
+    collector: Receiver  # of spans
     cloud: Nextcloud
     settings: dict[str, Any]
 
@@ -83,6 +84,7 @@ def a_scene(folder: Path) -> Iterator[Scene]:
         a_mail_server(folder, planted.new("SMTP password")) as mails,
         receiving([500, 204]) as receiver,
         receiving([200]) as tracker,
+        receiving([200]) as collector,
         running_nextcloud(secret=planted.new("Nextcloud client secret")) as cloud,
     ):
         settings = settings_with(planted, folder, mails) | {
@@ -90,6 +92,7 @@ def a_scene(folder: Path) -> Iterator[Scene]:
             "nextcloud_url": cloud.url,
             "nextcloud_client_id": CLIENT_ID,
             "error_dsn": dsn_of(tracker, planted.new("key of the error tracker")),
+            "tracing_endpoint": collector.url,
         }
         with full_stack(folder, **settings) as run:
             yield Scene(
@@ -100,6 +103,7 @@ def a_scene(folder: Path) -> Iterator[Scene]:
                 mails,
                 receiver,
                 tracker,
+                collector,
                 cloud,
                 settings,
             )
