@@ -9,7 +9,7 @@ from hmac import compare_digest
 from types import MappingProxyType
 
 from stellwerk.stack.switch.console import Console
-from stellwerk.stack.switch.events import Event, Subscription
+from stellwerk.stack.switch.events import OF_CHANNELS, Event, Subscription
 from stellwerk.stack.switch.exchange import Exchange
 from stellwerk.stack.switch.wire import (
     GOODBYE,
@@ -21,6 +21,7 @@ from stellwerk.stack.switch.wire import (
 )
 
 CHUNK_BYTES = 65_536
+FORMS = frozenset({"plain", "json", "xml"})
 NOT_FOUND = "-ERR command not found"
 NOT_OUTBOUND = "-ERR not controlling a session"
 MOST_UNREAD_BYTES = 256 * 1024 * 1024  # of a client that does not read; then it is dropped
@@ -170,14 +171,51 @@ class Connection:
         self._exchange.emit("BACKGROUND_JOB", None, *named, *said, body=body)
 
     async def event(self, command: Command) -> None:
-        """`event plain|json NAME...`."""
+        """`event plain|json|xml NAME...`."""
         words = command.argument.split()
-        form = words.pop(0) if words and words[0] in {"plain", "json", "xml"} else "plain"
-        if form == "xml" or not self._subscription.add(words):
+        form = words.pop(0) if words and words[0] in FORMS else "plain"
+        if not self._subscription.add(words):
             self._reply("-ERR no keywords supplied")
             return
         self._subscription.form = form
         self._reply(f"+OK event listener enabled {form}")
+
+    async def myevents(self, command: Command) -> None:
+        """`myevents UUID [plain|json|xml]`: nothing but the events of one living channel."""
+        unique_id, _, form = command.argument.partition(" ")
+        if self._subscription.mine:
+            self._reply("-ERR aready enabled.")  # so the switch writes it
+        elif self._console.channel(unique_id) is None:
+            self._reply("-ERR invalid uuid")
+        else:
+            self._subscription.add(sorted(OF_CHANNELS))
+            self._subscription.mine = unique_id
+            self._subscription.form = form if form in FORMS else "plain"
+            self._reply("+OK Events Enabled")
+
+    async def sendmsg(self, command: Command) -> None:
+        """`sendmsg UUID` with `call-command: hangup`, or `execute` of the application of that name.
+
+        Other commands and applications are refused, which a real switch takes without a word.
+        """
+        headers = {name.lower(): value for name, value in command.headers.items()}
+        unique_id = command.argument or headers.get("session-id", "") or self._subscription.mine
+        channel = self._console.channel(unique_id)
+        wanted = headers.get("call-command", "")
+        cause = headers.get("hangup-cause", "")
+        if wanted == "execute":
+            wanted, cause = headers.get("execute-app-name", ""), headers.get("execute-app-arg", "")
+        if channel is None:
+            self._reply(f"-ERR invalid session id [{unique_id}]")
+        elif wanted != "hangup":
+            self._reply(f"-ERR not done by the simulator [{wanted}]")
+        else:
+            self._reply("+OK")
+            self._exchange.hang_up(channel, cause or "NORMAL_CLEARING")
+
+    async def divert_events(self, _: Command) -> None:
+        """For connections that the switch opened, too."""
+        self._reply(f"{NOT_OUTBOUND}.")
 
     async def nixevent(self, command: Command) -> None:
         """Hear less."""
@@ -232,12 +270,15 @@ COMMANDS: Mapping[str, Callable[[Connection, Command], Awaitable[None]]] = Mappi
         "event": Connection.event,
         "exit": Connection.exit,
         "filter": Connection.filter,
+        "divert_events": Connection.divert_events,
         "linger": Connection.linger,
         "log": Connection.log,
+        "myevents": Connection.myevents,
         "nixevent": Connection.nixevent,
         "noevents": Connection.noevents,
         "nolinger": Connection.linger,
         "nolog": Connection.nolog,
         "sendevent": Connection.sendevent,
+        "sendmsg": Connection.sendmsg,
     }
 )

@@ -1,10 +1,11 @@
-"""Events as the switch writes them: plain with URL-encoded values, or JSON."""
+"""Events as the switch writes them: plain with URL-encoded values, JSON, or XML."""
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
+from xml.sax.saxutils import escape
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -36,6 +37,8 @@ NAMES = frozenset(
         "SHUTDOWN",
     }
 )
+# What `myevents` subscribes to, of those.
+OF_CHANNELS = frozenset(name for name in NAMES if name.startswith("CHANNEL_"))
 
 
 @dataclass(slots=True)
@@ -51,9 +54,10 @@ class Event:
         return next((value for found, value in self.pairs if found == name), None)
 
     def frame(self, form: str) -> tuple[bytes, bytes]:
-        """Head and body of the frame, as plain or json; the length stands before the type."""
+        """Head and body of the frame: plain, json or xml; the length stands before the type."""
         if form not in self._written:
-            content = (self._json() if form == "json" else self._plain()).encode()
+            written = {"json": self._json, "xml": self._xml}.get(form, self._plain)
+            content = written().encode()
             head = f"Content-Length: {len(content)}\nContent-Type: text/event-{form}\n\n"
             self._written[form] = head.encode(), content
         return self._written[form]
@@ -70,6 +74,16 @@ class Event:
             pairs += [("Content-Length", str(len(self.body.encode()))), ("_body", self.body)]
         return "{" + ",".join(f"{_quoted(name)}:{_quoted(value)}" for name, value in pairs) + "}"
 
+    def _xml(self) -> str:
+        """As `switch_event_xmlize` does: values are URL-encoded here, too, the body is not."""
+        pairs = [(name, escape(url_encoded(value))) for name, value in self.pairs]
+        lines = [f"    <{name}>{value}</{name}>\n" for name, value in pairs]
+        told = [f"  <headers>\n{''.join(lines)}  </headers>\n"]
+        if self.body:
+            told.append(f"  <Content-Length>{len(self.body.encode())}</Content-Length>\n")
+            told.append(f"  <body>{escape(self.body)}</body>\n")
+        return f"<event>\n{''.join(told)}</event>\n"
+
 
 def url_encoded(value: str) -> str:
     """A value in a plain event: a percent sign that looks encoded already stays as it is."""
@@ -84,7 +98,8 @@ class Subscription:
     """What one connection hears."""
 
     def __init__(self) -> None:
-        self.form = ""  # plain or json; empty: nothing was subscribed
+        self.form = ""  # plain, json or xml; empty: nothing was subscribed
+        self.mine = ""  # the one channel of `myevents`
         self._names: set[str] = set()
         self._subclasses: set[str] = set()
         self._filters: list[tuple[str, str]] = []
@@ -121,6 +136,8 @@ class Subscription:
     def has(self, event: Event) -> bool:
         """Whether this event is heard."""
         name = event.value("Event-Name") or ""
+        if self.mine and event.value("Unique-ID") != self.mine:
+            return False
         if name == "CUSTOM":
             is_wanted = event.value("Event-Subclass") in self._subclasses or "ALL" in self._names
         else:

@@ -4,8 +4,9 @@ import asyncio
 import json
 from pathlib import Path
 from uuid import uuid4
+from xml.etree import ElementTree as ET
 
-from raw_switch import connected
+from raw_switch import RawClient, connected
 from stellwerk.stack.switch.diary import dials_in
 from stellwerk.stack.switch.exchange import Options
 from stellwerk.stack.switch.server import serving
@@ -126,5 +127,72 @@ def test_it_says_that_it_is_a_simulator() -> None:
             await client.answer("bgapi status")
             event = await client.event("BACKGROUND_JOB")
             assert event["FreeSWITCH-Switchname"] == "simulator"
+
+    asyncio.run(scene())
+
+
+async def told_as_xml(client: RawClient) -> ET.Element:
+    """The next event, which comes as XML."""
+    frame = await client.next()
+    assert frame is not None
+    assert frame.kind == "text/event-xml"
+    return ET.fromstring(frame.body)  # noqa: S314  of a simulator in this process
+
+
+def test_one_channels_events_alone_are_heard_as_xml_and_a_message_hangs_it_up() -> None:
+    async def scene() -> None:
+        call, other = str(uuid4()), str(uuid4())
+        async with (
+            serving(FAST) as switch,
+            connected(switch.port, PASSWORD) as dialling,
+            connected(switch.port, PASSWORD) as hearing,
+        ):
+            await dialling.answer("event plain CHANNEL_ANSWER CHANNEL_DESTROY")
+            for one in (call, other):
+                target = f"{{origination_uuid={one}}}sofia/gateway/trunk/+493012341010 &park()"
+                await dialling.answer(f"bgapi originate {target}")
+                await dialling.event("CHANNEL_ANSWER", Unique_ID=one)
+
+            assert await hearing.answer(f"myevents {uuid4()} xml") == "-ERR invalid uuid"
+            assert await hearing.answer(f"myevents {call} xml") == "+OK Events Enabled"
+            assert await hearing.answer(f"myevents {call}") == "-ERR aready enabled."
+            for one in (other, call):
+                message = f"sendmsg {one}\ncall-command: hangup\nhangup-cause: USER_BUSY"
+                assert await dialling.answer(message) == "+OK"
+                await dialling.event("CHANNEL_DESTROY", Unique_ID=one)
+
+            events = [await told_as_xml(hearing) for _ in range(3)]
+        assert {event.findtext("headers/Unique-ID") for event in events} == {call}
+        assert events[0].findtext("headers/Event-Name") == "CHANNEL_HANGUP"
+        assert events[0].findtext("headers/Hangup-Cause") == "USER_BUSY"
+
+    asyncio.run(scene())
+
+
+def test_no_command_is_met_with_silence() -> None:
+    async def scene() -> None:
+        call = str(uuid4())
+        async with serving(FAST) as switch, connected(switch.port, PASSWORD) as client:
+            assert await client.answer("event xml BACKGROUND_JOB") == (
+                "+OK event listener enabled xml"
+            )
+            hangup = "call-command: hangup"
+            assert await client.answer(f"sendmsg {call}\n{hangup}") == (
+                f"-ERR invalid session id [{call}]"
+            )
+            assert await client.answer(f"sendmsg\n{hangup}") == "-ERR invalid session id []"
+            assert await client.answer("divert_events on") == "-ERR not controlling a session."
+            assert await client.answer("nonsense") == "-ERR command not found"
+            target = f"{{origination_uuid={call}}}loopback/1010/default &park()"
+            assert (await client.answer(f"api originate {target}")).startswith("+OK")
+            playing = "call-command: execute\nexecute-app-name: playback\nexecute-app-arg: a.wav"
+            assert await client.answer(f"sendmsg {call}\n{playing}") == (
+                "-ERR not done by the simulator [playback]"
+            )
+            ending = "call-command: execute\nexecute-app-name: hangup"
+            assert await client.answer(f"sendmsg {call}\n{ending}") == "+OK"
+            await client.answer("bgapi version")
+            done = await told_as_xml(client)
+            assert "simulator" in (done.findtext("body") or "")
 
     asyncio.run(scene())
