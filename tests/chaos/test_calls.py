@@ -24,6 +24,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.calls import service
 from stellwerk.calls.model import CallTrunk
 from stellwerk.clock import new_id
+from stellwerk.jobs import queue_states
 from stellwerk.jobs.crash_points import CrashPoint
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.settings import Settings
@@ -79,6 +80,8 @@ def leader(platform: Platform, calling: Engine) -> str:
 @pytest.fixture
 def user_id(platform: Platform, calling: Engine) -> int:
     """Somebody who may make many calls, with everybody at work."""
+    for role in TELEPHONY:
+        calling.kill(role, signal.SIGCONT)  # where a test ended before it did so
     calling.restart_what_ended()
     wait_until(lambda: leader(platform, calling))  # its row was removed
     return add_user(platform, subscription_tier="enterprise")
@@ -93,17 +96,19 @@ class Caller:
 
     def call(self, ending: str, *, armed: str = "", by: str = "") -> UUID:
         """Submit a call; a crash point is armed for it, which fires by this signal."""
+        job_id, queue = new_id(), self._platform.runtime.registry.get("calls.originate").queue
         number = f"+4930{100 + randbelow(900)}{100 + randbelow(900)}{ending}"
-        job_id = new_id()
-        if armed in IN_A_WORKER:
-            self._arm(armed, job_id)
         submission = Submission(
             "calls.originate", {"to": number}, owner_id=self._user_id, job_id=job_id
         )
-        submit(self._platform.runtime, submission)
         self.numbers[job_id] = number
-        if armed and armed not in IN_A_WORKER:
-            self._arm(armed, call_of(self._platform, job_id).id, by)
+        if armed:  # before anybody comes to it
+            queue_states.pause(self._platform.runtime, queue, None)
+        submit(self._platform.runtime, submission)
+        if armed:
+            named = job_id if armed in IN_A_WORKER else call_of(self._platform, job_id).id
+            self._arm(armed, named, by)
+            queue_states.resume(self._platform.runtime, queue, None)
         return job_id
 
     def has(self, job_id: UUID, state: str) -> bool:
