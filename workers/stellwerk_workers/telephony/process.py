@@ -4,15 +4,17 @@ import asyncio
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import structlog
+from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.engine import is_contended, may_pass
 from stellwerk.logs import configure_logs
 from stellwerk.providers.calls.protocol import Trunk
-from stellwerk.settings import settings
+from stellwerk.settings import Settings, settings
 from stellwerk_workers.telephony.election import Lease
 from stellwerk_workers.telephony.notices import Notices
 from stellwerk_workers.telephony.term import Bell, Term
@@ -121,10 +123,28 @@ async def serve(platform: Platform) -> None:
         await stopped.wait()
 
 
+def platform_of(settings: Settings) -> Platform:
+    """The collaborators of such a process.
+
+    Where one freezes within a transaction, Postgres ends that as soon as the lease may have run
+    out: else it would hold the trunk's row, and nobody could take the lease.
+    """
+    platform = bootstrap(settings, role="telephony", pool_size=CONNECTIONS)
+    idle_ms = round(settings.call_lease_s * 1000)
+
+    def hold_for_less(connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = %s", (idle_ms,))
+        connection.commit()
+
+    event.listen(platform.engine, "connect", hold_for_less)
+    return platform
+
+
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     configure_logs(settings(), role="telephony")
-    platform = bootstrap(settings(), role="telephony", pool_size=CONNECTIONS)
+    platform = platform_of(settings())
     try:
         asyncio.run(serve(platform))
     finally:
