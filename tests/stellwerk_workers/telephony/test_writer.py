@@ -67,3 +67,46 @@ def test_only_what_was_heard_before_is_waited_for(platform: Platform) -> None:
         storing.cancel()
 
     asyncio.run(keep_busy())
+
+
+def test_what_no_longer_fits_is_forgotten_and_told_once_the_rest_is_stored(
+    platform: Platform,
+) -> None:
+    call_id = dialled(platform, add_user(platform)).call_id
+    stored_when_told: list[list[str]] = []
+    writer = Writer(
+        platform.runtime,
+        TRUNK,
+        lambda: stored_when_told.append(timeline_of(platform, call_id)),
+        most=3,
+    )
+
+    async def hear_too_much() -> None:
+        for after_s, kind in enumerate(
+            (EventKind.CREATED, EventKind.RINGING, EventKind.ANSWERED, EventKind.HUNG_UP)
+        ):
+            writer.heard(heard(call_id, kind, after_s))
+        storing = asyncio.create_task(writer.run())
+        await asyncio.wait_for(writer.caught_up(), 10)
+        storing.cancel()
+
+    asyncio.run(hear_too_much())
+    assert stored_when_told == [["created", "ringing", "answered"]]
+
+
+def test_what_stays_stuck_for_too_long_is_given_up_and_told(impatient: Platform) -> None:
+    call_id = dialled(impatient, add_user(impatient)).call_id
+    told: list[bool] = []
+    writer = Writer(impatient.runtime, TRUNK, lambda: told.append(True), stuck_at_most_s=0.5)
+
+    async def wait_in_vain() -> None:
+        storing = asyncio.create_task(writer.run())
+        with impatient.runtime.sessions.begin() as session:
+            session.execute(LOCK, {"id": call_id})
+            writer.heard(heard(call_id, EventKind.CREATED))
+            await asyncio.wait_for(writer.caught_up(), 20)
+        storing.cancel()
+
+    asyncio.run(wait_in_vain())
+    assert told == [True]
+    assert timeline_of(impatient, call_id) == []

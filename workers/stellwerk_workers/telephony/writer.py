@@ -44,13 +44,23 @@ class Stuck:
 class Writer:
     """What was heard and is not stored yet, and the one task that stores it.
 
-    `overflowed` is called once events had to be forgotten and the rest is stored.
+    `overflowed` is called once events had to be forgotten and the rest is stored: those beyond
+    `most`, and what was stuck for `stuck_at_most_s`.
     """
 
-    def __init__(self, runtime: Runtime, trunk: str, overflowed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        trunk: str,
+        overflowed: Callable[[], None],
+        *,
+        most: int = MOST,
+        stuck_at_most_s: float = STUCK_AT_MOST_S,
+    ) -> None:
         self._runtime = runtime
         self._trunk = trunk
         self._overflowed = overflowed
+        self._most, self._stuck_at_most_s = most, stuck_at_most_s
         self._waiting: deque[CallEvent | Deed | Passed] = deque()
         self._stuck: deque[Stuck] = deque()
         self._came = asyncio.Event()
@@ -60,7 +70,7 @@ class Writer:
     def heard(self, event: CallEvent) -> None:
         """Store it soon; returns at once."""
         reach(self._runtime, CrashPoint.CALL_HEARD, event.call_id, step=event.kind)
-        if len(self._waiting) + len(self._stuck) >= MOST:
+        if len(self._waiting) + len(self._stuck) >= self._most:
             self._lost += 1
             return
         self.put(event)
@@ -120,7 +130,7 @@ class Writer:
         await asyncio.sleep(STUCK_PAUSE_S)
 
     def _set_aside(self, batch: Sequence[CallEvent | Deed | Passed]) -> None:
-        until = time.monotonic() + STUCK_AT_MOST_S
+        until = time.monotonic() + self._stuck_at_most_s
         for one in batch:
             if not isinstance(one, asyncio.Future):
                 over: Passed = asyncio.get_running_loop().create_future()
@@ -178,7 +188,7 @@ class Writer:
                 one()
 
     def _tell_of_lost(self) -> None:
-        if self._lost and len(self._waiting) < MOST // 2:
+        if self._lost and len(self._waiting) < self._most // 2:
             log.error("events of calls were lost, looking at the switch", count=self._lost)
             self._lost = 0
             self._overflowed()
