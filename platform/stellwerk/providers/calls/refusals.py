@@ -15,6 +15,7 @@ from stellwerk.providers.vendor_errors import (
 
 # Turned away before the order was looked at: too many at once (RFC 6585, 4), too early (RFC 8470).
 TURNED_AWAY = frozenset({425, 429})
+REFUSED_FROM = 400  # what points elsewhere says nothing of the order (RFC 9110, 15.4)
 
 
 def order_error(
@@ -28,7 +29,7 @@ def order_error(
     text = f"{vendor} answered {status}: {message[:MESSAGE_AT_MOST]}"
     if status in TURNED_AWAY:
         return ProviderDeferred(text, retry_after_s=retry_after_s(headers))
-    if status in LATER or status >= SERVER_ERRORS_FROM:
+    if status < REFUSED_FROM or status in LATER or status >= SERVER_ERRORS_FROM:
         return ProviderUnavailable(text)
     return ProviderRejected(text)
 

@@ -122,6 +122,13 @@ def test_a_carrier_that_turned_an_order_away_did_nothing(trunk_at: TrunkAt, stat
 
 
 @both
+@pytest.mark.parametrize("status", [302, 307])
+def test_an_order_is_not_sent_on_to_where_an_answer_points(trunk_at: TrunkAt, status: int) -> None:
+    error = refusal(trunk_at, lambda _: http(status, {}, Location="/elsewhere"))
+    assert type(error) is ProviderUnavailable
+
+
+@both
 def test_what_is_no_answer_of_the_carrier_leaves_it_uncertain(trunk_at: TrunkAt) -> None:
     error = refusal(trunk_at, lambda _: b"HTTP/1.1 201 Created\r\nContent-Length: 999\r\n\r\n{")
     assert type(error) is ProviderUnavailable

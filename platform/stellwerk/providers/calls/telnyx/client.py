@@ -56,14 +56,17 @@ class Refused(Exception):
 
 
 def client_of(access: Access) -> AsyncTelnyx:
-    """A client that repeats nothing, and sends nothing on a connection that may be closing."""
+    """A client that repeats nothing, also to nobody else that an answer names.
+
+    Nor does it send anything on a connection that may be closing.
+    """
     limits = httpx.Limits(max_keepalive_connections=0)
     return AsyncTelnyx(
         api_key=access.api_key.get_secret_value(),
         base_url=access.base_url or OWN_URL,
         timeout=access.timeout_s,
         max_retries=0,
-        http_client=DefaultAsyncHttpxClient(limits=limits),
+        http_client=DefaultAsyncHttpxClient(limits=limits, follow_redirects=False),
     )
 
 
