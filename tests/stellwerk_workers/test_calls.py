@@ -23,6 +23,7 @@ from calling import (
 )
 from embedded import wait_until
 from people import add_user
+from statements import counted
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import dialing
 from stellwerk.errors import Conflict
@@ -33,6 +34,7 @@ from stellwerk.providers.calls.protocol import Dial, EventKind
 from stellwerk_workers.reports import Came
 
 E = EventKind
+CALLS = 8
 
 
 @pytest.fixture
@@ -100,6 +102,38 @@ def test_a_job_ends_well_though_nobody_can_read_the_number_any_more(
     assert attempt(platform.runtime, job_id) is Came.COMPLETED
     result = document(platform, job_id)["result"]
     assert (result["state"], result["to"]) == ("busy", None)
+
+
+def test_thirty_jobs_a_second_are_affordable_since_each_asks_little_of_postgres(
+    platform: Platform, user_id: int
+) -> None:
+    job_id = originate(platform, user_id)
+    with counted(platform.engine) as asking:
+        assert attempt(platform.runtime, job_id) is Came.AGAIN
+    hung_up(platform, claim(platform)[0])
+    with counted(platform.engine) as ending:
+        assert attempt(platform.runtime, job_id) is Came.COMPLETED
+
+    assert (asking.commits, ending.commits) == (4, 4)  # one of each is the test's own
+    assert asking.statements <= 15
+    assert ending.statements <= 27
+
+
+def test_what_happens_to_many_calls_at_once_is_stored_at_little_cost_for_each(
+    platform: Platform,
+) -> None:
+    hold_trunk(platform)
+    callers = [add_user(platform) for _ in range(CALLS)]
+    for caller in callers:
+        waiting(platform, caller)
+    dials = claim(platform, CALLS)
+    orders = [dialing.Taken(dial.call_id, dial.attempt, None) for dial in dials]
+    with counted(platform.engine) as sent:
+        dialing.taken(platform.runtime, orders)
+        told(platform, *(event(dial.call_id, E.RINGING) for dial in dials))
+
+    assert sent.commits == 2
+    assert sent.statements <= 10 + 2 * CALLS
 
 
 def test_nothing_of_a_calls_job_tells_its_numbers_in_clear(

@@ -21,6 +21,7 @@ from stellwerk.jobs.model import StepState
 from stellwerk_workers import recordings
 from stellwerk_workers.handlers import handles
 
+WAIT = f"wait:{SIGNAL}"
 UNCERTAIN = (
     "What became of the call cannot be told: the switch knows nothing of it any more, and nobody "
     "heard whether somebody was reached. Find out, then resolve the job."
@@ -33,8 +34,11 @@ def originate(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:  # no
     known = ctx.recorded(STEP)
     if known and known.is_done:
         return _resolved(ctx, known.output)
-    intent = known if known and known.is_begun else _ask(ctx)
-    _wait(ctx)
+    if known and known.is_begun:
+        intent, timeout_s = known, None
+    else:
+        intent, timeout_s = _ask(ctx), waiting.at_first_s(ctx.runtime)
+    _wait(ctx, timeout_s)
     reach(ctx.runtime, CrashPoint.AFTER_EFFECT, ctx.job_id, step=STEP)
     return _outcome(ctx, intent)
 
@@ -58,11 +62,14 @@ def _ask(ctx: JobContext) -> Checkpoint:
     return intent
 
 
-def _wait(ctx: JobContext) -> None:
-    """Until the call has ended, whoever says so; a wait that ends before is followed by another."""
+def _wait(ctx: JobContext, timeout_s: float | None) -> None:
+    """Until the call has ended, whoever says so; a wait that ends before is followed by another.
+
+    `timeout_s`: of the first wait, where that is known.
+    """
     for number in count(1):
-        with ctx.runtime.sessions() as session:
-            timeout_s = waiting.longest_s(session, ctx.runtime, ctx.job_id)
+        if timeout_s is None and not ctx.recorded(WAIT, f"#{number}"):
+            timeout_s = waiting.longest_s(ctx.runtime, ctx.job_id)
         try:
             ctx.wait_for(SIGNAL, timeout_s=timeout_s, key=f"#{number}")
         except JobFailed as exc:
@@ -70,6 +77,7 @@ def _wait(ctx: JobContext) -> None:
                 raise
         if waiting.is_over(ctx.runtime, ctx.job_id):
             return
+        timeout_s = None
 
 
 def _outcome(ctx: JobContext, intent: Checkpoint) -> dict[str, Any]:
@@ -89,10 +97,19 @@ def _outcome(ctx: JobContext, intent: Checkpoint) -> dict[str, Any]:
     output = OriginateResult().dump(record)
     if is_recorded:
         recordings.take(ctx, record["call_id"])
-    ctx.record(replace(intent, state=StepState.DONE, attempt=ctx.attempt, output=output))
+    _record(ctx, replace(intent, state=StepState.DONE, attempt=ctx.attempt, output=output))
     if is_recorded:
         recordings.remove(ctx.runtime, record["call_id"])
     return record
+
+
+def _record(ctx: JobContext, outcome: Checkpoint) -> None:
+    """Of which nobody is shown anything: the job ends with it."""
+    with ctx.transaction() as session:
+        ctx.flush(session)
+        checkpoints.store(session, ctx, outcome)
+    ctx.settled()
+    ctx.remember(outcome)
 
 
 def _resolved(ctx: JobContext, output: Any) -> dict[str, Any]:

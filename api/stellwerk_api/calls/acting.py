@@ -21,7 +21,7 @@ def originated(payload: dict[str, Any]) -> Response:
     """Submit the job that places a call."""
     job_id = submit_for_caller(OPERATION, OriginatePayload().dump(payload))
     with platform().runtime.sessions() as session:
-        call_id = call_of_job(session, job_id).id
+        call_id = call_of_job(session, job_id, with_numbers=False).id
     return accepted(job_id, OPERATION, call_id=str(call_id), status_url=status_url(call_id))
 
 

@@ -150,18 +150,29 @@ def is_failure(event: CallEvent) -> bool | None:
     return False if event.cause in CARRIED else None
 
 
-def heard(session: Session, runtime: Runtime, trunk: str, events: Iterable[CallEvent]) -> None:
-    """Note what all events of one call say of its trunk; again and again is as good as once.
+def heard(
+    session: Session, runtime: Runtime, trunk: str, timelines: Iterable[Iterable[CallEvent]]
+) -> None:
+    """Note what all events of each call say of its trunk; again and again is as good as once.
 
-    Each refusal, and of the rest the first that says something: a call that rang was carried,
-    whatever ended it.
+    Of calls that all came through, one look at the trunk tells whether that is news.
     """
-    told = [(one, is_failure(one)) for one in sorted(events, key=lambda one: one.at)]
+    told = [one for timeline in timelines for one in _told(timeline)]
+    if any(verdict for _, verdict in told) or (told and _is_half_open(session, trunk)):
+        for event, verdict in told:
+            note(session, runtime, trunk, is_failure=verdict, at=event.at)
+
+
+def _told(timeline: Iterable[CallEvent]) -> list[tuple[CallEvent, bool]]:
+    """Each refusal, and of the rest the first that says something.
+
+    A call that rang was carried, whatever ended it.
+    """
+    told = [(one, is_failure(one)) for one in sorted(timeline, key=lambda one: one.at)]
     said = [(one, verdict) for one, verdict in told if verdict is not None]
     dialled = [pair for pair in said if pair[0].kind is not EventKind.REFUSED]
     refused = [pair for pair in said if pair[0].kind is EventKind.REFUSED]
-    for event, verdict in (*refused, *dialled[:1]):
-        note(session, runtime, trunk, is_failure=verdict, at=event.at)
+    return [*refused, *dialled[:1]]
 
 
 def note(
@@ -171,10 +182,8 @@ def note(
 
     Calls that came through cost a look at the trunk's row; only failures write to it.
     """
-    if not is_failure:
-        present = session.scalar(select(CallTrunk.breaker).where(CallTrunk.name == trunk))
-        if present != BreakerState.HALF_OPEN:
-            return
+    if not is_failure and not _is_half_open(session, trunk):
+        return
     row, now = _locked(session, trunk), _now(session)
     before, then = _breaker_of(row), min(at or now, now)
     rules = rules_of(runtime.configuration)
@@ -247,6 +256,11 @@ def rules_of(configuration: Configuration) -> Rules:
 def _on_trial(session: Session, trunk: str, *states: CallState) -> bool:
     query = select(Call.id).where(Call.provider == trunk, Call.state.in_(states)).limit(1)
     return session.scalar(query) is not None
+
+
+def _is_half_open(session: Session, trunk: str) -> bool:
+    present = session.scalar(select(CallTrunk.breaker).where(CallTrunk.name == trunk))
+    return present == BreakerState.HALF_OPEN
 
 
 def _locked(session: Session, trunk: str) -> CallTrunk:

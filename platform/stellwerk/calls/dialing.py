@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, exists, func, literal, or_, select, update
+from sqlalchemy import Integer, bindparam, exists, func, literal, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from stellwerk.calls import breaker, bridging, causes, settling, timelines, unheard
@@ -23,6 +23,24 @@ HANG_UP_AGAIN_S = 5.0  # where the call has not ended by then
 HANG_UP_WITHIN = timedelta(days=1)  # of what may have been left up
 CLOCKS_APART = timedelta(minutes=5)  # ours and a provider's, at most
 _CLOCK = func.clock_timestamp()
+_TAKEN = text("""
+    WITH took AS (
+        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[]), CAST(:refs AS text[]))
+            AS took (id, attempt, ref)),
+    held AS (SELECT id FROM calls WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE)
+    UPDATE calls SET taken_at = clock_timestamp(), provider_ref = took.ref
+    FROM took JOIN held ON held.id = took.id
+    WHERE calls.id = took.id AND calls.dials = took.attempt
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An order that a provider took, and the provider's own name of the call."""
+
+    call_id: UUID
+    attempt: int
+    ref: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +116,15 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
     return [dial for dial in dials if dial.to]
 
 
-def taken(runtime: Runtime, dial: Dial, ref: str | None) -> None:
-    """The provider took the order, by this name of its own."""
+def taken(runtime: Runtime, orders: Sequence[Taken]) -> None:
+    """The provider took these orders, by these names of its own."""
+    values = {
+        "ids": [order.call_id for order in orders],
+        "attempts": [order.attempt for order in orders],
+        "refs": [order.ref for order in orders],
+    }
     with runtime.sessions.begin() as session:
-        session.execute(
-            update(Call)
-            .where(Call.id == dial.call_id, Call.dials == dial.attempt)
-            .values(taken_at=_CLOCK, provider_ref=ref)
-        )
+        session.execute(_TAKEN, values)
 
 
 def put_off(runtime: Runtime, dial: Dial, *, cause: str | None, after_s: float) -> None:
@@ -141,7 +160,7 @@ def record(runtime: Runtime, trunk: str, events: Sequence[CallEvent]) -> None:
         by_call = timelines.read(work.session, fresh)
         for call_id in sorted(fresh):
             settling.follow(runtime, work, calls[call_id], by_call[call_id])
-            breaker.heard(work.session, runtime, trunk, by_call[call_id])
+        breaker.heard(work.session, runtime, trunk, [by_call[one] for one in sorted(fresh)])
 
 
 def seen(runtime: Runtime, call_ids: Sequence[UUID], at: datetime) -> None:

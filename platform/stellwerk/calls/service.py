@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action, Party
@@ -27,6 +27,14 @@ from stellwerk.jobs.states import JobStatus
 from stellwerk.masking import masked_number
 
 RECORDING = "calls:record"
+
+_SETTLED = text("SELECT state FROM calls WHERE job_id = :job_id AND NOT is_uncertain")
+_ASK = text("""
+    WITH asked AS (
+        UPDATE calls SET asked_at = clock_timestamp()
+        WHERE job_id = :job_id AND state = 'queued' RETURNING id)
+    SELECT pg_notify(:channel, '') FROM asked
+""")
 
 
 def accept_call(session: Session, job: Job, runtime: Runtime) -> None:
@@ -59,6 +67,8 @@ def end_call(session: Session, job: Job, runtime: Runtime) -> None:
 
     What became of an uncertain call, and so what it costs, a person has to find out.
     """
+    if session.scalar(_SETTLED, {"job_id": job.id}) in ENDED:
+        return  # as most have, and they stay so as long as the caller holds the job
     call = _locked_of(session, job.id)
     if call is None:
         return
@@ -105,11 +115,8 @@ def requeue_call(session: Session, job: Job, runtime: Runtime) -> None:
 
 
 def ask(session: Session, job_id: UUID) -> None:
-    """From now on the call of this job may be dialled."""
-    call = _locked_of(session, job_id)
-    if call is not None and call.state == CallState.QUEUED:
-        call.asked_at = settling.now_of(session)
-        settling.notify(session)
+    """From now on the call of this job, which the caller locked, may be dialled."""
+    session.execute(_ASK, {"job_id": job_id, "channel": settling.CHANNEL})
 
 
 def believe(session: Session, job_id: UUID, output: Any) -> Call:

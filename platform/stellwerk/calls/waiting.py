@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from stellwerk.calls import causes, settling, unheard
 from stellwerk.calls.model import Call
 from stellwerk.calls.service import call_of_job
@@ -16,10 +14,16 @@ MARGIN_S = 30.0  # after the last moment at which it can be dialled
 SETTLING_S = 300.0  # after the last moment at which it can last: a switch may be away meanwhile
 
 
-def longest_s(session: Session, runtime: Runtime, job_id: UUID) -> float:
+def at_first_s(runtime: Runtime) -> float:
+    """For how many seconds it is worth while to wait for a call that was asked for just now."""
+    return runtime.settings.call_dial_within_s + MARGIN_S
+
+
+def longest_s(runtime: Runtime, job_id: UUID) -> float:
     """For how many seconds it is worth while to wait."""
-    call = call_of_job(session, job_id, with_numbers=False)
-    left = _until(runtime, call) - settling.now_of(session)
+    with runtime.sessions() as session:
+        call = call_of_job(session, job_id, with_numbers=False)
+        left = _until(runtime, call) - settling.now_of(session)
     return max(1.0, left.total_seconds())
 
 
@@ -30,7 +34,10 @@ def is_over(runtime: Runtime, job_id: UUID) -> bool:
     goes on.
     """
     with runtime.sessions() as session:
-        call_id = call_of_job(session, job_id, with_numbers=False).id
+        known = call_of_job(session, job_id, with_numbers=False)
+        if known.state in ENDED:
+            return True
+        call_id = known.id
     with unit(runtime) as work:
         call = settling.locked(work.session, [call_id])[call_id]
         if call.state in ENDED:

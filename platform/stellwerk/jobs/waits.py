@@ -32,44 +32,53 @@ def wait_for(ctx: "JobContext", signal: str, *, timeout_s: float | None, key: st
         raise ValueError(message)
     step = f"wait:{signal}"
     key = key or ctx.occurrence(step)
-    known = ctx.recorded(step, key) or _begin_wait(ctx, step, timeout_s, key)
-    if not known.is_done:
-        known = _try_to_end_wait(ctx, signal, known)
+    known = ctx.recorded(step, key)
+    if known is None or not known.is_done:
+        known = _begin_or_end(ctx, signal, known or _new(ctx, step, key), timeout_s)
     if known.output.get("timed_out"):
         raise JobFailed(f"No {signal!r} came in time.", code=ErrorCode.SIGNAL_TIMEOUT)
     return known.output.get("data")
 
 
-def _begin_wait(ctx: "JobContext", step: str, timeout_s: float | None, key: str) -> Checkpoint:
-    with ctx.runtime.sessions() as session:
-        now = session.scalars(select(func.clock_timestamp())).one()
-    until = now + timedelta(seconds=timeout_s) if timeout_s is not None else None
-    known = Checkpoint(
-        step=step,
-        key=key,
-        kind="wait",
-        state=StepState.INTENT,
-        attempt=ctx.attempt,
-        output={"until": until.isoformat() if until else None},
-    )
-    ctx.record(known)
-    return known
+def _new(ctx: "JobContext", step: str, key: str) -> Checkpoint:
+    return Checkpoint(step, key, kind="wait", state=StepState.INTENT, attempt=ctx.attempt)
 
 
-def _try_to_end_wait(ctx: "JobContext", signal: str, known: Checkpoint) -> Checkpoint:
-    until = known.output["until"] and datetime.fromisoformat(known.output["until"])
+def _begin_or_end(
+    ctx: "JobContext", signal: str, known: Checkpoint, timeout_s: float | None
+) -> Checkpoint:
+    """Store that it waits, or what it waited for; raises Suspended as long as that is not there.
+
+    A wait that begins looks for its signal at once: that is one transaction, not two.
+    """
     with ctx.transaction() as session:
-        message = _next_signal(session, ctx, signal)
         now = session.scalars(select(func.clock_timestamp())).one()
-        if message is None and (until is None or now < until):
-            raise Suspended(signal, until)
-        output = {"data": ctx.unsealed(message.data)} if message else {"timed_out": True}
-        ended = replace(known, state=StepState.DONE, attempt=ctx.attempt, output=output)
+        wait, until = _with_its_end(known, now, timeout_s)
+        message = _next_signal(session, ctx, signal)
+        has_ended = message is not None or (until is not None and now >= until)
         if message:
             message.consumed_at = now
-        checkpoints.store(session, ctx, ended)
-    ctx.remember(ended)
-    return ended
+        if has_ended:
+            output = {"data": ctx.unsealed(message.data)} if message else {"timed_out": True}
+            wait = replace(wait, state=StepState.DONE, attempt=ctx.attempt, output=output)
+        ctx.flush(session)
+        if wait is not known:
+            checkpoints.store(session, ctx, wait)
+    ctx.settled()
+    ctx.remember(wait)
+    if not has_ended:
+        raise Suspended(signal, until)
+    return wait
+
+
+def _with_its_end(
+    known: Checkpoint, now: datetime, timeout_s: float | None
+) -> tuple[Checkpoint, datetime | None]:
+    """The wait with the moment at which it is over, as it was when it began."""
+    if known.output is not None:
+        return known, known.output["until"] and datetime.fromisoformat(known.output["until"])
+    until = now + timedelta(seconds=timeout_s) if timeout_s is not None else None
+    return replace(known, output={"until": until.isoformat() if until else None}), until
 
 
 def _next_signal(session: Session, ctx: "JobContext", name: str) -> JobSignal | None:

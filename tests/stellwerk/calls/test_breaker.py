@@ -158,7 +158,7 @@ class Ledger:
 
     def hear(self, *events: CallEvent) -> None:
         with self.runtime.sessions.begin() as session:
-            breaker.heard(session, self.runtime, TRUNK, events)
+            breaker.heard(session, self.runtime, TRUNK, [events])
 
     def fails(self, times: int = 1) -> None:
         for _ in range(times):

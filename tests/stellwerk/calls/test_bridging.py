@@ -12,6 +12,7 @@ from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import bridging, dialing
 from stellwerk.calls.bridging import Bridge
+from stellwerk.calls.dialing import Taken
 from stellwerk.calls.model import Call
 from stellwerk.providers.calls.protocol import Dial, EventKind, Leg
 
@@ -23,7 +24,7 @@ def dial(platform: Platform) -> Dial:
     """A call whose `from` has answered."""
     user_id = add_user(platform, subscription_tier="enterprise")
     found = dialled(platform, user_id, **{"from": "+41446681800"})
-    dialing.taken(platform.runtime, found, "v3:one")
+    dialing.taken(platform.runtime, [Taken(found.call_id, found.attempt, "v3:one")])
     told(platform, event(found.call_id, E.ANSWERED, 1, leg=Leg.FIRST))
     return found
 
@@ -86,7 +87,7 @@ def test_what_rings_or_was_not_rung_before_is_not_due(platform: Platform) -> Non
     alone = dialled(platform, user_id)
     told(platform, event(alone.call_id, E.ANSWERED))
     for one in (ringing, alone):
-        dialing.taken(platform.runtime, one, "another")
+        dialing.taken(platform.runtime, [Taken(one.call_id, one.attempt, "another")])
     assert [one.ref for one in claim(platform)] == ["v3:one"]
 
 

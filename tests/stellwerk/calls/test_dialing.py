@@ -29,6 +29,7 @@ from calling import (
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import dialing, service
+from stellwerk.calls.dialing import Taken
 from stellwerk.calls.model import CallTrunk
 from stellwerk.errors import Conflict, NotFound
 from stellwerk.jobs.model import Job
@@ -308,7 +309,7 @@ class TestDoubt:
     def test_what_is_under_way_is_listed_with_its_name(
         self, platform: Platform, dial: Dial
     ) -> None:
-        dialing.taken(platform.runtime, dial, "CA123")
+        dialing.taken(platform.runtime, [Taken(dial.call_id, dial.attempt, "CA123")])
         (found,) = dialing.under_way(platform.runtime, TRUNK)
         assert (found.dial, found.ref, found.is_taken) == (dial, "CA123", True)
 

@@ -13,6 +13,7 @@ from dump import dumped
 from people import add_user
 from stellwerk.bootstrap import Platform
 from stellwerk.calls import dialing, privacy
+from stellwerk.calls.dialing import Taken
 from stellwerk.calls.model import Call
 from stellwerk.calls.sealed import SEALED
 from stellwerk.db.engine import build_engine, build_sessions
@@ -33,7 +34,7 @@ def ada(platform: Platform) -> int:
 def completed(platform: Platform, user_id: int, **fields: Any) -> Dial:
     """A call that has ended well."""
     dial = dialled(platform, user_id, **fields)
-    dialing.taken(platform.runtime, dial, "the provider's name")
+    dialing.taken(platform.runtime, [Taken(dial.call_id, dial.attempt, "the provider's name")])
     rings, answers = event(dial.call_id, E.RINGING), event(dial.call_id, E.ANSWERED, 3)
     told(platform, rings, answers, event(dial.call_id, E.HUNG_UP, 63, cause="NORMAL_CLEARING"))
     return dial
@@ -89,7 +90,7 @@ def test_what_waits_is_never_dialled_and_what_is_under_way_hangs_up_and_ends_wel
     platform: Platform, ada: int
 ) -> None:
     dial = dialled(platform, ada)
-    dialing.taken(platform.runtime, dial, "its name")
+    dialing.taken(platform.runtime, [Taken(dial.call_id, dial.attempt, "its name")])
     told(platform, event(dial.call_id, E.RINGING), event(dial.call_id, E.ANSWERED, 3))
     waiting = asked(platform, ada)
 
@@ -126,7 +127,7 @@ def test_the_name_of_an_erased_call_that_ended_uncertain_is_kept_for_a_day_to_ha
     platform: Platform, ada: int
 ) -> None:
     dial = dialled(platform, ada)
-    dialing.taken(platform.runtime, dial, "its name")
+    dialing.taken(platform.runtime, [Taken(dial.call_id, dial.attempt, "its name")])
     erase(platform, ada)
     dialing.uncertain(platform.runtime, "freeswitch", dial.call_id)
     call = stored(platform, dial.call_id)

@@ -134,7 +134,7 @@ class Sender:
             self._doubted()
             return
         reach(self._runtime, CrashPoint.AFTER_DIAL, dial.call_id)
-        self._writer.put(partial(dialing.taken, self._runtime, dial, ref))
+        self._writer.put(dialing.Taken(dial.call_id, dial.attempt, ref))
 
     def _note_failure(self, dial: Dial, exc: ProviderError) -> None:
         log.warning("call not dialled", call_id=str(dial.call_id), reason=exc.message)

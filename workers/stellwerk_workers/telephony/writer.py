@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from stellwerk.calls import dialing
+from stellwerk.calls.dialing import Taken
 from stellwerk.db.engine import is_contended, is_stuck, may_pass
 from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.runtime import Runtime
@@ -28,6 +29,7 @@ STUCK_AT_MOST_S = 90.0  # then it is given up, and has to be found out anew
 
 log = structlog.get_logger()
 
+Told = CallEvent | Taken  # stored together with its neighbours
 Deed = Callable[[], object]  # something else that is stored, in its turn
 Passed = asyncio.Future[None]  # done when its turn comes
 
@@ -36,7 +38,7 @@ Passed = asyncio.Future[None]  # done when its turn comes
 class Stuck:
     """One that was stuck; `over` is done when it is stored or given up."""
 
-    one: CallEvent | Deed
+    one: Told | Deed
     until: float  # monotonic
     over: Passed
 
@@ -61,7 +63,7 @@ class Writer:
         self._trunk = trunk
         self._overflowed = overflowed
         self._most, self._stuck_at_most_s = most, stuck_at_most_s
-        self._waiting: deque[CallEvent | Deed | Passed] = deque()
+        self._waiting: deque[Told | Deed | Passed] = deque()
         self._stuck: deque[Stuck] = deque()
         self._came = asyncio.Event()
         self._came_stuck = asyncio.Event()
@@ -75,7 +77,7 @@ class Writer:
             return
         self.put(event)
 
-    def put(self, one: CallEvent | Deed | Passed) -> None:
+    def put(self, one: Told | Deed | Passed) -> None:
         """Store it in its turn, whatever waits; returns at once."""
         self._waiting.append(one)
         self._came.set()
@@ -129,7 +131,7 @@ class Writer:
         self._stuck.append(stuck)
         await asyncio.sleep(STUCK_PAUSE_S)
 
-    def _set_aside(self, batch: Sequence[CallEvent | Deed | Passed]) -> None:
+    def _set_aside(self, batch: Sequence[Told | Deed | Passed]) -> None:
         until = time.monotonic() + self._stuck_at_most_s
         for one in batch:
             if not isinstance(one, asyncio.Future):
@@ -137,18 +139,18 @@ class Writer:
                 self._stuck.append(Stuck(one, until, over))
         self._came_stuck.set()
 
-    def _next(self) -> Sequence[CallEvent | Deed | Passed]:
-        """The events up to the next deed, or that one."""
-        batch: list[CallEvent | Deed | Passed] = []
+    def _next(self) -> Sequence[Told | Deed | Passed]:
+        """What is stored together up to the next deed, or that one."""
+        batch: list[Told | Deed | Passed] = []
         for one in self._waiting:
-            if len(batch) == BATCH or (batch and not isinstance(one, CallEvent)):
+            if len(batch) == BATCH or (batch and not isinstance(one, Told)):
                 break
             batch.append(one)
-            if not isinstance(one, CallEvent):
+            if not isinstance(one, Told):
                 break
         return batch
 
-    async def _store(self, batch: Sequence[CallEvent | Deed | Passed]) -> None:
+    async def _store(self, batch: Sequence[Told | Deed | Passed]) -> None:
         if isinstance(batch[0], asyncio.Future):
             if not batch[0].done():  # whoever waited may have gone
                 batch[0].set_result(None)
@@ -167,7 +169,7 @@ class Writer:
             for one in batch:
                 await self._store([one])
 
-    async def _through_outages(self, batch: Sequence[CallEvent | Deed | Passed]) -> None:
+    async def _through_outages(self, batch: Sequence[Told | Deed | Passed]) -> None:
         while True:
             try:
                 await asyncio.to_thread(self._write, batch)
@@ -179,12 +181,15 @@ class Writer:
             else:
                 return
 
-    def _write(self, batch: Sequence[CallEvent | Deed | Passed]) -> None:
+    def _write(self, batch: Sequence[Told | Deed | Passed]) -> None:
+        orders = [one for one in batch if isinstance(one, Taken)]
+        if orders:
+            dialing.taken(self._runtime, orders)
         events = [one for one in batch if isinstance(one, CallEvent)]
         if events:
             dialing.record(self._runtime, self._trunk, events)
         for one in batch:
-            if not isinstance(one, CallEvent | asyncio.Future):
+            if not isinstance(one, Told | asyncio.Future):
                 one()
 
     def _tell_of_lost(self) -> None:
