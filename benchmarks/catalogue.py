@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.sections import (
     bulk,
+    calls,
     drain,
     edge,
     fairness,
@@ -46,6 +47,7 @@ SECTIONS: Mapping[str, Section] = {
     "websockets": Section("WebSockets", sockets.measure, sockets.lines),
     "edge": Section("Everybody at once, through the edge", edge.measure, edge.lines),
     "generations": Section("A hundred videos in progress", generations.measure, generations.lines),
+    "calls": Section("Thirty calls a second", calls.measure, calls.lines),
     "sign_in": Section("Signing in", sign_in.measure, sign_in.lines),
     "records": Section("Acts put on record", records.measure, records.lines),
     "memory": Section("Memory", memory.measure, memory.lines, has_rivals=True),

@@ -8,7 +8,7 @@ from benchmarks.stage import Stage
 from stellwerk.clock import utc_now
 from stellwerk.identity import sessions
 from stellwerk.identity.model import User
-from stellwerk.identity.permissions import Role
+from stellwerk.identity.permissions import Audience, Role
 from stellwerk.identity.tokens import Tokens
 
 
@@ -25,7 +25,9 @@ class Person:
         return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
 
 
-def sign_in(stage: Stage, count: int = 1, *, role: Role = Role.USER) -> list[Person]:
+def sign_in(
+    stage: Stage, count: int = 1, *, role: Role = Role.USER, audience: Audience = Audience.API
+) -> list[Person]:
     """New people of the highest tier."""
     tokens = Tokens(stage.settings.signing_key())
     expires_at = utc_now() + timedelta(seconds=stage.settings.access_token_ttl_s)
@@ -42,6 +44,7 @@ def sign_in(stage: Stage, count: int = 1, *, role: Role = Role.USER) -> list[Per
             )
             session.add(user)
             session.flush()
-            session_id = sessions.start(session, user.id, expires_at)
-            people.append(Person(user.id, tokens.sign(user.id, session_id, expires_at)))
+            session_id = sessions.start(session, user.id, expires_at, audience)
+            token = tokens.sign(user.id, session_id, expires_at, audience)
+            people.append(Person(user.id, token))
     return people

@@ -28,6 +28,8 @@ class Sizes:
     edge_per_s: int = 1_000
     generations: int = 100
     generations_s: float = 15.0
+    calls_s: float = 30.0
+    calls_at_once: int = 200
     sign_ins: int = 100
     records: int = 300  # by each thread
 
@@ -55,6 +57,8 @@ QUICK = Sizes(
     edge_per_s=50,
     generations=5,
     generations_s=2.0,
+    calls_s=1.0,
+    calls_at_once=10,
     sign_ins=5,
     records=10,
 )

@@ -39,7 +39,7 @@ LOOK_EVERY_S = 0.05
 # One user asks more often in a second than users may in a minute; every request is counted all the
 # same. (The 500 users of the mixed load, 120 requests a minute each, would fit into their limits.)
 _OFTEN = dict.fromkeys(("free", "pro", "enterprise"), "1000000/s")
-_RATES = {f"rates.{name}": _OFTEN for name in ("default", "polls", "videos")}
+_RATES = {f"rates.{name}": _OFTEN for name in ("default", "polls", "videos", "calls")}
 _OF_NOBODY = {f"rates.{name}": "1000000/s" for name in ("login", "login_address", "public")}
 UNLIMITED = {"STELLWERK_CONFIG_DEFAULTS": json.dumps(_RATES | _OF_NOBODY)}
 
@@ -68,11 +68,12 @@ class Stage:
         self._programs = {program.name: program for program in programs}
         self._run = f"bench-{token_hex(4)}"
         self._starts = count(1)
+        self.servers: dict[str, Child] = {}  # those that everybody uses
 
     @contextmanager
-    def running(self, *names: str) -> Iterator[dict[str, Child]]:
-        """Processes of the Procfile by name, ready, until the block ends."""
-        starts = [Start(self.program(name), self._ready(name)) for name in names]
+    def running(self, *names: str, **more: str) -> Iterator[dict[str, Child]]:
+        """Processes of the Procfile by name with `more` variables, ready, until the block ends."""
+        starts = [Start(self.program(name, **more), self._ready(name)) for name in names]
         with self.others(starts) as children:
             yield dict(zip(names, children, strict=True))
 
@@ -114,6 +115,7 @@ class Stage:
             "flower": answers(f"http://127.0.0.1:{self.plan.ports['flower']}/flower/"),
             "dispatcher": says("dispatcher runs"),
             "beat": says("beat: Starting"),
+            "telephony": says("telephony runs"),
         }
         return by_name.get(name, says(" ready."))
 
@@ -187,7 +189,8 @@ def _servers(plan: Plan) -> Iterator[Stage]:
         Start(postgres_program(place, plan.ports["postgres"]), lambda _: make_database(url)),
         Start(valkey, lambda _: redis_answers(plan.filled.redis())),
     )
-    with stage.others(starts):
+    with stage.others(starts) as servers:
+        stage.servers = {child.program.name: child for child in servers}
         upgrade(plan.filled.database())
         try:
             yield stage

@@ -63,10 +63,11 @@ def _measured(client: Client, sizes: Sizes) -> dict[str, Any]:
     with sender(client.url) as http:
         for _ in range(sizes.finish_jobs):
             finish_one(client, http, 0)
-        return {name: _used(child) for name, child in client.children.items()}
+        return {name: used(child) for name, child in client.children.items()}
 
 
-def _used(child: Child) -> dict[str, Any]:
+def used(child: Child) -> dict[str, Any]:
+    """Its processes and their memory."""
     each_mib = [bytes_ / MIB for bytes_ in _pss_bytes(child)]
     return {
         "processes": len(each_mib),
