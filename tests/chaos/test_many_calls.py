@@ -17,6 +17,7 @@ from people import add_user
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.calls import service
 from stellwerk.calls.settling import CHANNEL
+from stellwerk.jobs.bulk import submit_all
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.settings import Settings
 from switchboard import Switchboard, dialling_over, running_switchboard
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 AT_ONCE = 200
 PER_S, FOR_S = 30, 20
 MEMORY_MAX_BYTES = 400 * 2**20
+IDLE_MAX_PERCENT = 10.0  # of the processors, while fewer calls are begun than asked for
 
 _STATES = text("SELECT state, count(*) FROM calls GROUP BY state")
 _RUNNING = text("SELECT count(*) FROM jobs WHERE status = 'running'")
@@ -35,7 +37,7 @@ _RATE = text("""
     SELECT (count(*) - 1) / extract(epoch FROM max(intended_at) - min(intended_at)) FROM calls
 """)
 _KINDS = text("SELECT kind, count(DISTINCT call_id) FROM call_events GROUP BY kind")
-
+_ENDS = text("SELECT status, count(*) FROM jobs GROUP BY status")
 _TOLD = text("SELECT name, count(DISTINCT job_id) FROM job_signals GROUP BY name")
 
 
@@ -144,3 +146,34 @@ def test_thirty_calls_a_second_begin_for_twenty_seconds_and_no_event_is_lost(
     print(f"{rate:.1f} calls begun a second")  # noqa: T201  a figure
     assert rate >= PER_S
     assert counted(caller, _TOLD) == {"call.ended": count}
+
+
+def test_with_their_jobs_as_many_are_begun_as_the_processors_carry(
+    caller: Platform, calling: Engine, switch: Switchboard
+) -> None:
+    """Thirty a second where there is room for them: nothing else may hold them up."""
+    calling.restart_what_ended()
+    count = PER_S * FOR_S
+    owner_id = add_user(caller, subscription_tier="enterprise")
+    numbers = [number_of(count + one, "1000") for one in range(count)]
+    fields = {"max_duration_s": 600}
+    psutil.cpu_times_percent()
+    submit_all(
+        caller.runtime,
+        [Submission("calls.originate", {"to": to, **fields}, owner_id) for to in numbers],
+    )
+    wait_until(lambda: not any_queued(caller), timeout_s=200)
+    idle_percent = psutil.cpu_times_percent().idle
+    wait_until(lambda: counted(caller, _ENDS) == {"completed": count}, timeout_s=60)
+
+    heard = counted(caller, _KINDS)
+    assert {heard[kind] for kind in ("created", "answered", "hung_up")} == {count}
+    assert {switch.dials(number) for number in numbers} == {1}
+    with caller.runtime.sessions() as session:
+        rate = float(session.scalars(_RATE).one())
+    print(f"{rate:.1f} calls begun a second, {idle_percent:.0f} % idle")  # noqa: T201  a figure
+    assert rate >= PER_S or idle_percent < IDLE_MAX_PERCENT
+
+
+def any_queued(platform: Platform) -> bool:
+    return counted(platform, _STATES).get("queued", 0) > 0
