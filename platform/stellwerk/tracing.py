@@ -105,6 +105,8 @@ def _provider(settings: Settings, role: str) -> "TracerProvider":
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  see above
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415  see above
         from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415  see above
+
+        from stellwerk.discreet_spans import DiscreetExporter  # noqa: PLC0415  needs them too
     except ImportError as exc:
         message = "Tracing needs more packages: pip install 'stellwerk[tracing]'."
         raise ConfigurationError(message) from exc
@@ -114,7 +116,8 @@ def _provider(settings: Settings, role: str) -> "TracerProvider":
         sampler=ParentBasedTraceIdRatio(settings.tracing_ratio),
     )
     url = f"{settings.tracing_endpoint.rstrip('/')}/v1/traces"
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
+    exporter = DiscreetExporter(OTLPSpanExporter(endpoint=url))
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
 
 

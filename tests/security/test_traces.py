@@ -5,7 +5,7 @@ In the stack of its neighbours: a whole one takes 30 seconds of a processor to s
 
 import pytest
 
-from collector import spans
+from collector import content, spans
 from embedded import wait_until
 from full_stack import Client
 from planted import Scene
@@ -42,3 +42,9 @@ def test_a_trace_leads_from_the_request_over_the_job_to_the_webhooks_receiver(
     delivery, call = found["stellwerk-worker: webhooks.deliver"], found["stellwerk-worker: POST"]
     assert (delivery.parent_id, call.parent_id) == (job.span_id, delivery.span_id)
     assert hook.requests[0].headers["traceparent"] == f"00-{TRACE}-{call.span_id}-01"
+
+
+def test_no_span_tells_a_secret(used: Scene) -> None:
+    assert used.collector.requests
+    found = [used.planted.found_in(content(sent)) for sent in used.collector.requests]
+    assert [names for names in found if names] == []

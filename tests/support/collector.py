@@ -26,9 +26,13 @@ def spans(receiver: Receiver, trace_id: str) -> dict[str, Span]:
     return {f"{span.service}: {span.name}": span for span in found if span.trace_id == trace_id}
 
 
-def _spans(request: Received) -> list[Span]:
+def content(request: Received) -> bytes:
+    """What was sent, as it was before it was compressed."""
     is_zipped = request.headers.get("content-encoding") == "gzip"
-    body = gzip.decompress(request.body) if is_zipped else request.body
+    return gzip.decompress(request.body) if is_zipped else request.body
+
+
+def _spans(request: Received) -> list[Span]:
     return [
         Span(
             next(a.value.string_value for a in of.resource.attributes if a.key == "service.name"),
@@ -38,7 +42,7 @@ def _spans(request: Received) -> list[Span]:
             span.parent_span_id.hex(),
             {one.key: one.value.string_value for one in span.attributes},
         )
-        for of in ExportTraceServiceRequest.FromString(body).resource_spans
+        for of in ExportTraceServiceRequest.FromString(content(request)).resource_spans
         for scope in of.scope_spans
         for span in scope.spans
     ]
