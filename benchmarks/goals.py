@@ -208,6 +208,28 @@ GOALS = (
         goal=0,
         shown=COUNT,
     ),
+    Goal(
+        "calls begun a second through everything, 30 asked for",
+        "calls",
+        lambda found: found["stream"]["begun_per_s"],
+        goal=30.0,
+        shown="{:.1f}",
+        at_least=True,
+    ),
+    Goal(
+        "events of these calls that were lost",
+        "calls",
+        lambda found: found["stream"]["lost"],
+        goal=0,
+        shown=COUNT,
+    ),
+    Goal(
+        "memory of the telephony process with 200 calls at once",
+        "calls",
+        lambda found: found["at_once"]["pss_mib"],
+        goal=400,
+        shown="{:.0f} MiB",
+    ),
     Goal("signing in with a password, p50", "sign_in", _signs("login"), 100, None, MS),
     Goal("renewing a session, p50", "sign_in", _signs("refresh"), 100, None, MS),
 )
