@@ -90,7 +90,8 @@ class Telephony:
     async def _leave(self, lease: Lease) -> None:
         """What was heard is stored before another looks at the switch, where that is possible."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._writer.caught_up(), LAST_WORDS_S)
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._writer.caught_up()
         try:
             await asyncio.to_thread(lease.give_back)
         except SQLAlchemyError as exc:

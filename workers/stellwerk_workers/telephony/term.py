@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
@@ -48,12 +49,14 @@ class Bell:
         self._rung.set()
 
     async def heard(self, timeout_s: float) -> None:
-        """Returns when it rang, or after the time."""
-        try:
-            await asyncio.wait_for(self._rung.wait(), timeout_s)
-        except TimeoutError:
-            return
-        self._rung.clear()
+        """Returns when it rang, or after the time.
+
+        By `timeout`, as `wait_for` of Python 3.11 loses a cancel that comes with the ring.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._rung.wait()
+                self._rung.clear()
 
 
 class Term:
