@@ -1,8 +1,6 @@
 """Google by emulate, a third party's stand-in for its OAuth and APIs, run on Node with our seed."""
 
 import json
-import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from embedded import wait_until
-from npm_packages import installed, node
-from stellwerk.stack.ports import free_port
+from node_server import node_server
 
-START_LIMIT_S = 30.0
 CLIENT_ID = "client.apps.googleusercontent.com"
 CLIENT_SECRET = "GOCSPX-secret-of-tests"  # noqa: S105  of a server in the test
 EMAIL = "ada@example.com"
@@ -64,26 +59,6 @@ def running_google(folder: Path, redirect_url: str) -> Iterator[Google]:
     }
     users = [{"email": email, "name": "Somebody"} for email in (EMAIL, OTHER_EMAIL)]
     seed.write_text(json.dumps({"google": {"users": users, "oauth_clients": [client]}}))
-    port = free_port()
-    program = str(installed("emulate/dist/index.js"))
-    arguments = ["start", "-p", str(port), "-s", "google", "--seed", str(seed)]
-    with (folder / "emulate.log").open("w") as log:
-        server = subprocess.Popen(  # noqa: S603  fixed arguments
-            [str(node()), program, *arguments],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-        )
-    try:
-        wait_until(lambda: server.poll() is not None or _listens(port), timeout_s=START_LIMIT_S)
-        assert server.poll() is None, (folder / "emulate.log").read_text()[-1000:]
+    arguments = ["start", "-s", "google", "--seed", str(seed)]
+    with node_server("emulate/dist/index.js", arguments, folder) as port:
         yield Google(f"http://localhost:{port}")
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.2)
-        return probe.connect_ex(("localhost", port)) == 0

@@ -1,8 +1,6 @@
 """Twilio by emulate, a third party's stand-in for its API and its signed callbacks, on Node."""
 
 import json
-import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +8,8 @@ from pathlib import Path
 
 import requests
 
-from embedded import wait_until
-from npm_packages import installed, node
-from stellwerk.stack.ports import free_port
+from node_server import node_server
 
-START_LIMIT_S = 30.0
 ACCOUNT = "AC00000000000000000000000000000001"
 TOKEN = "token-of-tests"  # noqa: S105  of a server in the test
 OWN_NUMBER = "+15551234567"
@@ -49,27 +44,6 @@ def running_twilio(folder: Path) -> Iterator[Twilio]:
     account = {"sid": ACCOUNT, "auth_token": TOKEN, "friendly_name": "Tests"}
     numbers = [{"phone_number": OWN_NUMBER}]
     seed.write_text(json.dumps({"twilio": {"account": account, "phone_numbers": numbers}}))
-    port = free_port()
-    program = str(installed("emulate/dist/index.js"))
-    arguments = ["start", "-p", str(port), "-s", "twilio", "--seed", str(seed)]
-    with (folder / "emulate.log").open("w") as log:
-        server = subprocess.Popen(  # noqa: S603  fixed arguments
-            [str(node()), program, *arguments],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-        )
-    try:
-        wait_until(lambda: server.poll() is not None or listens(port), timeout_s=START_LIMIT_S)
-        assert server.poll() is None, (folder / "emulate.log").read_text()[-1000:]
+    arguments = ["start", "-s", "twilio", "--seed", str(seed)]
+    with node_server("emulate/dist/index.js", arguments, folder) as port:
         yield Twilio(f"http://localhost:{port}")
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def listens(port: int) -> bool:
-    """Whether somebody takes connections there."""
-    with socket.socket() as probe:
-        probe.settimeout(0.2)
-        return probe.connect_ex(("localhost", port)) == 0
