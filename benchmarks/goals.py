@@ -64,8 +64,15 @@ class Goal:
         return ("≥ " if self.at_least else "≤ ") + self.shown.format(limit)
 
 
-def _paced(name: str, rate: int) -> Callable[[Figures], float]:
-    return lambda found: float(found["paced"][name][str(rate)]["p99_ms"])
+def _at(*path: str) -> Callable[[Figures], float]:
+    """The figure that stands there."""
+
+    def figure(found: Any) -> float:
+        for name in path:
+            found = found[name]
+        return float(found)
+
+    return figure
 
 
 def _share(found: Figures, part: float) -> float:
@@ -91,64 +98,53 @@ def _after_kills(what: str) -> Callable[[Figures], float | None]:
     return lambda found: found["Stellwerk"][what] if found["Stellwerk"]["kills"] >= KILLS else None
 
 
-def _seen(percentile: str) -> Callable[[Figures], float]:
-    return lambda found: float(found["seen"]["Stellwerk"]["0"][percentile])
-
-
-def _signs(what: str) -> Callable[[Figures], float]:
-    return lambda found: float(found[what]["p50_ms"])
-
-
 MS = "{:.1f} ms"
 COUNT = "{:,.0f}"
+MIB = "{:,.0f} MiB"
+PERCENT = "{:.2f} %"
+P50, P99 = "p50_ms", "p99_ms"
 KILLS = 40
 
 GOALS = (
     Goal(
         "`GET /jobs/{id}` / bare Flask route with one Redis GET",
         "poll",
-        lambda found: found["ratio"],
-        goal=1.0,
-        stretch=2.5,
+        _at("ratio"),
+        1.0,
+        2.5,
         at_least=True,
     ),
     Goal(
         "durable submit / bare smorest route with one Core commit",
         "submit",
-        lambda found: found["ratio"],
-        goal=1.0,
-        stretch=1.5,
+        _at("ratio"),
+        1.0,
+        1.5,
         at_least=True,
     ),
-    Goal("p99 of submit at 200/s", "submit", _paced("working", 200), 15, 6, MS),
-    Goal("p99 of submit at 500/s", "submit", _paced("working", 500), 40, 6, MS),
-    Goal(
-        "bulk accept, jobs/s",
-        "bulk",
-        lambda found: found["jobs_per_s"],
-        goal=15_000,
-        stretch=40_000,
-        shown=COUNT,
-        at_least=True,
-    ),
+    Goal("p99 of submit at 200/s", "submit", _at("paced", "working", "200", P99), 15, 6, MS),
+    Goal("p99 of submit at 500/s", "submit", _at("paced", "working", "500", P99), 40, 6, MS),
+    Goal("bulk accept, jobs/s", "bulk", _at("jobs_per_s"), 15_000, 40_000, COUNT, at_least=True),
     Goal(
         "drain, one message per job / bare Celery with Redis result backend, its faster pool",
         "drain",
-        lambda found: found["ratio_to_celery"]["single"]["ratio"],
-        goal=0.7,
-        stretch=0.9,
+        _at("ratio_to_celery", "single", "ratio"),
+        0.7,
+        0.9,
         at_least=True,
     ),
     Goal(
         "drain of a backlog on the short queue / the same",
         "drain",
-        lambda found: found["ratio_to_celery"]["batches"]["ratio"],
-        goal=4.0,
-        stretch=8.0,
+        _at("ratio_to_celery", "batches", "ratio"),
+        4.0,
+        8.0,
         at_least=True,
     ),
-    Goal("submit to finished, idle, p50", "finish", _seen("p50_ms"), 8, 4, MS),
-    Goal("submit to finished, idle, p99", "finish", _seen("p99_ms"), 25, None, MS),
+    Goal("submit to finished, idle, p50", "finish", _at("seen", "Stellwerk", "0", P50), 8, 4, MS),
+    Goal(
+        "submit to finished, idle, p99", "finish", _at("seen", "Stellwerk", "0", P99), 25, None, MS
+    ),
     Goal(
         "jobs lost over 40 hard kills ([beside bare Celery](chaos.md))",
         "chaos",
@@ -158,45 +154,34 @@ GOALS = (
         COUNT,
     ),
     Goal("jobs done twice over 40 hard kills", "chaos", _after_kills("twice"), 0, None, COUNT),
-    Goal(
-        "10,000 WebSockets in one process",
-        "websockets",
-        lambda found: found["rss_mib"],
-        goal=700,
-        stretch=500,
-        shown="{:,.0f} MiB",
-    ),
-    Goal(
-        "fan-out to them / bare Starlette on uvicorn",
-        "websockets",
-        lambda found: found["fan_out_ratio"],
-        goal=1.25,
-    ),
+    Goal("10,000 WebSockets in one process", "websockets", _at("rss_mib"), 700, 500, MIB),
+    Goal("fan-out to them / bare Starlette on uvicorn", "websockets", _at("fan_out_ratio"), 1.25),
     Goal(
         "100,000 waiting and 1,000,000 ended / an empty ledger, the worst of submit, poll, "
         "claim, list",
         "growth",
-        lambda found: found["worst"],
-        goal=1.5,
-        stretch=1.1,
+        _at("worst"),
+        1.5,
+        1.1,
     ),
     Goal(
         "another user's single job behind 10,000 starts within",
         "fairness",
-        lambda found: found["started_after_s"],
-        goal=5.0,
-        shown="{:.2f} s",
+        _at("started_after_s"),
+        5.0,
+        None,
+        "{:.2f} s",
     ),
     Goal(
         "mixed load through the edge, 1,000 requests/s asked for: carried",
         "edge",
-        lambda found: found["per_s"],
-        goal=990.0,  # 1,000 are sent; the last ones are still answered after the end
+        _at("per_s"),
+        990.0,  # 1,000 are sent; the last ones are still answered after the end
         shown=COUNT,
         at_least=True,
     ),
-    Goal("of them refused", "edge", _refused, 0, None, "{:.2f} %"),
-    Goal("never sent, since earlier ones were unanswered", "edge", _not_sent, 0, None, "{:.2f} %"),
+    Goal("of them refused", "edge", _refused, 0, None, PERCENT),
+    Goal("never sent, since earlier ones were unanswered", "edge", _not_sent, 0, None, PERCENT),
     *(
         Goal(f"p95 of those answered: {kind}", "edge", _target(kind), ms, None, MS)
         for kind, ms in TARGETS_MS.items()
@@ -205,33 +190,30 @@ GOALS = (
         "of 100 generations in progress, failed or timed out while they were polled",
         "generations",
         generations.lost,
-        goal=0,
-        shown=COUNT,
+        0,
+        None,
+        COUNT,
     ),
     Goal(
         "calls begun a second through everything, 30 asked for",
         "calls",
-        lambda found: found["stream"]["begun_per_s"],
-        goal=30.0,
-        shown="{:.1f}",
+        _at("stream", "begun_per_s"),
+        30,
+        None,
+        "{:.1f}",
         at_least=True,
     ),
-    Goal(
-        "events of these calls that were lost",
-        "calls",
-        lambda found: found["stream"]["lost"],
-        goal=0,
-        shown=COUNT,
-    ),
+    Goal("events of these calls that were lost", "calls", _at("stream", "lost"), 0, None, COUNT),
     Goal(
         "memory of the telephony process with 200 calls at once",
         "calls",
-        lambda found: found["at_once"]["pss_mib"],
-        goal=400,
-        shown="{:.0f} MiB",
+        _at("at_once", "pss_mib"),
+        400,
+        None,
+        MIB,
     ),
-    Goal("signing in with a password, p50", "sign_in", _signs("login"), 100, None, MS),
-    Goal("renewing a session, p50", "sign_in", _signs("refresh"), 100, None, MS),
+    Goal("signing in with a password, p50", "sign_in", _at("login", P50), 100, None, MS),
+    Goal("renewing a session, p50", "sign_in", _at("refresh", P50), 100, None, MS),
 )
 
 
