@@ -29,9 +29,13 @@ class Peer:
     heard: list[bytes] = field(default_factory=list)
     came_at: list[float] = field(default_factory=list)
     port: int = 0
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.came_at.append(monotonic())
+        self.serving.add(asyncio.create_task(self.serve(reader, writer)))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.came_at.append(monotonic())
         with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             if self.greets:
                 writer.write(GREETING)
@@ -40,6 +44,13 @@ class Peer:
                     writer.write(OK)
             await self.then(self, reader, writer)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def end(self) -> None:
+        for task in self.serving:
+            task.cancel()
+        await asyncio.gather(*self.serving, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -49,12 +60,13 @@ async def peer(
     greets: bool = True,
 ) -> AsyncIterator[Peer]:
     it = Peer(then, greets)
-    server = await asyncio.start_server(it.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(it.take, "127.0.0.1", 0)
     it.port = server.sockets[0].getsockname()[1]
     try:
         yield it
     finally:
         server.close()
+        await it.end()
 
 
 async def close(_: Peer, __: asyncio.StreamReader, ___: asyncio.StreamWriter) -> None:
