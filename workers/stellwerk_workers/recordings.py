@@ -128,8 +128,7 @@ def _await_its_end(ctx: JobContext, call_id: UUID) -> None:
     )
     until = time.monotonic() + COMPLETE_WITHIN_S
     while time.monotonic() < until:
-        ctx.check()
         with ctx.runtime.sessions() as session:
             if session.scalar(told.limit(1)) is not None:
                 return
-        time.sleep(LOOK_EVERY_S)
+        ctx.sleep(LOOK_EVERY_S)

@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from stellwerk.calls.causes import NO_WAY_OUT
 from stellwerk.calls.model import Call, CallTrunk
 from stellwerk.calls.states import CallState
 from stellwerk.choices import Mode
@@ -40,22 +41,8 @@ from stellwerk.settings import Settings
 AGAIN_S = 5.0  # when to ask again, where nobody knows better: the time between two checks
 PRETENDED_S = 60.0  # the same where somebody has to connect a switch first
 
-# Of calls that the trunk did not carry, whoever was called.
-NOT_CARRIED = frozenset(
-    {
-        "EXCHANGE_ROUTING_ERROR",
-        "GATEWAY_DOWN",
-        "INVALID_GATEWAY",
-        "NETWORK_OUT_OF_ORDER",
-        "NORMAL_CIRCUIT_CONGESTION",
-        "NORMAL_TEMPORARY_FAILURE",
-        "RECOVERY_ON_TIMER_EXPIRE",
-        "REQUESTED_CHAN_UNAVAIL",
-        "SERVICE_UNAVAILABLE",
-        "SWITCH_CONGESTION",
-        "SYSTEM_SHUTDOWN",
-    }
-)
+# Of calls that the trunk did not carry, whoever was called: now, or as it is set up.
+NOT_CARRIED = NO_WAY_OUT | frozenset({"EXCHANGE_ROUTING_ERROR", "INVALID_GATEWAY"})
 # Of calls of which only the network behind the trunk could say that. Other causes prove nothing:
 # no reason at all (NORMAL_UNSPECIFIED), our own timer or hang-up, a refusal of unknown origin, and
 # what a switch says of calls that come too fast (DESTINATION_OUT_OF_ORDER).

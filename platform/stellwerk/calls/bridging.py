@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import CTE, ColumnElement, and_, exists, func, or_, select, update
 
-from stellwerk.calls.dials import DIALLED, dials_of
-from stellwerk.calls.model import Call, CallTrunk
+from stellwerk.calls.dials import DIALLED, dials_of, fenced
+from stellwerk.calls.model import Call
 from stellwerk.calls.model import CallEvent as Heard
 from stellwerk.calls.states import CallState
 from stellwerk.jobs.runtime import Runtime
@@ -38,13 +38,23 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Bridge]:
 
     Its number is empty where it can not be read. None where the fence is not this one any more.
     """
-    held = (
-        select(CallTrunk.name)
-        .where(CallTrunk.name == trunk, CallTrunk.fence == fence)
-        .with_for_update(read=True)
-        .cte("held")
+    due = _due(trunk, fenced(trunk, fence), limit)
+    intended = (
+        update(Call)
+        .where(Call.id.in_(select(due.c.id)))
+        .values(bridge_intended_at=_CLOCK)
+        .returning(*DIALLED, Call.provider_ref)
+        .execution_options(synchronize_session=False)
     )
-    due = (
+    with runtime.sessions.begin() as session:
+        rows = session.execute(intended).all()
+        dials = dials_of(runtime, session, rows)
+    return [Bridge(dial, row.provider_ref) for row, dial in zip(rows, dials, strict=True)]
+
+
+def _due(trunk: str, held: CTE, limit: int) -> CTE:
+    """Calls of a trunk that is held, locked, whose `from` waits and whose `to` nobody dialled."""
+    return (
         select(Call.id)
         .where(
             Call.provider == trunk,
@@ -63,17 +73,6 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Bridge]:
         .with_for_update(skip_locked=True)
         .cte("due")
     )
-    intended = (
-        update(Call)
-        .where(Call.id.in_(select(due.c.id)))
-        .values(bridge_intended_at=_CLOCK)
-        .returning(*DIALLED, Call.provider_ref)
-        .execution_options(synchronize_session=False)
-    )
-    with runtime.sessions.begin() as session:
-        rows = session.execute(intended).all()
-        dials = dials_of(runtime, session, rows)
-    return [Bridge(dial, row.provider_ref) for row, dial in zip(rows, dials, strict=True)]
 
 
 def refusal(bridge: Bridge) -> CallEvent:

@@ -33,11 +33,9 @@ UNANSWERED: Mapping[str, CallState] = MappingProxyType(
     }
 )
 
-# Of calls that were never dialled (EventKind.REFUSED): a later try may do.
-# With these a switch refuses what comes too fast, and what has no way out at the moment.
-WORTH_REPEATING = frozenset(
+# What has no way out at the moment, whoever is called.
+NO_WAY_OUT = frozenset(
     {
-        "DESTINATION_OUT_OF_ORDER",
         "GATEWAY_DOWN",
         "NETWORK_OUT_OF_ORDER",
         "NORMAL_CIRCUIT_CONGESTION",
@@ -49,6 +47,9 @@ WORTH_REPEATING = frozenset(
         "SYSTEM_SHUTDOWN",
     }
 )
+# Of calls that were never dialled (EventKind.REFUSED): a later try may do. With the first of these
+# a switch refuses what comes too fast.
+WORTH_REPEATING = frozenset({"DESTINATION_OUT_OF_ORDER"}) | NO_WAY_OUT
 
 
 def of_unanswered(cause: str | None) -> CallState:

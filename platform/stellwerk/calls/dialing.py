@@ -9,12 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, exists, func, literal, or_, select, text, update
+from sqlalchemy import (
+    CTE,
+    Integer,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from stellwerk.calls import breaker, bridging, causes, settling, timelines, unheard
-from stellwerk.calls.dials import DIALLED, dials_of
-from stellwerk.calls.model import Call, CallTrunk
+from stellwerk.calls.dials import DIALLED, dials_of, fenced
+from stellwerk.calls.model import Call
 from stellwerk.calls.states import ENDED, UNDER_WAY, CallState
 from stellwerk.jobs.runtime import Runtime, unit
 from stellwerk.providers.calls.protocol import CallEvent, Dial
@@ -73,27 +84,8 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
     or the trunk is spared (breaker.py).
     """
     within = timedelta(seconds=runtime.settings.call_dial_within_s)
-    held = (
-        select(CallTrunk.name, CallTrunk.is_simulated)
-        .where(CallTrunk.name == trunk, CallTrunk.fence == fence)
-        .with_for_update(read=True)
-        .cte("held")
-    )
-    due = (
-        select(Call.id)
-        .where(
-            Call.provider == trunk,
-            Call.state == CallState.QUEUED.value,
-            Call.asked_at > _CLOCK - within,
-            or_(Call.dial_after.is_(None), Call.dial_after <= _CLOCK),
-            Call.hangup_asked_at.is_(None),
-            exists(select(held.c.name)),
-        )
-        .order_by(Call.asked_at)
-        .limit(bindparam("most", type_=Integer))
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
+    held = fenced(trunk, fence)
+    due = _due(trunk, held, within)
     intended = (
         update(Call)
         .where(Call.id.in_(select(due.c.id)))
@@ -114,6 +106,25 @@ def claim(runtime: Runtime, trunk: str, fence: int, limit: int) -> list[Dial]:
     for unreadable in (dial for dial in dials if not dial.to):
         refused(runtime, unreadable, cause=causes.NUMBER_UNREADABLE)
     return [dial for dial in dials if dial.to]
+
+
+def _due(trunk: str, held: CTE, within: timedelta) -> CTE:
+    """At most `most` calls of a trunk that is held, locked, those asked for first."""
+    return (
+        select(Call.id)
+        .where(
+            Call.provider == trunk,
+            Call.state == CallState.QUEUED.value,
+            Call.asked_at > _CLOCK - within,
+            or_(Call.dial_after.is_(None), Call.dial_after <= _CLOCK),
+            Call.hangup_asked_at.is_(None),
+            exists(select(held.c.name)),
+        )
+        .order_by(Call.asked_at)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
 
 
 def taken(runtime: Runtime, orders: Sequence[Taken]) -> None:

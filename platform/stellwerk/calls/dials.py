@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import CTE, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from stellwerk.calls.model import Call
+from stellwerk.calls.model import Call, CallTrunk
 from stellwerk.db.encrypted import is_unreadable
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.providers.calls.protocol import Dial
@@ -39,6 +39,16 @@ DIALLED = (
     Call.dials,
     Call.asked_at,
 )
+
+
+def fenced(trunk: str, fence: int) -> CTE:
+    """The trunk's row while its fence is this one, which it stays until the transaction ends."""
+    return (
+        select(CallTrunk.name, CallTrunk.is_simulated)
+        .where(CallTrunk.name == trunk, CallTrunk.fence == fence)
+        .with_for_update(read=True)
+        .cte("held")
+    )
 
 
 def planned(runtime: Runtime, call: Call) -> Dial:

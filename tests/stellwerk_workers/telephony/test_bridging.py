@@ -47,7 +47,7 @@ class Telnyx:
 def telnyx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Telnyx]:
     folder = tmp_path_factory.mktemp("telnyx")
     with running_telnyx(folder) as url:
-        yield Telnyx(url, folder / "prism.log")
+        yield Telnyx(url, folder / "server.log")
 
 
 @pytest.fixture

@@ -179,7 +179,7 @@ def slow_begin(platform: Platform) -> Iterator[None]:
     """Transactions begin after a while, as over a slow line."""
 
     def late(_connection: object) -> None:
-        time.sleep(0.3)
+        time.sleep(0.3)  # what the line takes, not a wait for anything
 
     event.listen(platform.engine, "begin", late)
     yield

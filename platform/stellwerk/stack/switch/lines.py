@@ -14,6 +14,8 @@ LATE = 0.25  # how often a loopback's own first event comes after those of its f
 LATE_S = 0.002
 THREAD_S = 0.002  # what threads of the real one take, which makes the order of events vary
 
+STAGES = {"ring_ready": "Progress", "pre_answer": "Progress-Media", "answer": "Answered"}
+
 
 class Refused(Exception):
     """The cause for which no channel was made."""
@@ -164,16 +166,12 @@ def _named(step: Step) -> list[tuple[str, str]]:
 
 
 async def _do(exchange: Exchange, line: Line, far: Channel, step: Step) -> None:
-    if step.app == "sleep":
+    if step.app in STAGES:
+        _progress(exchange, line, far, STAGES[step.app])
+    elif step.app == "sleep":
         await until_hung_up(exchange, far, int(step.data) / 1000)
     elif step.app == "hangup":
         exchange.hang_up(far, step.data)
-    elif step.app == "ring_ready":
-        _progress(exchange, line, far, "Progress")
-    elif step.app == "pre_answer":
-        _progress(exchange, line, far, "Progress-Media")
-    elif step.app == "answer":
-        _progress(exchange, line, far, "Answered")
     else:  # echo, playback: for as long as there is somebody
         await far.hung_up.wait()
 

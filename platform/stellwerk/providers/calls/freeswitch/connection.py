@@ -14,6 +14,7 @@ from time import monotonic
 from stellwerk.errors import ProviderDeferred, ProviderRejected, ProviderUnavailable
 from stellwerk.providers.calls.freeswitch.framing import (
     EVENTS,
+    GREETINGS,
     REPLIES,
     BadFrame,
     Event,
@@ -124,10 +125,17 @@ class Connection(asyncio.Protocol):
             self._hear(event_of(frame))
         elif frame.kind in REPLIES:
             self._reply(frame)
-        elif frame.kind in {Kind.AUTH_REQUEST, Kind.REJECTION}:
-            if not self._greeting.done():
-                self._greeting.set_result(frame)
-        elif frame.kind == Kind.DISCONNECT and frame.headers.get("Content-Disposition") != "linger":
+        elif frame.kind == Kind.DISCONNECT:
+            self._part(frame)
+        else:
+            self._greeted(frame)
+
+    def _greeted(self, frame: Frame) -> None:
+        if frame.kind in GREETINGS and not self._greeting.done():
+            self._greeting.set_result(frame)
+
+    def _part(self, frame: Frame) -> None:
+        if frame.headers.get("Content-Disposition") != "linger":
             self.end(f"the switch says: {frame.text.splitlines()[0] if frame.body else 'goodbye'}")
 
     def _reply(self, frame: Frame) -> None:

@@ -31,6 +31,7 @@ class Kind(StrEnum):
 
 EVENTS = frozenset({Kind.EVENT_PLAIN, Kind.EVENT_JSON})
 REPLIES = frozenset({Kind.COMMAND_REPLY, Kind.API_RESPONSE})
+GREETINGS = frozenset({Kind.AUTH_REQUEST, Kind.REJECTION})
 
 
 class BadFrame(Exception):
