@@ -75,3 +75,10 @@ class CallProvider(StrEnum):
     FREESWITCH = "freeswitch"
     TELNYX = "telnyx"
     TWILIO = "twilio"
+
+
+class ModuleRuntime(StrEnum):
+    """What runs modules."""
+
+    PROCESS = "process"
+    SWARM = "swarm"

@@ -49,6 +49,8 @@ PERMISSIONS: Mapping[str, Role] = MappingProxyType(
         "calls:originate": Role.USER,
         "calls:read": Role.USER,
         "calls:record": Role.OPERATOR,  # and to listen to what was recorded
+        "modules:read": Role.USER,  # what is there, and how it is
+        "modules:manage": Role.OPERATOR,
         "jobs:read_all": Role.OPERATOR,
         "jobs:manage_all": Role.OPERATOR,
         "config:read": Role.OPERATOR,

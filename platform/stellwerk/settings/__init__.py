@@ -23,6 +23,7 @@ from stellwerk.settings.edge import Edge
 from stellwerk.settings.engine import Engine
 from stellwerk.settings.installation import Installation
 from stellwerk.settings.mail import Mail
+from stellwerk.settings.modules import Modules
 from stellwerk.settings.naming import PREFIX
 from stellwerk.settings.outside import Outside
 from stellwerk.settings.people import People
@@ -41,12 +42,14 @@ SECTIONS = (
     Studio,
     Calls,
     Carriers,
+    Modules,
     Connections,
 )
 
 
 class Settings(
     Connections,
+    Modules,
     Carriers,
     Calls,
     Studio,

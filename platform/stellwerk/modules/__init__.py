@@ -1,0 +1,1 @@
+"""Modules: repositories of them, their installation, and their instances as services."""

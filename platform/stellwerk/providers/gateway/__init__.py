@@ -1,0 +1,1 @@
+"""What leads the addresses of modules to their primary instances."""

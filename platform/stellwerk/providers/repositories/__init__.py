@@ -1,0 +1,1 @@
+"""Repositories of modules: their indices, their archives, and what is checked about both."""
