@@ -1503,8 +1503,173 @@ def upgrade() -> None:
         "ix_webhook_attempts_delivery", "webhook_attempts", ["delivery_id", "id"], unique=False
     )
 
+    op.create_table(
+        "module_slots",
+        sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("instance_id", sa.String(length=32), nullable=False),
+        sa.Column("module_name", sa.String(length=40), nullable=False),
+        sa.Column(
+            "claimed_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("slot", name=op.f("pk_module_slots")),
+        sa.UniqueConstraint("instance_id", name=op.f("uq_module_slots_instance_id")),
+    )
+    op.create_table(
+        "module_repositories",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=5), nullable=False),
+        sa.Column("location", sa.String(length=2000), nullable=False),
+        sa.Column("public_key", sa.String(length=44), nullable=True),
+        sa.Column("index", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("modules", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("etag", sa.String(length=200), nullable=True),
+        sa.Column("synced_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("kind IN ('file', 'https')", name=op.f("ck_module_repositories_kind")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_module_repositories")),
+        sa.UniqueConstraint("name", name=op.f("uq_module_repositories_name")),
+    )
+    op.create_table(
+        "modules",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("primary_instance_id", sa.String(length=32), nullable=False),
+        sa.Column("repository_id", sa.Integer(), nullable=True),
+        sa.Column("version", sa.String(length=100), nullable=False),
+        sa.Column("entry", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"],
+            ["module_repositories.id"],
+            name=op.f("fk_modules_repository_id_module_repositories"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_modules")),
+    )
+    op.create_table(
+        "module_instances",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("module_name", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.String(length=100), nullable=False),
+        sa.Column("entry", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("generation", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("service", sa.String(length=100), nullable=False),
+        sa.Column("address", sa.String(length=200), nullable=False),
+        sa.Column("path", sa.String(length=1000), nullable=False),
+        sa.Column("release", sa.String(length=200), nullable=False),
+        sa.Column(
+            "environment",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default="{}",
+            nullable=False,
+        ),
+        sa.Column("secrets", sa.LargeBinary(), nullable=True),
+        sa.Column("wanted", sa.String(length=10), server_default="running", nullable=False),
+        sa.Column("status", sa.String(length=10), server_default="installed", nullable=False),
+        sa.Column("health", sa.String(length=10), server_default="unknown", nullable=False),
+        sa.Column("message", sa.Text(), server_default="", nullable=False),
+        sa.Column("last_log", sa.Text(), server_default="", nullable=False),
+        sa.Column("restarts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("id ~ '^[0-9a-f]{32}$'", name=op.f("ck_module_instances_id")),
+        sa.CheckConstraint(
+            "status IN ('installed', 'running', 'stopped', 'error')",
+            name=op.f("ck_module_instances_status"),
+        ),
+        sa.CheckConstraint(
+            "wanted IN ('running', 'stopped')", name=op.f("ck_module_instances_wanted")
+        ),
+        sa.ForeignKeyConstraint(
+            ["module_name"],
+            ["modules.name"],
+            name=op.f("fk_module_instances_module_name_modules"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_module_instances")),
+        sa.UniqueConstraint("module_name", "id", name=op.f("uq_module_instances_module_name_id")),
+        sa.UniqueConstraint("service", name=op.f("uq_module_instances_service")),
+    )
+    op.create_foreign_key(
+        "fk_modules_primary_instance",
+        "modules",
+        "module_instances",
+        ["name", "primary_instance_id"],
+        ["module_name", "id"],
+        initially="DEFERRED",
+        deferrable=True,
+    )
+    op.create_table(
+        "module_operations",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("module_name", sa.String(length=40), nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default="true", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"],
+            ["jobs.id"],
+            name=op.f("fk_module_operations_job_id_jobs"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_module_operations")),
+    )
+    op.create_index(
+        "uq_module_operations_active",
+        "module_operations",
+        ["module_name"],
+        unique=True,
+        postgresql_where=sa.text("is_active"),
+    )
+    op.execute(
+        "INSERT INTO module_repositories (name, kind, location) "
+        "VALUES ('samples', 'file', 'shipped:')"
+    )
+
 
 def downgrade() -> None:
+    op.drop_index(
+        "uq_module_operations_active",
+        table_name="module_operations",
+        postgresql_where=sa.text("is_active"),
+    )
+    op.drop_table("module_operations")
+    op.drop_constraint("fk_modules_primary_instance", "modules", type_="foreignkey")
+    op.drop_table("module_instances")
+    op.drop_table("modules")
+    op.drop_table("module_repositories")
+    op.drop_table("module_slots")
     op.drop_index("ix_webhook_attempts_delivery", table_name="webhook_attempts")
     op.drop_table("webhook_attempts")
     op.drop_index("uq_call_events_key", table_name="call_events")

@@ -98,6 +98,17 @@ class ErrorCode(StrEnum):
     OAUTH_OTHER_ISSUER = "OAUTH_OTHER_ISSUER"  # 400: the answer is another server's (RFC 9207)
     OAUTH_DENIED = "OAUTH_DENIED"  # 403: the user said no at the provider
     ACCOUNT_TAKEN = "ACCOUNT_TAKEN"  # 409: the outside account belongs to another user here
+    MODULE_BUSY = "MODULE_BUSY"  # 409: another operation on it runs; `details` has its id
+    MODULE_INSTALLED = "MODULE_INSTALLED"  # 409: it is there already; update it, or add instances
+    MODULE_AMBIGUOUS = "MODULE_AMBIGUOUS"  # 409: repositories differ; name one of `details`
+    MODULE_NEEDED = "MODULE_NEEDED"  # 409: other modules need it; `details` names them
+    MODULE_UP_TO_DATE = "MODULE_UP_TO_DATE"  # 409: that version runs already
+    MODULE_CYCLE = "MODULE_CYCLE"  # 422: modules that need each other can not be installed
+    MODULE_UNHEALTHY = "MODULE_UNHEALTHY"  # job: it did not become healthy; `details` has its log
+    MODULE_PLACES_TAKEN = "MODULE_PLACES_TAKEN"  # 409: no further instance; remove one
+    INSTANCE_IS_PRIMARY = "INSTANCE_IS_PRIMARY"  # 409: make another the primary one first
+    REPOSITORY_IN_USE = "REPOSITORY_IN_USE"  # 409: installed modules are from it
+    UNSIGNED_REPOSITORY = "UNSIGNED_REPOSITORY"  # 422: production takes those with a key alone
     TARGET_NOT_ALLOWED = "TARGET_NOT_ALLOWED"  # 422: a URL that the platform does not call
     JOB_FAILED = "JOB_FAILED"  # job: its handler ended it, without a retry
     CHILD_FAILED = "CHILD_FAILED"  # job: a child it waited for failed; `details` names them

@@ -51,6 +51,10 @@ class Action(StrEnum):
     CALL_REQUESTED = "call.requested"  # somebody has a number called
     EFFECT_RESOLVED = "effect.resolved"
     WEBHOOK_SECRET_MADE = "webhook_secret.made"  # noqa: S105  an action, not a secret
+    REPOSITORY_ADDED = "repository.added"
+    REPOSITORY_REMOVED = "repository.removed"
+    INSTANCE_CONFIGURED = "instance.configured"  # a module's variables; their names alone
+    INSTANCE_MADE_PRIMARY = "instance.made_primary"
     CONNECTION_REQUESTED = "connection.requested"
     CONNECTION_OPENED = "connection.opened"
     CONNECTION_REFUSED = "connection.refused"

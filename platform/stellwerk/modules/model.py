@@ -90,11 +90,11 @@ class ModuleInstance(Base):
     entry: Mapped[Json]
     generation: Mapped[int] = mapped_column(server_default="1")  # of its service
     service: Mapped[str] = mapped_column(String(100), unique=True)
-    port: Mapped[int] = mapped_column(unique=True)
+    address: Mapped[str] = mapped_column(String(200))  # host:port, where the gateway reaches it
     path: Mapped[str] = mapped_column(String(1000))  # holds its releases and its data
     release: Mapped[str] = mapped_column(String(200))  # folder of the version, below `path`
     environment: Mapped[Json] = mapped_column(server_default="{}")  # its own variables
-    secrets: Mapped[bytes | None] = mapped_column(LargeBinary)  # the same, sealed
+    secrets: Mapped[bytes | None] = mapped_column(LargeBinary)  # the same, sealed JSON
     wanted: Mapped[str] = mapped_column(String(10), server_default="running")
     status: Mapped[str] = mapped_column(String(10), server_default="installed")
     health: Mapped[str] = mapped_column(String(10), server_default="unknown")
@@ -106,13 +106,14 @@ class ModuleInstance(Base):
     updated_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
 
 
-class ModulePort(Base):
-    """A port that a service has, from before it is made until after it is gone."""
+class ModuleSlot(Base):
+    """Two ports and a user that an instance has, from before it is made until after it is gone."""
 
-    __tablename__ = "module_ports"
+    __tablename__ = "module_slots"
 
-    port: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    service: Mapped[str] = mapped_column(String(100), unique=True)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    instance_id: Mapped[str] = mapped_column(String(32), unique=True)
+    module_name: Mapped[str] = mapped_column(String(40))
     claimed_at: Mapped[CreatedAt]
 
 

@@ -16,8 +16,8 @@ class Modules(BaseModel):
     modules_port: int = Field(default=8100, ge=0, le=65535)  # of their pages' origin; 0: a free one
     modules_url: str = ""  # of that origin as browsers see it; empty: this host with modules_port
     module_ports_from: int = Field(default=20_000, ge=1024, le=65000)  # first port of instances
-    module_ports: int = Field(default=500, ge=1, le=5000)  # how many from there on
-    module_users_from: int = Field(default=610_000, ge=10_000)  # their users (uid), one a port
+    module_instances: int = Field(default=250, ge=1, le=5000)  # at most; each has two ports
+    module_users_from: int = Field(default=610_000, ge=10_000)  # their users (uid), one each
     module_memory_mb: int = Field(default=512, ge=16)  # of an instance, unless its module says less
     module_cpus: float = Field(default=1.0, gt=0)  # the same
     module_processes: int = Field(default=64, ge=2)  # the same; threads count
@@ -44,3 +44,11 @@ class Modules(BaseModel):
     swarm_image: str = "python:3.11-slim"  # in which modules without an image run
     swarm_timeout_s: float = Field(default=10.0, gt=0)  # of each answer of Docker
     swarm_token: SecretStr = SecretStr("")  # for a container-manager
+
+    def module_port(self, slot: int, generation: int) -> int:
+        """The port of an instance's service: an update takes the other one of its two."""
+        return self.module_ports_from + 2 * slot + generation % 2
+
+    def module_user(self, port: int) -> int:
+        """The user (uid) of the instance that has this port."""
+        return self.module_users_from + (port - self.module_ports_from) // 2
