@@ -14,7 +14,7 @@ UNPRIVILEGED = "nobody"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An existing user of the system; none is ever added."""
+    """A user of the system, or the number of one; none is ever added."""
 
     name: str
     uid: int

@@ -2,17 +2,13 @@
 
 Postgres refuses to be root. Started by root it runs as `nobody`, who must reach its programs and
 its data. Where the home or the installation lie below a folder that only root may enter, both
-get a place elsewhere: a shelter of our own under /var/lib (else a temporary folder), recorded
-in the home. Modes of folders that are not ours stay as they are, and no user is added.
+get a place in a shelter, recorded in the home. Modes of folders that are not ours stay as they
+are, and no user is added.
 """
 
-import fcntl
 import os
 import shutil
-import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,12 +16,10 @@ from stellwerk.errors import StackError
 from stellwerk.stack.accounts import Account, account_of, unprivileged
 from stellwerk.stack.home import Home, read_json, write_json
 from stellwerk.stack.postgres_programs import NEEDED, Programs, find_programs
+from stellwerk.stack.shelter import RECORDS, locked, shelter_for, sheltered_folder
 
-SHELTER = Path("/var/lib/stellwerk")
-LAST_RESORTS = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  private folders are made inside
-RECORD = "postgres.json"
-OWNER_NOTE = "home"  # in a sheltered data folder: whose it is
-PASSABLE = 0o711
+SHELTERED = "data"
+RECORD = RECORDS[SHELTERED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +79,6 @@ def remove_data(home: Home) -> None:
     (home.path / RECORD).unlink(missing_ok=True)
 
 
-def orphans() -> list[tuple[Path, Path]]:
-    """Sheltered data folders whose home is gone, each with that home."""
-    notes = SHELTER.glob(f"data-*/{OWNER_NOTE}") if os.access(SHELTER, os.R_OK) else iter(())
-    pairs = [(note.parent, Path(note.read_text().strip())) for note in notes]
-    return [(folder, home) for folder, home in pairs if not (home / RECORD).exists()]
-
-
 def _own_folder(folder: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.geteuid():
@@ -112,8 +99,7 @@ def _reachable_folder(home: Home, account: Account) -> Path:
     if account.can_write_in(usual):
         return usual
     usual.rmdir()
-    folder = Path(tempfile.mkdtemp(prefix="data-", dir=_shelter(account)))
-    (folder / OWNER_NOTE).write_text(f"{home.path}\n")
+    folder = sheltered_folder(SHELTERED, home.path, account)
     account.own(folder)
     return folder
 
@@ -124,9 +110,9 @@ def _reachable_programs(programs: Programs, account: Account) -> Programs:
         return programs
     if not programs.relocatable:
         raise StackError(f"{account.name} may not run {programs.path('postgres')}.")
-    shelter = _shelter(account)
+    shelter = shelter_for(account)
     wanted = replace(programs, root=shelter / f"postgres-{programs.version}")
-    with _locked(shelter):
+    with locked(shelter):
         if not _runs(wanted, account):
             _copy(programs.root, wanted.root)
     if not _runs(wanted, account):
@@ -154,44 +140,3 @@ def _copy(source: Path, target: Path) -> None:
     if target.exists():
         shutil.rmtree(target)
     fresh.rename(target)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One copier at a time; several stacks may be starting."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _shelter(account: Account) -> Path:
-    """A folder of root's that the account may pass through, made where it is missing."""
-    with suppress(OSError):  # a read-only system, or one that has it already
-        SHELTER.mkdir()
-        SHELTER.chmod(PASSABLE)
-    usable = SHELTER.is_dir() and _is_roots_alone(SHELTER) and account.can_enter(SHELTER)
-    return SHELTER if usable else _temporary_shelter()
-
-
-def _temporary_shelter() -> Path:
-    for parent in LAST_RESORTS:
-        if not os.access(parent, os.W_OK):
-            continue
-        earlier = [path for path in parent.glob("stellwerk-shelter-*") if _is_roots_alone(path)]
-        shelter = (
-            earlier[0] if earlier else Path(tempfile.mkdtemp("", "stellwerk-shelter-", parent))
-        )
-        shelter.chmod(PASSABLE)
-        return shelter
-    raise StackError(
-        "Postgres runs as `nobody` under root, and no folder it can reach is writable."
-    )
-
-
-def _is_roots_alone(folder: Path) -> bool:
-    facts = folder.lstat()
-    others_write = facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == 0 and not others_write

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from stellwerk.choices import ImageProvider, ScriptProvider, VoiceProvider
 from stellwerk.cli.checks.finding import Finding, Grade, Patient, verdict
 from stellwerk.stack.home import FREE_REFUSED_BYTES, FREE_WARNED_BYTES, MIB
-from stellwerk.stack.postgres_place import orphans
 from stellwerk.stack.postgres_programs import find_programs
+from stellwerk.stack.shelter import orphans
 from stellwerk.stack.valkey import find_valkey
 
 OLDEST_PYTHON = (3, 11)
@@ -60,7 +60,7 @@ def check_home(who: Patient) -> Iterator[Finding]:
     yield verdict("disk", message, good=free >= FREE_WARNED_BYTES, remedy=remedy, otherwise=grade)
     for folder, owner in orphans():
         remedy = f"Remove it if it is not needed: rm -r {folder}"
-        message = f"{folder} holds the database of {owner}, which is gone"
+        message = f"{folder} holds what belonged to {owner}, which is gone"
         yield Finding("left over", Grade.WARNING, message, remedy)
 
 
