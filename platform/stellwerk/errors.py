@@ -110,6 +110,10 @@ class ErrorCode(StrEnum):
     REPOSITORY_IN_USE = "REPOSITORY_IN_USE"  # 409: installed modules are from it
     UNSIGNED_REPOSITORY = "UNSIGNED_REPOSITORY"  # 422: production takes those with a key alone
     TARGET_NOT_ALLOWED = "TARGET_NOT_ALLOWED"  # 422: a URL that the platform does not call
+    REPOSITORY_DAMAGED = "REPOSITORY_DAMAGED"  # 422: an index of modules that cannot be used
+    MODULE_ARCHIVE_REFUSED = "MODULE_ARCHIVE_REFUSED"  # 422: never unpacked; see `details.reason`
+    MODULE_CHECKSUM_WRONG = "MODULE_CHECKSUM_WRONG"  # 422: not the archive that the index names
+    MODULE_SIGNATURE_WRONG = "MODULE_SIGNATURE_WRONG"  # 422: not signed by the repository's owner
     JOB_FAILED = "JOB_FAILED"  # job: its handler ended it, without a retry
     CHILD_FAILED = "CHILD_FAILED"  # job: a child it waited for failed; `details` names them
     JOB_CANCELLED = "JOB_CANCELLED"  # job: somebody cancelled it

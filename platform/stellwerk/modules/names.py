@@ -1,36 +1,23 @@
 """What modules, repositories and instances may be called."""
 
-import re
 from uuid import UUID
 
 from stellwerk.errors import FieldError, InvalidInput
+from stellwerk.module_names import NAME, NAME_RULE, RESERVED, is_name
 
-NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"
+__all__ = [
+    "INSTANCE_ID",
+    "NAME",
+    "NAME_RULE",
+    "RESERVED",
+    "folder_name",
+    "instance_id_of",
+    "is_name",
+    "require_name",
+    "service_name",
+]
+
 INSTANCE_ID = r"^[0-9a-f]{32}$"
-NAME_RULE = "1 to 40 letters, digits, _ and -, the first a letter."
-
-# The first segments of our own addresses: no page of a module may look like one of them.
-RESERVED = frozenset(
-    {
-        "admin",
-        "api",
-        "auth",
-        "call",
-        "call-history",
-        "call-status",
-        "flower",
-        "modules",
-        "privacy",
-        "repositories",
-        "repository",
-        "ws",
-    }
-)
-
-
-def is_name(text: str) -> bool:
-    """Whether a module may be called so."""
-    return bool(re.fullmatch(NAME, text)) and text.lower() not in RESERVED
 
 
 def require_name(text: str, field: str = "module_name") -> str:

@@ -41,7 +41,7 @@ class Entry:
     size_bytes: int
     command: tuple[str, ...] = ()
     image: str = ""
-    health: HealthCheck = HealthCheck()
+    health: HealthCheck = field(default_factory=HealthCheck)
     dependencies: tuple[str, ...] = ()  # names, each with a range of versions behind it or without
     environment: dict[str, str] = field(default_factory=dict)  # defaults
     memory_mb: int | None = None
