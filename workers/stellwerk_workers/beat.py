@@ -10,6 +10,7 @@ from stellwerk.clock import id_at
 
 SUBMIT_TASK = "stellwerk.submit"
 HOUR_S = 3600
+RECONCILE_EVERY_S = 15
 
 # Their arguments: the operation, and how often it is due, in seconds.
 SCHEDULE = {
@@ -18,6 +19,12 @@ SCHEDULE = {
         "schedule": crontab(minute="17"),
         "args": ("housekeeping.purge", HOUR_S),
         "options": {"queue": "short", "expires": 600},
+    },
+    "reconcile": {
+        "task": SUBMIT_TASK,
+        "schedule": RECONCILE_EVERY_S,
+        "args": ("modules.reconcile", RECONCILE_EVERY_S),
+        "options": {"queue": "short", "expires": RECONCILE_EVERY_S},
     },
 }
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from stellwerk.choices import ModuleRuntime
+from stellwerk.settings.edge import is_origin
 
 
 class Modules(BaseModel):
@@ -15,6 +16,8 @@ class Modules(BaseModel):
     modules_dir: Path | None = None  # empty: `modules` in the home, or where its users reach it
     modules_port: int = Field(default=8100, ge=0, le=65535)  # of their pages' origin; 0: a free one
     modules_url: str = ""  # of that origin as browsers see it; empty: this host with modules_port
+    gateway_port: int = Field(default=8003, ge=1, le=65535)  # where the edge finds modules' pages
+    gateway_admin: str = ""  # unix:///a/path or http://host:port; empty: a socket in the home
     module_ports_from: int = Field(default=20_000, ge=1024, le=65000)  # first port of instances
     module_instances: int = Field(default=250, ge=1, le=5000)  # at most; each has two ports
     module_users_from: int = Field(default=610_000, ge=10_000)  # their users (uid), one each
@@ -24,7 +27,6 @@ class Modules(BaseModel):
     module_stop_grace_s: float = Field(default=10.0, ge=0)  # after SIGTERM, before SIGKILL
     module_health_within_s: float = Field(default=60.0, gt=0)  # from its start to healthy
     module_drain_s: float = Field(default=5.0, ge=0)  # what was replaced still ends its answers
-    module_reconcile_every_s: int = Field(default=15, ge=1)
     module_status_ttl_s: float = Field(default=5.0, ge=0)  # of what runs, as lists show it
 
     # Module repositories
@@ -52,3 +54,18 @@ class Modules(BaseModel):
     def module_user(self, port: int) -> int:
         """The user (uid) of the instance that has this port."""
         return self.module_users_from + (port - self.module_ports_from) // 2
+
+    @field_validator("modules_url")
+    @classmethod
+    def _is_origin(cls, url: str) -> str:
+        bare = url.removesuffix("/")
+        if bare and not is_origin(bare):
+            raise ValueError(f"{url!r} is no origin such as https://modules.example.com (no path).")
+        return bare
+
+    @field_validator("gateway_admin")
+    @classmethod
+    def _is_place(cls, url: str) -> str:
+        if url and not url.startswith(("unix:///", "http://")):
+            raise ValueError("Is neither unix:///a/path nor http://host:port.")
+        return url

@@ -1,0 +1,152 @@
+"""Which version of which repository is meant, and what it needs before it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from packaging.requirements import Requirement
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from stellwerk.errors import Conflict, ErrorCode, InvalidInput, NotFound
+from stellwerk.modules import indices
+from stellwerk.modules.indices import Offer
+from stellwerk.modules.model import Module
+from stellwerk.providers.repositories.versions import ordered
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for."""
+
+    module_name: str
+    version: str | None = None
+    repository_id: int | None = None
+
+
+def choose(offers: Sequence[Offer], wanted: Wanted) -> Offer:
+    """The newest version that is meant, from the first repository that has it.
+
+    Raises NotFound, and Conflict (MODULE_AMBIGUOUS) where repositories have different things under
+    one name.
+    """
+    named = [
+        one
+        for one in offers
+        if one.entry.name == wanted.module_name
+        and wanted.repository_id in {None, one.repository_id}
+    ]
+    meant = [one for one in named if wanted.version in {None, one.entry.version}]
+    if not meant:
+        raise NotFound(_unknown(named, wanted))
+    newest = [_newest(meant, repository) for repository in _repositories(meant)]
+    if len({(one.entry.version, one.entry.sha256, one.entry.image) for one in newest}) > 1:
+        raise _ambiguous(wanted, newest)
+    return newest[0]
+
+
+def _newest(offers: Sequence[Offer], repository_id: int) -> Offer:
+    own = [one for one in offers if one.repository_id == repository_id]
+    return max(own, key=lambda one: ordered(one.entry.version))
+
+
+def _repositories(offers: Sequence[Offer]) -> list[int]:
+    return list(dict.fromkeys(one.repository_id for one in offers))
+
+
+def _unknown(named: Sequence[Offer], wanted: Wanted) -> str:
+    if named:
+        there = ", ".join(sorted({one.entry.version for one in named}, key=ordered))
+        return f"There is no version {wanted.version} of {wanted.module_name}, but {there}."
+    where = f" in repository {wanted.repository_id}" if wanted.repository_id else ""
+    hint = "GET /api/v1/repository/modules lists them."
+    return f"There is no module {wanted.module_name}{where}. {hint}"
+
+
+def _ambiguous(wanted: Wanted, newest: Sequence[Offer]) -> Conflict:
+    candidates = [
+        {
+            "repository_id": one.repository_id,
+            "repository": one.repository,
+            "version": one.entry.version,
+        }
+        for one in newest
+    ]
+    message = f"Repositories have different things called {wanted.module_name}. Name one of them."
+    details = {"candidates": candidates}
+    return Conflict(message, code=ErrorCode.MODULE_AMBIGUOUS, details=details)
+
+
+def missing(session: Session, offer: Offer) -> list[Wanted]:
+    """What has to be installed before, in order: only what is not there yet.
+
+    Raises NotFound for a dependency that nobody offers, InvalidInput (MODULE_CYCLE), and Conflict
+    (MODULE_NEEDED) where an installed module is of a version that will not do.
+    """
+    rows = session.execute(select(Module.name, Module.version))
+    installed = {row.name: row.version for row in rows}
+    search = _Search(indices.offers(session), installed)
+    search.visit(offer, ())
+    return search.found
+
+
+class _Search:
+    """Depth first, so that what is needed comes before what needs it."""
+
+    def __init__(self, offers: Sequence[Offer], installed: Mapping[str, str]) -> None:
+        self.found: list[Wanted] = []
+        self._offers = offers
+        self._installed = installed
+
+    def visit(self, offer: Offer, path: tuple[str, ...]) -> None:
+        """Find what an offer needs."""
+        path = (*path, offer.entry.name)
+        for written in offer.entry.dependencies:
+            self._need(Requirement(written), path)
+
+    def _need(self, needed: Requirement, path: tuple[str, ...]) -> None:
+        if needed.name in path:
+            circle = " -> ".join((*path[path.index(needed.name) :], needed.name))
+            message = f"These modules need each other: {circle}."
+            raise InvalidInput(message, code=ErrorCode.MODULE_CYCLE)
+        present = self._installed.get(needed.name)
+        if present is not None:
+            _require_fit(needed, present, path[-1])
+            return
+        if any(one.module_name == needed.name for one in self.found):
+            return
+        fitting = [
+            one
+            for one in self._offers
+            if one.entry.name != needed.name or _fits(needed, one.entry.version)
+        ]
+        chosen = choose(fitting, Wanted(needed.name))
+        self.visit(chosen, path)
+        self.found.append(Wanted(needed.name, chosen.entry.version, chosen.repository_id))
+
+
+def _fits(needed: Requirement, version: str) -> bool:
+    return needed.specifier.contains(str(ordered(version)), prereleases=True)
+
+
+def _require_fit(needed: Requirement, present: str, by: str) -> None:
+    if not _fits(needed, present):
+        message = f"{by} needs {needed}, but {present} is installed. Update {needed.name} first."
+        raise Conflict(message, code=ErrorCode.MODULE_NEEDED)
+
+
+def dependents(session: Session, module_name: str) -> list[str]:
+    """Installed modules that need this one."""
+    rows = session.execute(select(Module.name, Module.entry["dependencies"]))
+    return sorted(
+        name
+        for name, needs in rows
+        if any(Requirement(written).name == module_name for written in needs or ())
+    )
+
+
+def refuse_needed(session: Session, module_name: str) -> None:
+    """Raise Conflict (MODULE_NEEDED) for a module that others need."""
+    others = dependents(session, module_name)
+    if others:
+        message = f"{module_name} is needed by {', '.join(others)}. Remove these first."
+        raise Conflict(message, code=ErrorCode.MODULE_NEEDED, details={"modules": others})

@@ -1,0 +1,5 @@
+"""What modules hold under the vault's keys."""
+
+from stellwerk.db.holdings import SealedBytes
+
+SEALED = (SealedBytes("module_instances", "secrets"),)
