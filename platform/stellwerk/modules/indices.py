@@ -7,6 +7,8 @@ stands, and says so.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
+from typing import Any
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
@@ -22,13 +24,28 @@ from stellwerk.shipped import shipped
 SHIPPED = "shipped:"  # the location of the samples, wherever they were installed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Offer:
-    """A version of a module that a repository has."""
+    """A version of a module that a repository has; `stored` is its entry as JSON."""
 
     repository_id: int
     repository: str
-    entry: Entry
+    stored: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        return str(self.stored["name"])
+
+    @property
+    def version(self) -> str:
+        """The module's version."""
+        return str(self.stored["version"])
+
+    @cached_property
+    def entry(self) -> Entry:
+        """The entry, which takes a moment to read: an index may have thousands."""
+        return loaded(self.stored)
 
 
 def source_of(repository: ModuleRepository) -> Source:
@@ -64,7 +81,7 @@ def offers(session: Session, repository_id: int | None = None) -> list[Offer]:
 
 def _offers(row: ModuleRepository) -> Iterator[Offer]:
     for entry in (row.index or {}).get("modules", ()):
-        yield Offer(row.id, row.name, loaded(entry))
+        yield Offer(row.id, row.name, entry)
 
 
 def stale(session: Session, ttl_s: float, kind: SourceKind | None = None) -> Sequence[int]:

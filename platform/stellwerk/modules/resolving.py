@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from packaging.requirements import Requirement
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -11,7 +10,7 @@ from stellwerk.errors import Conflict, ErrorCode, InvalidInput, NotFound
 from stellwerk.modules import indices
 from stellwerk.modules.indices import Offer
 from stellwerk.modules.model import Module
-from stellwerk.providers.repositories.versions import ordered
+from stellwerk.providers.repositories.versions import Dependency, dependency, ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +31,20 @@ def choose(offers: Sequence[Offer], wanted: Wanted) -> Offer:
     named = [
         one
         for one in offers
-        if one.entry.name == wanted.module_name
-        and wanted.repository_id in {None, one.repository_id}
+        if one.name == wanted.module_name and wanted.repository_id in {None, one.repository_id}
     ]
-    meant = [one for one in named if wanted.version in {None, one.entry.version}]
+    meant = [one for one in named if wanted.version in {None, one.version}]
     if not meant:
         raise NotFound(_unknown(named, wanted))
     newest = [_newest(meant, repository) for repository in _repositories(meant)]
-    if len({(one.entry.version, one.entry.sha256, one.entry.image) for one in newest}) > 1:
+    if len({(one.version, one.entry.sha256, one.entry.image) for one in newest}) > 1:
         raise _ambiguous(wanted, newest)
     return newest[0]
 
 
 def _newest(offers: Sequence[Offer], repository_id: int) -> Offer:
     own = [one for one in offers if one.repository_id == repository_id]
-    return max(own, key=lambda one: ordered(one.entry.version))
+    return max(own, key=lambda one: ordered(one.version))
 
 
 def _repositories(offers: Sequence[Offer]) -> list[int]:
@@ -55,7 +53,7 @@ def _repositories(offers: Sequence[Offer]) -> list[int]:
 
 def _unknown(named: Sequence[Offer], wanted: Wanted) -> str:
     if named:
-        there = ", ".join(sorted({one.entry.version for one in named}, key=ordered))
+        there = ", ".join(sorted({one.version for one in named}, key=ordered))
         return f"There is no version {wanted.version} of {wanted.module_name}, but {there}."
     where = f" in repository {wanted.repository_id}" if wanted.repository_id else ""
     hint = "GET /api/v1/repository/modules lists them."
@@ -67,7 +65,7 @@ def _ambiguous(wanted: Wanted, newest: Sequence[Offer]) -> Conflict:
         {
             "repository_id": one.repository_id,
             "repository": one.repository,
-            "version": one.entry.version,
+            "version": one.version,
         }
         for one in newest
     ]
@@ -101,36 +99,32 @@ class _Search:
         """Find what an offer needs."""
         path = (*path, offer.entry.name)
         for written in offer.entry.dependencies:
-            self._need(Requirement(written), path)
+            self._need(dependency(written), written, path)
 
-    def _need(self, needed: Requirement, path: tuple[str, ...]) -> None:
+    def _need(self, needed: Dependency, written: str, path: tuple[str, ...]) -> None:
         if needed.name in path:
             circle = " -> ".join((*path[path.index(needed.name) :], needed.name))
             message = f"These modules need each other: {circle}."
             raise InvalidInput(message, code=ErrorCode.MODULE_CYCLE)
         present = self._installed.get(needed.name)
         if present is not None:
-            _require_fit(needed, present, path[-1])
+            _require_fit(needed, written, present, path[-1])
             return
         if any(one.module_name == needed.name for one in self.found):
             return
         fitting = [
-            one
-            for one in self._offers
-            if one.entry.name != needed.name or _fits(needed, one.entry.version)
+            one for one in self._offers if one.name == needed.name and needed.admits(one.version)
         ]
+        if not fitting:
+            raise NotFound(f"{path[-1]} needs {written}, which no repository has.")
         chosen = choose(fitting, Wanted(needed.name))
         self.visit(chosen, path)
         self.found.append(Wanted(needed.name, chosen.entry.version, chosen.repository_id))
 
 
-def _fits(needed: Requirement, version: str) -> bool:
-    return needed.specifier.contains(str(ordered(version)), prereleases=True)
-
-
-def _require_fit(needed: Requirement, present: str, by: str) -> None:
-    if not _fits(needed, present):
-        message = f"{by} needs {needed}, but {present} is installed. Update {needed.name} first."
+def _require_fit(needed: Dependency, written: str, present: str, by: str) -> None:
+    if not needed.admits(present):
+        message = f"{by} needs {written}, but {present} is installed. Update {needed.name} first."
         raise Conflict(message, code=ErrorCode.MODULE_NEEDED)
 
 
@@ -140,7 +134,7 @@ def dependents(session: Session, module_name: str) -> list[str]:
     return sorted(
         name
         for name, needs in rows
-        if any(Requirement(written).name == module_name for written in needs or ())
+        if any(dependency(written).name == module_name for written in needs or ())
     )
 
 

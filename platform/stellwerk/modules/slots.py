@@ -29,9 +29,9 @@ def claim(session: Session, settings: Settings, module_name: str, instance_id: s
 
 
 def _free(number: int) -> Select[tuple[int | None]]:
-    places = func.generate_series(0, number - 1).table_valued("slot")
+    places = func.generate_series(0, number - 1).column_valued("slot")
     taken = select(ModuleSlot.slot)
-    return select(func.min(places.c.slot)).where(places.c.slot.not_in(taken))
+    return select(func.min(places)).where(places.not_in(taken))
 
 
 def slot_of(session: Session, instance_id: str) -> int | None:

@@ -1,0 +1,52 @@
+"""Each instance has a place of its own, and keeps it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+
+from stellwerk.bootstrap import Platform
+from stellwerk.errors import ErrorCode, JobFailed
+from stellwerk.modules import slots
+
+
+def claimed(platform: Platform, instance_id: str) -> int:
+    with platform.runtime.sessions.begin() as session:
+        return slots.claim(session, platform.settings, "clock", instance_id)
+
+
+def test_instances_at_once_get_places_of_their_own(platform: Platform) -> None:
+    ids = [uuid4().hex for _ in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        places = list(pool.map(lambda one: claimed(platform, one), ids))
+    assert sorted(places) == list(range(12))
+    assert [claimed(platform, one) for one in ids] == places
+
+
+def test_a_place_that_was_given_back_is_the_next(platform: Platform) -> None:
+    ids = [uuid4().hex for _ in range(3)]
+    for one in ids:
+        claimed(platform, one)
+    with platform.runtime.sessions.begin() as session:
+        slots.release(session, ids[1])
+    assert claimed(platform, uuid4().hex) == 1
+
+
+def test_there_are_no_more_places_than_settings_say(platform: Platform) -> None:
+    few = platform.settings.model_copy(update={"module_instances": 1})
+    with platform.runtime.sessions.begin() as session:
+        slots.claim(session, few, "clock", uuid4().hex)
+        with pytest.raises(JobFailed) as told:
+            slots.claim(session, few, "clock", uuid4().hex)
+    assert told.value.code is ErrorCode.MODULE_PLACES_TAKEN
+
+
+def test_the_ports_of_a_place_take_turns_and_its_user_stays(platform: Platform) -> None:
+    settings = platform.settings
+    first = [settings.module_port(slot, 1) for slot in range(3)]
+    second = [settings.module_port(slot, 2) for slot in range(3)]
+    assert len({*first, *second}) == 6
+    assert first == [settings.module_port(slot, 3) for slot in range(3)]
+    users = [settings.module_user(port) for port in first]
+    assert users == [settings.module_user(port) for port in second]
+    assert len(set(users)) == 3
