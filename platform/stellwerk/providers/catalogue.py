@@ -10,6 +10,7 @@ from stellwerk.providers.images.protocol import Illustrator
 from stellwerk.providers.mail.protocol import Mailer
 from stellwerk.providers.oauth.protocol import AuthorizationServer
 from stellwerk.providers.outbound.client import OutboundClient
+from stellwerk.providers.repositories.protocol import Repositories
 from stellwerk.providers.script.protocol import ScriptRequest, ScriptWriter
 from stellwerk.providers.voice.protocol import Voice
 
@@ -24,6 +25,7 @@ class Providers:
     images: Illustrator
     mail: Mailer
     outbound: OutboundClient
+    repositories: Repositories
     oauth: Mapping[str, AuthorizationServer]  # by the name in routes; those that are set up
     nextcloud_sign_in: AuthorizationServer | None = None
     trunk: Trunk | None = None  # None: nobody carries calls here

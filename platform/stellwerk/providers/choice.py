@@ -35,6 +35,7 @@ from stellwerk.providers.oauth.protocol import AuthorizationServer
 from stellwerk.providers.outbound.addresses import AddressRules
 from stellwerk.providers.outbound.client import OutboundClient
 from stellwerk.providers.outbound.targets import TargetRules
+from stellwerk.providers.repositories.choice import repositories
 from stellwerk.providers.script.protocol import ScriptWriter
 from stellwerk.providers.script.template import TemplateWriter
 from stellwerk.providers.voice.local import LocalVoice
@@ -60,6 +61,7 @@ def choose_providers(settings: Settings) -> Providers:
         images=_illustrator(settings),
         mail=_mailer(settings),
         outbound=_outbound(settings),
+        repositories=repositories(settings),
         oauth=_authorization_servers(settings),
         nextcloud_sign_in=_nextcloud_sign_in(settings),
         trunk=_trunk(settings),

@@ -1,7 +1,6 @@
 """Makes an archive of a module's folder: the same bytes for the same files, wherever it is made."""
 
 import gzip
-import hashlib
 import os
 import re
 import stat
@@ -16,6 +15,7 @@ from marshmallow import ValidationError
 
 from stellwerk.errors import FieldError, InvalidInput
 from stellwerk.providers.repositories.archives import FOLDER_MODE, MANIFEST, PROGRAM_MODE
+from stellwerk.providers.repositories.checksums import sha256_of
 from stellwerk.providers.repositories.index import entry_of, reasons
 from stellwerk.providers.repositories.protocol import Entry
 from stellwerk.providers.repositories.schemas import ManifestSchema
@@ -53,18 +53,6 @@ def pack(folder: Path, target: Path) -> Packed:
 def signature_of(entry: Entry, key: SigningKey) -> str:
     """What the index has to have as the entry's `signature`."""
     return key.sign(archive_message(entry.name, entry.version, entry.sha256))
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file, in hexadecimal."""
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
-
-
-def content_sha256_of(path: Path) -> str:
-    """Of what an archive holds: the same whichever library compressed it."""
-    with gzip.open(path, "rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def _manifest(folder: Path) -> dict[str, object]:

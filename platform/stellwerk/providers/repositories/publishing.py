@@ -7,14 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stellwerk.errors import Conflict, InvalidInput
+from stellwerk.providers.repositories.checksums import content_sha256_of, sha256_of
 from stellwerk.providers.repositories.index import INDEX, INDEX_SIGNATURE, parsed, written
-from stellwerk.providers.repositories.packing import (
-    Packed,
-    content_sha256_of,
-    pack,
-    sha256_of,
-    signature_of,
-)
+from stellwerk.providers.repositories.packing import Packed, pack, signature_of
 from stellwerk.providers.repositories.protocol import Entry
 from stellwerk.providers.repositories.signatures import SigningKey, archive_message, is_signed
 
