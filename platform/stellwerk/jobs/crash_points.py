@@ -29,6 +29,7 @@ class CrashPoint(StrEnum):
     AFTER_ACK_BEFORE_CLAIM = "after_ack_before_claim"  # the message is gone, the job not taken
     AFTER_CLAIM = "after_claim"
     BETWEEN_STEPS = "between_steps"  # a step is stored, the next has not begun
+    WITHIN_STEP = "within_step"  # what it does outside is done, and the step is not stored
     BEFORE_EFFECT = "before_effect"  # its intent is stored, the call not made
     AFTER_EFFECT = "after_effect"  # the call was made, its outcome is not stored
     BEFORE_DIAL = "before_dial"  # a call's intent is stored, the order not sent; by the call's id

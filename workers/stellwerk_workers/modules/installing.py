@@ -119,6 +119,7 @@ def _register(
                 session.add(_module(found))
                 session.flush()
             session.add(_instance(ctx, found, environment, address))
+    placing.passed(ctx, "register")
     leading.lead_soon(ctx.runtime)
     return {
         "module_name": place.module_name,

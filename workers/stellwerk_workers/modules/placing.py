@@ -10,6 +10,7 @@ from typing import Any
 
 from stellwerk.errors import ErrorCode, JobFailed, NotFound
 from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.modules import indices, slots
 from stellwerk.modules.indices import Offer
 from stellwerk.modules.model import ModuleInstance
@@ -110,6 +111,7 @@ class Placing:
                 continue  # it is all there: it was renamed into place
             target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             self._fill(target)
+            passed(self._ctx, "unpack")
             self._ctx.progress((number + 1) / len(self._everywhere), "unpacked")
         shutil.rmtree(self._archive.parent, ignore_errors=True)
 
@@ -132,6 +134,7 @@ class Placing:
             spec = spec_of(self._runtime, place, self._found.entry, self._variables(place))
             self._runtime.providers.services.refuse(spec)
             self._runtime.providers.services.create(spec)
+            passed(self._ctx, "create service")
             self._ctx.check()
 
     def _variables(self, place: Place) -> dict[str, str]:
@@ -154,6 +157,11 @@ class Placing:
             raise NotFound("The repository is not there any more.")
         with self._runtime.sessions() as session:
             return indices.source_of(indices.repository(session, self._found.repository_id))
+
+
+def passed(ctx: JobContext, step: str) -> None:
+    """Where tests have a worker die, after something was done and before it is stored."""
+    reach(ctx.runtime, CrashPoint.WITHIN_STEP, ctx.job_id, step=step)
 
 
 def staging(ctx: JobContext) -> Path:

@@ -13,6 +13,7 @@ from stellwerk.modules.schemas import Data
 from stellwerk.modules.states import Wanted
 from stellwerk.providers.services.place import modules_dir
 from stellwerk_workers.handlers import handles
+from stellwerk_workers.modules.placing import passed
 
 KEPT = ".kept"  # below the folder of modules: data of what was removed
 
@@ -66,6 +67,7 @@ def _remove(ctx: JobContext, payload: dict[str, Any], gone: list[dict[str, str]]
 def _remove_services(ctx: JobContext, gone: list[dict[str, str]]) -> None:
     for number, one in enumerate(gone, start=1):
         ctx.runtime.providers.services.remove(one["service"])
+        passed(ctx, "remove services")
         ctx.progress(number / len(gone), f"{number} of {len(gone)} services removed")
 
 
@@ -78,6 +80,7 @@ def _remove_files(
             service.forget_module(session, payload["module_name"])
         else:
             service.forget_instance(session, payload["instance_id"])
+    passed(ctx, "remove files")
     kept = []
     for one in gone:
         path = Path(one["path"])

@@ -100,6 +100,7 @@ def _switch(ctx: JobContext, found: Found, addresses: dict[str, str]) -> None:
             if row.service in addresses:
                 row.status, row.health = InstanceStatus.RUNNING.value, "healthy"
                 row.message = ""
+    placing.passed(ctx, "switch")
     leading.lead(ctx.runtime)
 
 
@@ -109,6 +110,7 @@ def _retire(ctx: JobContext, before: list[dict[str, str]]) -> None:
         ctx.sleep(ctx.runtime.settings.module_drain_s)
     for one in before:
         ctx.runtime.providers.services.remove(one["service"])
+        placing.passed(ctx, "retire")
         shutil.rmtree(Path(one["folder"]), ignore_errors=True)
 
 
