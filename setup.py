@@ -21,6 +21,7 @@ SHIPPED = {
     "deploy/prometheus": ["deploy/prometheus/alerts.yml", "deploy/prometheus/prometheus.yml"],
     "deploy/grafana": ["deploy/grafana/stellwerk.json"],
     "migrations": ["migrations/env.py", "migrations/script.py.mako"],
+    "modules/repository": sorted(map(str, Path("modules/repository").glob("*.*"))),
     "migrations/versions": sorted(map(str, Path("migrations/versions").glob("*.py"))),
 }
 

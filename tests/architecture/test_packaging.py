@@ -22,6 +22,8 @@ SHIPPED = (
     "deploy/prometheus/alerts.yml",
     "deploy/grafana/stellwerk.json",
     "migrations/env.py",
+    "modules/repository/index.json",
+    "modules/repository/clock-1.0.0.tar.gz",
 )
 LICENCES = ("LICENSE", "NOTICE")
 NOT_SOURCE = (".*", "__pycache__", "*.egg-info", "build", "dist", "node_modules", "tests")
