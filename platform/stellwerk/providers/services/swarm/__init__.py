@@ -1,0 +1,1 @@
+"""Modules as services of a Docker Swarm."""

@@ -1,0 +1,176 @@
+"""A real Docker engine of the test process: the manager of a swarm that it alone is in.
+
+Its data is in a folder of its own, and it touches no other Docker of the machine. The one image it
+has is made from the Python of this machine, so nothing is downloaded.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sysconfig
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import psutil
+from docker.errors import APIError
+from requests import RequestException
+
+from embedded import wait_until
+from stellwerk.stack.ports import free_port
+
+IMAGE = "stellwerk/python:test"
+GOSSIP_PORT = 7946  # of every swarm, on whatever address; it cannot be chosen
+BRIDGE = Path("/sys/class/net/docker_gwbridge")  # of every swarm, one a machine
+UP_WITHIN_S = 30.0
+STDLIB = Path(sysconfig.get_path("stdlib"))
+LEFT_OUT = {
+    *("test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "pydoc_data"),
+    *("site-packages", "dist-packages", "distutils", "unittest"),
+}
+
+
+def why_not() -> str:
+    """Why no engine can be started here, and what would help; empty where it can be."""
+    if os.geteuid() != 0:
+        return "Docker Swarm is tried as root alone: sudo make test-swarm"
+    if not shutil.which("dockerd"):
+        return "dockerd is not installed. Debian: apt-get install docker.io"
+    if BRIDGE.exists() or _is_taken(GOSSIP_PORT):
+        return (
+            f"another swarm runs here (port {GOSSIP_PORT}, {BRIDGE.name}): docker swarm leave "
+            f"--force; ip link delete {BRIDGE.name}"
+        )
+    return ""
+
+
+@contextmanager
+def running_docker() -> Iterator[str]:
+    """The URL of an engine with `IMAGE`, which nothing is left of at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="stellwerk-docker-"))  # short: it holds a socket
+    url = f"unix://{folder}/socket"
+    try:
+        with _daemon(folder, url), closing(_client(url)) as api:
+            _make_image(api, folder / "image.tar")
+            api.init_swarm(
+                advertise_addr="127.0.0.1",
+                listen_addr=f"127.0.0.1:{free_port()}",
+                data_path_port=free_port(),
+            )
+            yield url
+            _leave(api)
+    finally:
+        _remove_folder(folder)
+        _remove_bridge()
+
+
+def _client(url: str) -> Any:
+    return docker.APIClient(url, version="1.41", timeout=60)
+
+
+@contextmanager
+def _daemon(folder: Path, url: str) -> Iterator[None]:
+    command = [
+        *("dockerd", "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
+        *("-H", url, "-p", str(folder / "pid"), "--iptables=false", "--bridge=none"),
+    ]
+    log = folder / "log"
+    with log.open("w") as output:
+        daemon = subprocess.Popen(  # noqa: S603  fixed arguments
+            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        wait_until(lambda: daemon.poll() is not None or _answers(url), timeout_s=UP_WITHIN_S)
+        assert daemon.poll() is None, log.read_text()[-2000:]
+        yield
+    finally:
+        children = (
+            psutil.Process(daemon.pid).children(recursive=True) if daemon.poll() is None else []
+        )
+        daemon.terminate()
+        daemon.wait(UP_WITHIN_S)
+        _kill(children)
+
+
+def _kill(children: list[psutil.Process]) -> None:
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    psutil.wait_procs(children, timeout=UP_WITHIN_S)
+
+
+def _answers(url: str) -> bool:
+    with suppress(APIError, RequestException, OSError), closing(_client(url)) as api:
+        return bool(api.ping())
+    return False
+
+
+def _leave(api: Any) -> None:
+    """Services first: a daemon that ends waits for their containers."""
+    for service in api.services():
+        api.remove_service(service["ID"])
+    wait_until(lambda: not api.containers(all=True), timeout_s=UP_WITHIN_S)
+    api.leave_swarm(force=True)
+
+
+def _make_image(api: Any, archive: Path) -> None:
+    """This machine's Python with its libraries, at the paths they have here."""
+    python = Path(sysconfig.get_config_var("BINDIR")) / f"python{sysconfig.get_python_version()}"
+    extensions = list((STDLIB / "lib-dynload").glob("*.so"))
+    with tarfile.open(archive, "w") as image:
+        for file in {python, *_libraries([python, *extensions]), Path("/etc/ld.so.cache")}:
+            image.add(file.resolve(), arcname=str(file), recursive=False)
+        image.add(STDLIB, filter=_needed)
+        if python != Path("/usr/bin/python3"):
+            link = tarfile.TarInfo("usr/bin/python3")
+            link.type, link.linkname = tarfile.SYMTYPE, str(python)
+            image.addfile(link)
+    repository, tag = IMAGE.split(":")
+    api.import_image_from_file(str(archive), repository=repository, tag=tag)
+    archive.unlink()
+
+
+def _libraries(programs: list[Path]) -> set[Path]:
+    answer = subprocess.run(  # noqa: S603  files of this machine's Python
+        ["ldd", *map(str, programs)],  # noqa: S607  of the system, wherever it has it
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    words = (word for line in answer.stdout.splitlines() for word in line.split())
+    return {Path(word) for word in words if word.startswith("/") and not word.endswith(":")}
+
+
+def _needed(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    name = Path(member.name).name
+    return None if name in LEFT_OUT or name.startswith("config-") or name.endswith(".a") else member
+
+
+def _remove_folder(folder: Path) -> None:
+    for mount in sorted(_mounts_below(folder), reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=False)  # noqa: S603, S607  our own mounts
+    shutil.rmtree(folder)
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    return [path for path in (line.split()[1] for line in lines) if path.startswith(f"{folder}/")]
+
+
+def _remove_bridge() -> None:
+    if BRIDGE.exists():
+        subprocess.run(["ip", "link", "delete", BRIDGE.name], check=False)  # noqa: S603, S607  made by our engine
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
