@@ -12,6 +12,7 @@ from stellwerk.providers.oauth.protocol import AuthorizationServer
 from stellwerk.providers.outbound.client import OutboundClient
 from stellwerk.providers.repositories.protocol import Repositories
 from stellwerk.providers.script.protocol import ScriptRequest, ScriptWriter
+from stellwerk.providers.services.protocol import Services
 from stellwerk.providers.voice.protocol import Voice
 
 
@@ -26,6 +27,7 @@ class Providers:
     mail: Mailer
     outbound: OutboundClient
     repositories: Repositories
+    services: Services
     oauth: Mapping[str, AuthorizationServer]  # by the name in routes; those that are set up
     nextcloud_sign_in: AuthorizationServer | None = None
     trunk: Trunk | None = None  # None: nobody carries calls here

@@ -38,6 +38,7 @@ from stellwerk.providers.outbound.targets import TargetRules
 from stellwerk.providers.repositories.choice import repositories
 from stellwerk.providers.script.protocol import ScriptWriter
 from stellwerk.providers.script.template import TemplateWriter
+from stellwerk.providers.services.choice import services
 from stellwerk.providers.voice.local import LocalVoice
 from stellwerk.providers.voice.protocol import Voice
 from stellwerk.settings import Settings
@@ -62,6 +63,7 @@ def choose_providers(settings: Settings) -> Providers:
         mail=_mailer(settings),
         outbound=_outbound(settings),
         repositories=repositories(settings),
+        services=services(settings),
         oauth=_authorization_servers(settings),
         nextcloud_sign_in=_nextcloud_sign_in(settings),
         trunk=_trunk(settings),

@@ -22,6 +22,9 @@ class ServiceStatus(StrEnum):
     FAILED = "failed"  # ended as often as its policy allows; nobody starts it again by itself
 
 
+OVER = frozenset({ServiceStatus.STOPPED, ServiceStatus.FAILED})  # nothing of it runs
+
+
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
     """A GET of `path` that is answered with 2xx or 3xx, or a `command` that exits with 0."""

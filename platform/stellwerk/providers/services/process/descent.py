@@ -1,0 +1,108 @@
+"""Everything that descends from a keeper, whatever sessions and groups it made for itself.
+
+The keeper is a subreaper: what loses its parent becomes its child, so nothing gets away from it.
+"""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+PROC = Path("/proc")
+PAUSE_S = 0.01
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of descendants whose parents end."""
+    if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError("the kernel lets nobody adopt orphans")
+
+
+def reap(statuses: dict[int, int]) -> bool:
+    """Collect what has ended, as waitpid(2) tells it; False where no child is left at all."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+        statuses[pid] = status
+
+
+def end_descendants(statuses: dict[int, int], *, within_s: float = 30.0) -> None:
+    """SIGKILL all of them and wait until the kernel knows of none.
+
+    They are stopped first: what forks faster than it is killed would never be gone.
+    """
+    deadline = time.monotonic() + within_s
+    while reap(statuses) and time.monotonic() < deadline:
+        doomed = descendants(os.getpid())
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in doomed:
+                _signal(pid, number)
+        time.sleep(PAUSE_S)
+
+
+def descendants(pid: int) -> list[int]:
+    """The children of a process, theirs, and so on; those that were forked meanwhile may lack."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        children = [child for child in _children(waiting.pop()) if child not in found]
+        found += children
+        waiting += children
+    return found
+
+
+def memory_bytes(pids: list[int], enough_bytes: int) -> int:
+    """What they hold in memory together, shared pages counted once.
+
+    That sum is dear, so it is made only where counting shared pages each time gives more than
+    `enough_bytes`.
+    """
+    rough = sum(_resident_bytes(pid) for pid in pids)
+    return rough if rough <= enough_bytes else sum(_proportional_bytes(pid) for pid in pids)
+
+
+def thread_count(pids: list[int]) -> int:
+    """Threads of all of them, a process being one at least."""
+    return sum(len(_threads(pid)) for pid in pids)
+
+
+def _children(pid: int) -> Iterator[int]:
+    for thread in _threads(pid):
+        with suppress(OSError):  # it has ended meanwhile
+            text = (PROC / str(pid) / "task" / thread / "children").read_text()
+            yield from (int(child) for child in text.split())
+
+
+def _threads(pid: int) -> list[str]:
+    with suppress(OSError):  # it has ended meanwhile
+        return [path.name for path in (PROC / str(pid) / "task").iterdir()]
+    return []
+
+
+def _resident_bytes(pid: int) -> int:
+    with suppress(OSError, IndexError):
+        return int((PROC / str(pid) / "statm").read_text().split()[1]) * PAGE_BYTES
+    return 0
+
+
+def _proportional_bytes(pid: int) -> int:
+    """PSS; where the kernel does not tell it, all that is resident."""
+    with suppress(OSError):
+        for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return _resident_bytes(pid)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,49 @@
+"""What a keeper hears while it waits: signals, the end of children, and what its service says."""
+
+import os
+import select
+import signal
+import socket
+from contextlib import suppress
+from types import FrameType
+
+READ_BYTES = 64 * 1024
+
+
+class Ears:
+    """One pipe for all that a service says, and one through which signals wake its keeper."""
+
+    def __init__(self) -> None:
+        self.asked_to_stop = False
+        self._said, self.output = os.pipe()
+        os.set_blocking(self._said, False)
+        self._woken, self._waking = socket.socketpair()
+        for end in (self._woken, self._waking):
+            end.setblocking(False)  # noqa: FBT003  its only parameter
+        signal.set_wakeup_fd(self._waking.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGCHLD, self._ignore)  # a handler: else nothing wakes us
+        for unwanted in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(unwanted, signal.SIG_IGN)
+
+    def listen(self, at_most_s: float) -> bytes:
+        """Wait for something to happen; gives what was said, a part at a time."""
+        woken = self._woken.fileno()
+        ready, _, _ = select.select([self._said, woken], [], [], max(0.0, at_most_s))
+        if woken in ready:
+            with suppress(BlockingIOError):
+                self._woken.recv(READ_BYTES)
+        return self.heard() if self._said in ready else b""
+
+    def heard(self) -> bytes:
+        """What was said until now, a part at a time; empty where there is nothing."""
+        with suppress(BlockingIOError):
+            return os.read(self._said, READ_BYTES)
+        return b""
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.asked_to_stop = True
+
+    def _ignore(self, number: int, frame: FrameType | None) -> None:
+        del number, frame

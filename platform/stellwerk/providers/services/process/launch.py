@@ -1,0 +1,84 @@
+"""Becomes a service's program: its limits, its user, its variables. Run as a script.
+
+    python -I -S launch.py < ORDER
+
+Standard library only. The order comes by standard input and not by variables, as some of those
+(LD_PRELOAD) would be heeded before this process has given up its user.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+from typing import Any, NoReturn
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NO_NEW_PRIVS = 38
+CANNOT_START = 127  # what shells answer for a program that is missing
+OPEN_FILES = 4096
+NICENESS = 5  # the platform itself comes first
+OOM_SCORE = 500  # of a machine without memory, this ends before the platform
+UMASK = 0o077
+
+
+def main() -> NoReturn:
+    """Read the order, and become what it says; ends with 127 and a sentence where that fails."""
+    order = json.load(sys.stdin)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        _limit(order)
+        _leave_root(order["uid"])
+        _tie_to(order["keeper"])
+        os.chdir(order["folder"])
+        os.execvpe(order["argv"][0], order["argv"], order["environment"])  # noqa: S606  no shell is wanted
+    except OSError as exc:
+        place = exc.filename or order["argv"][0]
+        print(f"cannot start {place}: {exc.strerror}", file=sys.stderr)  # noqa: T201  its log
+        sys.exit(CANNOT_START)
+
+
+def _limit(order: dict[str, Any]) -> None:
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_AS: order["address_space"],
+        resource.RLIMIT_NPROC: order["processes"],
+    }
+    for kind, wanted in limits.items():
+        hardest = resource.getrlimit(kind)[1]
+        value = wanted if hardest == resource.RLIM_INFINITY else min(wanted, hardest)
+        resource.setrlimit(kind, (value, value))
+    with suppress(OSError):  # it is as nice, or not ours to change
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123  each import counts
+        file.write(str(OOM_SCORE))
+    os.umask(UMASK)
+
+
+def _leave_root(uid: int | None) -> None:
+    if uid is None:
+        return
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    if os.getuid() == 0 or os.geteuid() == 0:
+        sys.exit("this is still root")
+
+
+def _tie_to(keeper: int) -> None:
+    """No program of another user's from here on, and none without its keeper.
+
+    A change of user clears the second wish, so it comes after that.
+    """
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != keeper:
+        sys.exit("the keeper is gone")
+
+
+if __name__ == "__main__":
+    main()
