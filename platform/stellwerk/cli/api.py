@@ -74,10 +74,10 @@ class Api:
         with self._answer("PUT", path, json=body) as response:
             return response.json()
 
-    def delete(self, path: str) -> None:
-        """Remove what is at a path."""
-        with self._answer("DELETE", path) as response:
-            response.close()
+    def delete(self, path: str, **query: Any) -> Any:
+        """Remove what is at a path; what the API answers, None for 204."""
+        with self._answer("DELETE", path, params=query) as response:
+            return response.json() if response.content else None
 
     def events(self, job_id: str, last_id: str = "") -> Iterator[ServerEvent]:
         """The job's event stream, until the server closes it."""
@@ -187,5 +187,5 @@ def _refusal(response: requests.Response) -> ApiRefused:
     return ApiRefused(
         f"{code}: {message}" if code else message,
         errors=errors,
-        details={"status": response.status_code, "code": code},
+        details={**details, "status": response.status_code, "code": code},
     )

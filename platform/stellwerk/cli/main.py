@@ -61,6 +61,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "logs": ("jobs", "Show what a job wrote down."),
         "artifacts": ("artifacts", "List or download what a job made."),
         "calls": ("calls", "Call numbers, and read the history of calls."),
+        "modules": ("modules", "Install modules as services, and look after their instances."),
         "webhooks": ("webhooks", "List, make and try out webhook endpoints."),
         "queues": ("queues", "Show, pause and resume queues."),
         "config": ("configuration", "Show and change what is configured while it runs."),
