@@ -61,6 +61,7 @@ class _Unpacking:
         self._bounds = bounds
         self._left_bytes = bounds.unpacked_bytes
         self._folders: set[PurePosixPath] = {PurePosixPath()}
+        self._files: set[PurePosixPath] = set()
         self._named: set[PurePosixPath] = set()  # by a member of their own
         self._made = 0
 
@@ -86,7 +87,7 @@ class _Unpacking:
     def _add_folder(self, path: PurePosixPath, member: Member) -> None:
         missing = [one for one in (path, *path.parents) if one not in self._folders]
         for one in reversed(missing):
-            if one in self._named and one != path:
+            if one in self._files:
                 raise archive_refused("not_a_folder", "it holds a file below a file", member.name)
             self._count(member)
             (self._root / one).mkdir()
@@ -97,6 +98,7 @@ class _Unpacking:
         if path in self._folders:
             raise archive_refused("twice", "it holds a file where a folder is", member.name)
         self._count(member)
+        self._files.add(path)
         self._left_bytes -= member.size_bytes
         if self._left_bytes < 0:
             told = f"it holds more than {self._bounds.unpacked_bytes} bytes"

@@ -10,7 +10,7 @@ def archive_refused(reason: str, message: str, member: str | None = None) -> Pro
     details = {"reason": reason}
     if member is not None:
         details["member"] = shown(member)
-        message = f"{message}: {shown(member)!r}"
+        message = f"{message}: {shown(member)}"
     return ProviderRejected(
         f"The archive is refused: {message}.",
         code=ErrorCode.MODULE_ARCHIVE_REFUSED,
@@ -45,4 +45,4 @@ def signature_wrong(reason: str, message: str) -> ProviderRejected:
 
 def shown(text: str) -> str:
     """A foreign name, cut, and without what no terminal or database should be sent."""
-    return text.encode("ascii", "backslashreplace").decode()[:LONGEST_PLACE]
+    return ascii(text)[1:-1][:LONGEST_PLACE]
