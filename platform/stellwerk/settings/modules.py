@@ -46,6 +46,8 @@ class Modules(BaseModel):
     swarm_image: str = "python:3.11-slim"  # in which modules without an image run
     swarm_timeout_s: float = Field(default=10.0, gt=0)  # of each answer of Docker
     swarm_token: SecretStr = SecretStr("")  # for a container-manager
+    container_manager_listen: str = "unix:///run/stellwerk/containers.sock"  # or tcp://host:port
+    container_manager_docker: str = "unix:///var/run/docker.sock"  # of the Docker behind it
 
     def module_port(self, slot: int, generation: int) -> int:
         """The port of an instance's service: an update takes the other one of its two."""
