@@ -28,11 +28,12 @@ from stellwerk.cli.modules_naming import (
 from stellwerk.cli.modules_pack import pack
 from stellwerk.cli.modules_repositories import repositories
 from stellwerk.cli.output import emit_json, emit_table, json_option, say
+from stellwerk.cli.pages import all_of
 
 Document = dict[str, Any]
 
 OFFERED = ("name", "version", "category", "installed", "repository", "description")
-INSTALLED = ("name", "version", "update_available", "instances", "frontend_url")
+INSTALLED = ("name", "version", "update", "status", "instances", "frontend_url")
 INSTANCES = ("module_name", "instance_id", "version", "status", "health", "primary", "message")
 ORPHANS = ("kind", "name", "module_name")
 SHOWN = (
@@ -43,7 +44,9 @@ SHOWN = (
     "health",
     "is_primary",
     "frontend_url",
+    "service",
     "path",
+    "environment",
     "restarts",
     "started_at",
     "message",
@@ -68,7 +71,7 @@ def available(*, repository: str | None, as_json: bool, **wanted: Any) -> None:
     """List what the repositories have."""
     with connect() as api:
         chosen = repository_id(api, repository)
-        found = api.get("/repository/modules", repository_id=chosen, **wanted)["items"]
+        found = all_of(api, "/repository/modules", repository_id=chosen, **wanted)
     _emit(found if as_json else [_offer(one) for one in found], OFFERED, as_json=as_json)
     stale = sorted({one["repository"] for one in found if one["stale"]})
     if stale and not as_json:
@@ -80,8 +83,8 @@ def available(*, repository: str | None, as_json: bool, **wanted: Any) -> None:
 def list_installed(*, as_json: bool) -> None:
     """List the modules that are installed."""
     with connect() as api:
-        found = api.get("/modules")["items"]
-    _emit(found, INSTALLED, as_json=as_json)
+        found = all_of(api, "/modules")
+    _emit(found if as_json else [_module(one) for one in found], INSTALLED, as_json=as_json)
 
 
 @modules.command()
@@ -90,7 +93,7 @@ def list_installed(*, as_json: bool) -> None:
 def instances(module: str | None, *, as_json: bool) -> None:
     """List the instances of MODULE, or of all modules."""
     with connect() as api:
-        found = api.get("/modules/instances", module_name=module)["items"]
+        found = all_of(api, "/modules/instances", module_name=module)
     _emit(found if as_json else [_row(one) for one in found], INSTANCES, as_json=as_json)
 
 
@@ -156,15 +159,25 @@ def _offer(module: Document) -> Document:
     }
 
 
+def _module(module: Document) -> Document:
+    return {**module, "update": module["newest_version"] if module["update_available"] else ""}
+
+
 def _row(instance: Document) -> Document:
     return {**instance, "primary": "*" if instance["is_primary"] else ""}
 
 
 def _report(instance: Document) -> None:
     for name in SHOWN:
-        click.echo(f"{name:<14} {'' if instance[name] is None else instance[name]}".rstrip())
+        click.echo(f"{name:<14} {_shown(instance[name])}".rstrip())
     for line in instance["last_log"].splitlines():
         click.echo(f"  {line}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return "" if value is None else str(value)
 
 
 def _emit(found: list[Document], columns: tuple[str, ...], *, as_json: bool) -> None:

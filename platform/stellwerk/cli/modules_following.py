@@ -10,6 +10,7 @@ from stellwerk.cli.api import Api
 from stellwerk.cli.following import follow
 from stellwerk.cli.outcome import EXIT_CODES
 from stellwerk.cli.output import emit_json, say
+from stellwerk.cli.pages import all_of
 from stellwerk.cli.progress import show_progress
 from stellwerk.errors import ApiRefused
 
@@ -54,8 +55,6 @@ def tell_operation(operation: Document) -> None:
     click.echo(f"{name}: {operation['status']}, {operation['progress']} %")
     if operation["message"]:
         click.echo(f"  {operation['message']}")
-    if operation.get("undone"):
-        click.echo(f"  undone: {', '.join(operation['undone'])}")
 
 
 def _tell_refusal(details: Mapping[str, Any]) -> None:
@@ -76,13 +75,13 @@ def _print_accepted(accepted: Document, *, as_json: bool) -> None:
 def _tell_failure(api: Api, job: Document) -> None:
     """The step that failed, what was undone, and the last lines somebody wrote."""
     operation = api.get(f"/modules/status/{job['job_id']}")
-    step = operation.get("failed_step")
+    step = operation["failed_step"]
     where = f" at the step {step}" if step else ""
     say(f"{operation['module_name']}: {job['operation']} {job['status']}{where}")
     error = job["error"] or {}
     if error:
         say(f"  {error['code']}: {error['message']}")
-    if operation.get("undone"):
+    if operation["undone"]:
         say(f"  undone: {', '.join(operation['undone'])}")
     for line in error.get("details", {}).get("log") or _job_log(api, job["job_id"]):
         say(f"  | {line}")
@@ -94,7 +93,7 @@ def _job_log(api: Api, job_id: str) -> list[str]:
 
 
 def _frontend_url(api: Api, module_name: str) -> str:
-    modules = api.get("/modules")["items"]
+    modules = all_of(api, "/modules")
     return next(str(one["frontend_url"]) for one in modules if one["name"] == module_name)
 
 

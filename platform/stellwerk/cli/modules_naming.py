@@ -5,6 +5,7 @@ import re
 import click
 
 from stellwerk.cli.api import Api
+from stellwerk.cli.pages import all_of
 from stellwerk.errors import ApiRefused
 from stellwerk.modules.names import INSTANCE_ID
 
@@ -23,7 +24,7 @@ def instance_id(api: Api, module: str, given: str | None) -> str:
         return str(api.get(f"/modules/primary/{module}")["instance_id"])
     if re.fullmatch(INSTANCE_ID, given):
         return given
-    ids = [one["instance_id"] for one in api.get("/modules/instances", module_name=module)["items"]]
+    ids = [one["instance_id"] for one in all_of(api, "/modules/instances", module_name=module)]
     matching = [one for one in ids if one.startswith(given.lower())]
     if len(matching) != 1:
         how_many = "several instances" if matching else "no instance"
@@ -37,7 +38,7 @@ def repository_id(api: Api, given: str | None) -> int | None:
         return None
     if given.isdecimal():
         return int(given)
-    named = [one["id"] for one in api.get("/repositories")["items"] if one["name"] == given]
+    named = [one["id"] for one in all_of(api, "/repositories") if one["name"] == given]
     if not named:
         raise ApiRefused(f"There is no repository {given}.")
     return int(named[0])

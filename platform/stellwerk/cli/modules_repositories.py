@@ -9,6 +9,7 @@ from stellwerk.cli.api import connect
 from stellwerk.cli.modules_following import no_follow_option, see_through
 from stellwerk.cli.modules_naming import repository_id
 from stellwerk.cli.output import emit_json, emit_table, json_option, say
+from stellwerk.cli.pages import all_of
 
 ROOT = "/repositories"
 COLUMNS = ("id", "name", "kind", "location", "modules", "reachable", "synced_at", "error")
@@ -26,7 +27,7 @@ def repositories() -> None:
 def browse(*, as_json: bool) -> None:
     """List them, with what was last read of each."""
     with connect() as api:
-        found = api.get("/repository/list")["items"]
+        found = all_of(api, "/repository/list")
     if as_json:
         emit_json(found)
     else:
