@@ -156,7 +156,7 @@ HOSTILE: Mapping[str, Hostile] = MappingProxyType(
         "a symbolic link within": Hostile("symlink", _of(special(tarfile.SYMTYPE, target="x"))),
         "a long symbolic link": Hostile("symlink", _of(special(tarfile.SYMTYPE, target="x/" * 99))),
         "a file through a link": Hostile(
-            "symlink", _of(special(tarfile.SYMTYPE, "out", target="/tmp"), file("out/evil"))
+            "symlink", _of(special(tarfile.SYMTYPE, "out", target="/var"), file("out/evil"))
         ),
         "a hard link": Hostile("hard_link", _of(special(tarfile.LNKTYPE, target="/etc/shadow"))),
         "a character device": Hostile("device", _of(special(tarfile.CHRTYPE, device=(1, 3)))),

@@ -127,5 +127,5 @@ def test_the_entry_and_the_field_that_break_a_rule_are_named(
 
 def test_a_version_is_in_an_index_once() -> None:
     content = json.dumps({"format": 1, "modules": [GOOD, GOOD]}).encode()
-    with pytest.raises(ProviderRejected, match="names clock 1.0.0 2 times"):
+    with pytest.raises(ProviderRejected, match=r"names clock 1\.0\.0 2 times"):
         parsed(content)
