@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from embedded import wait_until
+from stellwerk.providers.services.place import remove_modules
 from stellwerk.settings import environment
 from stellwerk.stack.home import Home
 from stellwerk.stack.postgres_place import remove_data
@@ -118,8 +119,9 @@ def stack(
 
 
 def discard(home: Path) -> None:
-    """Remove the database of a home that is not needed any more."""
+    """Remove the database and the modules of a home that is not needed any more."""
     remove_data(Home(home.absolute()))
+    remove_modules(home.absolute())
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:

@@ -11,8 +11,10 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from stellwerk.settings import environment
+from stellwerk.stack.modules import ModulesPlace, end_services
 from stellwerk.stack.remains import kill_remains
 
 FAREWELL = "done"
@@ -22,9 +24,10 @@ END_S = 5.0
 class Guard:
     """The supervisor's end of the pipe."""
 
-    def __init__(self, run: str, lock_handle: int) -> None:
+    def __init__(self, run: str, lock_handle: int, modules: ModulesPlace | None = None) -> None:
+        places = (str(modules.home), str(modules.given or "")) if modules else ()
         self._process = subprocess.Popen(  # noqa: S603  our own module
-            [sys.executable, "-m", "stellwerk.stack.guard", run],
+            [sys.executable, "-m", "stellwerk.stack.guard", run, *places],
             stdin=subprocess.PIPE,
             env=environment() | {"PYTHONSAFEPATH": "1"},
             start_new_session=True,
@@ -52,8 +55,11 @@ class Guard:
                 self._process.stdin.flush()
 
 
-def main(run: str) -> None:
-    """Read sessions until the pipe closes; without a farewell, kill what is left."""
+def main(run: str, home: str = "", modules: str = "") -> None:
+    """Read sessions until the pipe closes; without a farewell, kill what is left.
+
+    That is also the services of modules, where a home is named; `modules` as in the settings.
+    """
     for unwanted in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(unwanted, signal.SIG_IGN)
     sessions: set[int] = set()
@@ -62,7 +68,10 @@ def main(run: str) -> None:
             return
         sessions.add(int(line))
     kill_remains(f"{run}/", sessions - {os.getsid(0)})
+    if home:
+        place = ModulesPlace(Path(home), Path(modules) if modules else None)
+        end_services(place, in_a_hurry=lambda: True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

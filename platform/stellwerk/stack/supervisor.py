@@ -80,12 +80,18 @@ class Supervisor:
                 raise StackError(f"{what} is not ready after {timeout_s:g} s; see {self._logs}")
             stop.wait(TICK_S)
 
-    def end_all(self, stop: Stop, *, grace_s: float) -> None:
-        """End every process, stage by stage; a second request kills all of them at once."""
+    def end_all(
+        self, stop: Stop, *, grace_s: float, at_last: Callable[[], None] = lambda: None
+    ) -> None:
+        """End every process, stage by stage; a second request kills all of them at once.
+
+        `at_last` ends what is not ours to supervise, while the guard still watches.
+        """
         for stage in range(len(STAGES)):
             members = [c for c in self.children if _stage(c.program.role) == stage]
             self._end(members, stop, grace_s)
         kill_remains(f"{self._run}/", ())
+        at_last()
         self._guard.dismiss()
 
     def _end(self, members: Sequence[Child], stop: Stop, grace_s: float) -> None:

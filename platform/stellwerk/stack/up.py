@@ -20,6 +20,7 @@ from stellwerk.stack.given import given_servers
 from stellwerk.stack.guard import Guard
 from stellwerk.stack.home import Home, clear_disk_errors, require_space
 from stellwerk.stack.lock import HomeLock
+from stellwerk.stack.modules import end_services, place_of, start_services
 from stellwerk.stack.plan import Plan, make_plan, process_environment
 from stellwerk.stack.procfile import programs_of
 from stellwerk.stack.production import refuse_unfit
@@ -78,7 +79,8 @@ def _refuse_wrong(settings: Settings) -> None:
 
 def _live(plan: Plan, options: Options, lock: HomeLock, stop: Stop) -> None:
     run = uuid.uuid4().hex
-    guard = Guard(run, lock.handle)
+    modules = place_of(plan.filled)
+    guard = Guard(run, lock.handle, modules)
     supervisor = Supervisor(run=run, logs=plan.home.logs, guard=guard, say=options.say)
     present_key = Vault(plan.filled.encryption_keys()).present_key
     switch = switch_urls(plan.filled, is_simulator=plan.has_simulator)
@@ -96,7 +98,8 @@ def _live(plan: Plan, options: Options, lock: HomeLock, stop: Stop) -> None:
         _supervise(plan, supervisor, follower, stop)
     finally:
         report.enter(StackState.STOPPING)
-        supervisor.end_all(stop, grace_s=plan.filled.shutdown_grace_s)
+        end_modules = partial(end_services, modules, lambda: stop.urgent)
+        supervisor.end_all(stop, grace_s=plan.filled.shutdown_grace_s, at_last=end_modules)
         report.enter(StackState.STOPPED)
 
 
@@ -104,6 +107,7 @@ def _start(plan: Plan, options: Options, supervisor: Supervisor, stop: Stop) -> 
     start_backends(plan, supervisor, stop)
     if stop.requested:
         return
+    start_services(place_of(plan.filled), options.say)
     if options.migrate:
         _migrate(plan.filled)
     env = process_environment(plan.filled, plan.ports)
