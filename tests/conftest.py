@@ -11,14 +11,22 @@ from embedded import fresh_database, running_postgres, running_valkey
 from emptying import empty
 from engine import Engine, running_engine, stop_engines
 from front import Front, running_front
-from groups import pytest_collection_modifyitems, pytest_runtest_teardown
+from groups import (
+    pytest_collection_modifyitems,
+    pytest_runtest_teardown,
+    pytest_sessionfinish,
+)
 from plenty import PLENTY
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
 from stellwerk.jobs import budget
 from stellwerk.settings import Settings, load_settings
 
-__all__ = ["pytest_collection_modifyitems", "pytest_runtest_teardown"]  # hooks
+__all__ = [  # hooks
+    "pytest_collection_modifyitems",
+    "pytest_runtest_teardown",
+    "pytest_sessionfinish",
+]
 
 SIGNING_KEY = "only-for-tests-0123456789-0123456789-0123456789"
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from embedded import wait_until
-from service_places import PLACES, RESTART, ServicePlace
+from service_places import RESTART, ServicePlace
 from stellwerk.errors import NotFound
 from stellwerk.providers.services.protocol import HealthCheck, ServiceSpec, ServiceStatus
+from swarm_places import EVERY_PLACE, EVERYWHERE
 
 CREATOR = """
 import pickle, sys
@@ -25,11 +26,11 @@ sys.stdin.buffer.read()
 """
 
 
-@pytest.fixture(scope="module", params=list(PLACES))
+@pytest.fixture(scope="module", params=EVERYWHERE)
 def whole_place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServicePlace]:
-    with PLACES[request.param](tmp_path_factory.mktemp(request.param)) as place:
+    with EVERY_PLACE[request.param](tmp_path_factory.mktemp(request.param)) as place:
         yield place
 
 

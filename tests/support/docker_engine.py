@@ -12,23 +12,24 @@ import sysconfig
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import docker
-import psutil
-from docker.errors import APIError
-from requests import RequestException
+import pytest
 
 from embedded import wait_until
+from stellwerk.settings import environment
 from stellwerk.stack.ports import free_port
+from stellwerk.stack.process import Child, Program
 
 IMAGE = "stellwerk/python:test"
 GOSSIP_PORT = 7946  # of every swarm, on whatever address; it cannot be chosen
 BRIDGE = Path("/sys/class/net/docker_gwbridge")  # of every swarm, one a machine
 UP_WITHIN_S = 30.0
 STDLIB = Path(sysconfig.get_path("stdlib"))
+_RUNNING: list[tuple[str, ExitStack]] = []
 LEFT_OUT = {
     *("test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "pydoc_data"),
     *("site-packages", "dist-packages", "distutils", "unittest"),
@@ -49,65 +50,73 @@ def why_not() -> str:
     return ""
 
 
+def shared_docker() -> str:
+    """The URL of the engine of this test process, which is started by the first who asks.
+
+    Skips the test, and says why, where none can be.
+    """
+    if not _RUNNING:
+        if reason := why_not():
+            pytest.skip(reason)
+        stack = ExitStack()
+        _RUNNING.append((stack.enter_context(running_docker()), stack))
+    return _RUNNING[0][0]
+
+
+def stop_docker() -> None:
+    """End it, if there is one; the next who asks starts another."""
+    while _RUNNING:
+        _RUNNING.pop()[1].close()
+
+
 @contextmanager
 def running_docker() -> Iterator[str]:
     """The URL of an engine with `IMAGE`, which nothing is left of at the end."""
     folder = Path(tempfile.mkdtemp(prefix="stellwerk-docker-"))  # short: it holds a socket
     url = f"unix://{folder}/socket"
     try:
-        with _daemon(folder, url), closing(_client(url)) as api:
+        with _daemon(folder, url), closing(docker_client(url)) as api:
             _make_image(api, folder / "image.tar")
             api.init_swarm(
                 advertise_addr="127.0.0.1",
                 listen_addr=f"127.0.0.1:{free_port()}",
                 data_path_port=free_port(),
             )
-            yield url
-            _leave(api)
+            try:
+                yield url
+            finally:
+                _leave(api)
     finally:
         _remove_folder(folder)
         _remove_bridge()
 
 
-def _client(url: str) -> Any:
+def docker_client(url: str) -> Any:
+    """A client of the SDK, to look behind what is tested."""
     return docker.APIClient(url, version="1.41", timeout=60)
 
 
 @contextmanager
 def _daemon(folder: Path, url: str) -> Iterator[None]:
-    command = [
+    argv = (
         *("dockerd", "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
         *("-H", url, "-p", str(folder / "pid"), "--iptables=false", "--bridge=none"),
-    ]
-    log = folder / "log"
-    with log.open("w") as output:
-        daemon = subprocess.Popen(  # noqa: S603  fixed arguments
-            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+    )
+    program = Program(name="dockerd", role="dockerd", argv=argv, env=environment())
+    child = Child(program, run=f"docker-{os.getpid()}", log=folder / "log")
+    child.start()
     try:
-        wait_until(lambda: daemon.poll() is not None or _answers(url), timeout_s=UP_WITHIN_S)
-        assert daemon.poll() is None, log.read_text()[-2000:]
+        wait_until(lambda: child.ended() or _answers(folder / "socket"), timeout_s=UP_WITHIN_S)
+        assert child.pid, child.log.read_text()[-2000:]
         yield
     finally:
-        children = (
-            psutil.Process(daemon.pid).children(recursive=True) if daemon.poll() is None else []
-        )
-        daemon.terminate()
-        daemon.wait(UP_WITHIN_S)
-        _kill(children)
+        child.ask_to_end()
+        wait_until(lambda: child.ended() or not child.pid, timeout_s=UP_WITHIN_S)
 
 
-def _kill(children: list[psutil.Process]) -> None:
-    for child in children:
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
-    psutil.wait_procs(children, timeout=UP_WITHIN_S)
-
-
-def _answers(url: str) -> bool:
-    with suppress(APIError, RequestException, OSError), closing(_client(url)) as api:
-        return bool(api.ping())
-    return False
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _leave(api: Any) -> None:

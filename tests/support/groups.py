@@ -2,11 +2,12 @@
 
 import pytest
 
+from docker_engine import stop_docker
 from engine import stop_engines
 from full_stack import end_stacks
 
 SHARED = {"engine_processes": "engine"}  # fixture to group
-ENDINGS = {"engine": stop_engines, "stack": end_stacks}  # what idles takes 8 % of a core
+ENDINGS = {"engine": stop_engines, "stack": end_stacks, "swarm": stop_docker}  # idle: 8 % each
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -24,6 +25,11 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     is_in_one_go = hasattr(item.config, "workerinput")
     if is_in_one_go and nextitem and group in ENDINGS and _group(nextitem) != group:
         ENDINGS[group]()
+
+
+def pytest_sessionfinish() -> None:
+    """End what outlives a group that was not run in one go."""
+    stop_docker()
 
 
 def _group(item: pytest.Item) -> str | None:

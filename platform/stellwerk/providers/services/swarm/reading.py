@@ -108,6 +108,6 @@ def _moment(task: Json) -> str:
 
 
 def _time(task: Json) -> datetime:
-    """Of its last change; Docker writes nanoseconds."""
-    text = str(task["Status"]["Timestamp"])
-    return datetime.fromisoformat(f"{text[:19]}+00:00").astimezone(UTC)
+    """Of its last change; Docker writes up to nanoseconds, without zeros at the end."""
+    whole, _, rest = str(task["Status"]["Timestamp"]).removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}.{rest[:6]:0<6}+00:00").astimezone(UTC)
