@@ -20,7 +20,9 @@ from plenty import PLENTY
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
 from stellwerk.jobs import budget
+from stellwerk.providers.services.place import remove_modules
 from stellwerk.settings import Settings, load_settings
+from stellwerk.stack.ports import free_port
 
 __all__ = [  # hooks
     "pytest_collection_modifyitems",
@@ -62,9 +64,9 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def settings(
     database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Settings:
+) -> Iterator[Settings]:
     """Settings of a small, impatient platform."""
-    return load_settings(
+    made = load_settings(
         database_url=database_url,
         redis_url=redis_url,
         jwt_secret_key=SIGNING_KEY,
@@ -87,7 +89,11 @@ def settings(
         job_kill_grace_s=2,
         short_slots=4,
         long_slots=2,
+        module_drain_s=0.5,
+        module_ports_from=free_port(),
     )
+    yield made
+    remove_modules(made.home.absolute())
 
 
 @pytest.fixture(scope="session")

@@ -96,9 +96,12 @@ def end(run: StackRun) -> None:
 
 @contextmanager
 def full_stack(
-    folder: Path, python: str = sys.executable, **settings: object
+    folder: Path, python: str = sys.executable, *, goes_on: bool = False, **settings: object
 ) -> Iterator[StackRun]:
-    """`stellwerk up` of this Python on a free port, ready; ended with SIGTERM."""
+    """`stellwerk up` of this Python on a free port, ready; ended with SIGTERM.
+
+    With `goes_on` another one of the same folder follows, so that its data stay.
+    """
     home = folder / "home"
     output = folder / "up.out"
     env = {name: value for name, value in environment().items() if name not in CLEAN}
@@ -123,7 +126,8 @@ def full_stack(
     finally:
         RUNNING.remove(run)
         end(run)
-        discard(home)
+        if not goes_on:
+            discard(home)
 
 
 def client_of(run: StackRun) -> Client:

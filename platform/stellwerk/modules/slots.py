@@ -1,5 +1,7 @@
 """Places of instances: two ports and a user each, claimed before anything is made."""
 
+import socket
+
 from sqlalchemy import Select, delete, func, select, text
 from sqlalchemy.orm import Session
 
@@ -19,7 +21,8 @@ def claim(session: Session, settings: Settings, module_name: str, instance_id: s
     mine = session.scalar(select(ModuleSlot.slot).where(ModuleSlot.instance_id == instance_id))
     if mine is not None:
         return mine
-    free = session.scalar(_free(settings.module_instances))
+    candidates = session.scalars(_free(settings.module_instances))
+    free = next((slot for slot in candidates if _listens_nobody(settings, slot)), None)
     if free is None:
         message = f"All places of {settings.module_instances} instances are taken."
         raise JobFailed(message, code=ErrorCode.MODULE_PLACES_TAKEN)
@@ -28,10 +31,22 @@ def claim(session: Session, settings: Settings, module_name: str, instance_id: s
     return free
 
 
-def _free(number: int) -> Select[tuple[int | None]]:
+def _listens_nobody(settings: Settings, slot: int) -> bool:
+    """Whether both ports are free on this machine, where other programs run too."""
+    try:
+        for generation in (1, 2):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+                probe.bind(("127.0.0.1", settings.module_port(slot, generation)))
+    except OSError:
+        return False
+    return True
+
+
+def _free(number: int) -> Select[tuple[int]]:
     places = func.generate_series(0, number - 1).column_valued("slot")
     taken = select(ModuleSlot.slot)
-    return select(func.min(places)).where(places.not_in(taken))
+    return select(places).where(places.not_in(taken)).order_by(places)
 
 
 def slot_of(session: Session, instance_id: str) -> int | None:

@@ -1,5 +1,6 @@
 """Each instance has a place of its own, and keeps it."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -19,17 +20,24 @@ def test_instances_at_once_get_places_of_their_own(platform: Platform) -> None:
     ids = [uuid4().hex for _ in range(12)]
     with ThreadPoolExecutor(4) as pool:
         places = list(pool.map(lambda one: claimed(platform, one), ids))
-    assert sorted(places) == list(range(12))
+    assert len(set(places)) == 12
     assert [claimed(platform, one) for one in ids] == places
 
 
 def test_a_place_that_was_given_back_is_the_next(platform: Platform) -> None:
     ids = [uuid4().hex for _ in range(3)]
-    for one in ids:
-        claimed(platform, one)
+    places = [claimed(platform, one) for one in ids]
     with platform.runtime.sessions.begin() as session:
         slots.release(session, ids[1])
-    assert claimed(platform, uuid4().hex) == 1
+    assert claimed(platform, uuid4().hex) == places[1]
+
+
+def test_a_place_whose_port_another_program_has_is_passed_over(platform: Platform) -> None:
+    first = claimed(platform, uuid4().hex)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", platform.settings.module_port(first + 1, 2)))
+        other.listen()
+        assert claimed(platform, uuid4().hex) > first + 1
 
 
 def test_there_are_no_more_places_than_settings_say(platform: Platform) -> None:
