@@ -42,7 +42,7 @@ def why_not() -> str:
         return "Docker Swarm is tried as root alone: sudo make test-swarm"
     if not shutil.which("dockerd"):
         return "dockerd is not installed. Debian: apt-get install docker.io"
-    if BRIDGE.exists() or _is_taken(GOSSIP_PORT):
+    if not _RUNNING and (BRIDGE.exists() or _is_taken(GOSSIP_PORT)):
         return (
             f"another swarm runs here (port {GOSSIP_PORT}, {BRIDGE.name}): docker swarm leave "
             f"--force; ip link delete {BRIDGE.name}"
@@ -89,6 +89,18 @@ def running_docker() -> Iterator[str]:
     finally:
         _remove_folder(folder)
         _remove_bridge()
+
+
+@contextmanager
+def lone_docker() -> Iterator[str]:
+    """The URL of an engine that is in no swarm and has no image."""
+    folder = Path(tempfile.mkdtemp(prefix="stellwerk-docker-"))
+    url = f"unix://{folder}/socket"
+    try:
+        with _daemon(folder, url):
+            yield url
+    finally:
+        _remove_folder(folder)
 
 
 def docker_client(url: str) -> Any:

@@ -12,6 +12,7 @@ from docker_engine import IMAGE, docker_client, shared_docker
 from service_places import PLACES, ServicePlace
 from stellwerk.providers.services.choice import services
 from stellwerk.providers.services.place import modules_dir, remove_modules
+from stellwerk.providers.services.protocol import ServiceSpec
 from stellwerk.settings import load_settings
 
 
@@ -25,6 +26,9 @@ class SwarmPlace(ServicePlace):
                     api.remove_service(self.made.pop())
                 except NotFound:
                     continue
+
+    def user_of(self, spec: ServiceSpec) -> int:
+        return load_settings(**self.settings).module_user(spec.port)
 
 
 @contextmanager
@@ -51,6 +55,6 @@ def swarm_settings(folder: Path) -> dict[str, Any]:
     }
 
 
-MARKS = (pytest.mark.swarm, pytest.mark.xdist_group("swarm"))  # one engine, in one test process
+MARKS = [pytest.mark.swarm, pytest.mark.xdist_group("swarm")]  # one engine, in one test process
 EVERY_PLACE = {**PLACES, "swarm": swarm_place}
 EVERYWHERE = [*PLACES, pytest.param("swarm", marks=MARKS)]
