@@ -163,6 +163,11 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest ships 
         """Document that the request may carry an `Idempotency-Key`, and how that is refused."""
         return self.reads(IDEMPOTENCY_KEY)
 
+    def deprecated(self) -> Decorator:
+        """Mark a route that is to go; when, `aliases.py` says."""
+        doc: Decorator = self.doc(deprecated=True)
+        return doc
+
     def raises(self, *statuses: int) -> Decorator:
         """Document refusals of this route, beside those that its decorators imply."""
 

@@ -26,6 +26,7 @@ from stellwerk.jobs.ports import Publisher
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.live.client import LiveClient
 from stellwerk.live.copies import LiveCopies
+from stellwerk.live.news import LiveNews
 from stellwerk.live.sessions import LiveSessions
 from stellwerk.live.status import LiveStatus
 from stellwerk.privacy.domains import Domain, domain_of, in_order
@@ -97,6 +98,7 @@ def bootstrap(
         publisher=publisher or _publisher(settings, client, live, grouping),
         board=live,
         copies=LiveCopies(client),
+        news=LiveNews(client),
         standings=LiveSessions(client, ttl_s=settings.session_cache_s),
         providers=choose_providers(settings),
         vault=vault,

@@ -24,7 +24,7 @@ OLD = Alias(
 
 def test_every_alias_leads_to_routes_of_its_own(application: Flask) -> None:
     rules = {rule.rule: rule.endpoint for rule in application.url_map.iter_rules()}
-    for alias in ALIASES:
+    for alias in [alias for alias in ALIASES if not alias.is_route]:
         reached = {written: rules[written] for rule in rules if (written := alias.leads_to(rule))}
         assert reached, alias
         for written, endpoint in reached.items():

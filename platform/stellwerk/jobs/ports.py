@@ -109,6 +109,13 @@ class Copies(Protocol):
         """Remove a copy; those who read what it was of before do not put it back."""
 
 
+class News(Protocol):
+    """Where those hear something who listen to a topic that is no job. It never raises."""
+
+    def tell(self, topic: str, kind: str, data: Any) -> None:
+        """Tell JSON; who does not listen at the moment does not hear it."""
+
+
 class Standings(Protocol):
     """Copies of who is signed in, beside the ledger."""
 

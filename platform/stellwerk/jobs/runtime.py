@@ -18,7 +18,7 @@ from stellwerk.errors import Unavailable
 from stellwerk.jobs.crash_points import CrashPoint, reach
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import Registry
-from stellwerk.jobs.ports import Board, Change, Copies, Publisher, Standings, Wakeup
+from stellwerk.jobs.ports import Board, Change, Copies, News, Publisher, Standings, Wakeup
 from stellwerk.jobs.queries import changes
 from stellwerk.providers.catalogue import Providers
 from stellwerk.settings import Settings
@@ -55,6 +55,7 @@ class Runtime:
     publisher: Publisher
     board: Board
     copies: Copies
+    news: News
     standings: Standings
     providers: Providers
     vault: Vault

@@ -8,7 +8,7 @@ from uuid import UUID
 
 PREFIX = "stellwerk"
 
-EVENTS_CHANNEL = f"{PREFIX}:events"  # messages: job id, owner or -, event id, type, data
+EVENTS_CHANNEL = f"{PREFIX}:events"  # messages: job id or topic, owner or -, event id, type, data
 EPOCH = f"{PREFIX}:epoch"  # gone when Redis lost its data
 WORKERS = f"{PREFIX}:{{workers}}"  # hash: name of a worker to its details, JSON
 WORKERS_SEEN = f"{PREFIX}:{{workers}}:seen"  # sorted set: when each was last heard of

@@ -1,4 +1,4 @@
-"""Who listens to what, in one process: topics are jobs, and users for all of their jobs."""
+"""Who listens to what, in one process: topics are jobs, users for all of their jobs, modules."""
 
 import time
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from stellwerk.live.events import EventId, Hearer, JobEvent, Notice
 
 _OF_USER = "user:"
+MODULES = "modules"  # stellwerk.modules.telling.TOPIC
 _DOCUMENTS = frozenset({"status", "snapshot", "end"})  # a user's topic tells these alone
 
 
@@ -81,7 +82,7 @@ class Topics:
         return {
             name: topic.version
             for name, topic in self._topics.items()
-            if topic.heard_at <= before and not name.startswith(_OF_USER)
+            if topic.heard_at <= before and not _is_list(name)
         }
 
     def tell_all(self, notice: Notice) -> None:
@@ -97,6 +98,11 @@ class Topics:
 def of_user(user_id: int | str) -> str:
     """The topic of all jobs of a user."""
     return f"{_OF_USER}{user_id}"
+
+
+def _is_list(topic: str) -> bool:
+    """Whether it is read again as a whole where something of it may have been missed."""
+    return topic == MODULES or topic.startswith(_OF_USER)
 
 
 def _tell(topic: _Topic, item: JobEvent | Notice) -> None:

@@ -68,7 +68,7 @@ class Module(Base):
     version: Mapped[str] = mapped_column(String(100))
     entry: Mapped[Json]  # of the index: what this version is, and how it runs
     created_at: Mapped[CreatedAt]
-    updated_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    updated_at: Mapped[Timestamp] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 
 class ModuleInstance(Base):
@@ -103,7 +103,7 @@ class ModuleInstance(Base):
     restarts: Mapped[int] = mapped_column(server_default="0")
     seen_at: Mapped[Timestamp | None]  # when its service was last looked at
     created_at: Mapped[CreatedAt]
-    updated_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    updated_at: Mapped[Timestamp] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 
 class ModuleSlot(Base):

@@ -61,11 +61,11 @@ def _is_ours(name: str) -> None:
         raise ValidationError("Is set by the platform.")
 
 
-def variables(**options: object) -> fields.Dict:
-    """Variables of a module's environment."""
+def variables(*, removable: bool = False, **options: object) -> fields.Dict:
+    """Variables of a module's environment; where they are `removable`, with null."""
     return fields.Dict(
         keys=PlainString(validate=[Pattern(VARIABLE), _is_ours]),
-        values=PlainString(validate=validate.Length(max=32_768)),
+        values=PlainString(validate=validate.Length(max=32_768), allow_none=removable),
         validate=validate.Length(max=MOST_VARIABLES),
         **options,
     )

@@ -1,6 +1,6 @@
 """What services do, as lists show it: asked of the runtime at most once in a few seconds."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,12 +33,21 @@ class Seen:
     started_at: str | None
 
 
-def seen(runtime: Runtime) -> Mapping[str, Seen] | None:
-    """All services by name; None where the runtime does not answer."""
+def seen(runtime: Runtime, services: Collection[str] = ()) -> Mapping[str, Seen] | None:
+    """All services by name; None where the runtime does not answer.
+
+    It is asked at once where one of `services` is not among those that were there lately.
+    """
     held = runtime.copies.read(KIND, NAME)
     if held is not None:
         known = orjson.loads(held)
-        return {name: Seen(ServiceStatus(one[0]), *one[1:]) for name, one in known.items()}
+        if known.keys() >= set(services):
+            return {name: Seen(ServiceStatus(one[0]), *one[1:]) for name, one in known.items()}
+    return look(runtime)
+
+
+def look(runtime: Runtime) -> Mapping[str, Seen] | None:
+    """Ask the runtime now, and let lists show that; None where it does not answer."""
     try:
         return show(runtime, runtime.providers.services.states())
     except ProviderError:

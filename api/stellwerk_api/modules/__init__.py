@@ -1,0 +1,1 @@
+"""Installed modules, their instances, and operations on them."""

@@ -1,0 +1,1 @@
+"""What repositories offer, and installing it."""

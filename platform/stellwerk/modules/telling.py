@@ -1,0 +1,25 @@
+"""Tells whoever listens how instances are, once that was written down."""
+
+from collections.abc import Collection
+
+from stellwerk.jobs.runtime import Runtime
+from stellwerk.modules import queries, watching
+from stellwerk.modules.queries import InstanceFilter
+
+TOPIC = "modules"
+CHANGED, REMOVED = "changed", "removed"
+
+
+def tell(runtime: Runtime, *module_names: str, removed: Collection[str] = ()) -> None:
+    """How the instances of these modules are now; `removed`: ids of some that are gone.
+
+    Lists show the same from then on. Nobody is told where Redis or the runtime does not answer:
+    listeners read the whole list again after a gap.
+    """
+    watching.look(runtime)
+    for name in module_names:
+        for document in queries.instances(runtime, InstanceFilter(module_name=name)):
+            runtime.news.tell(TOPIC, CHANGED, document)
+        for instance_id in removed:
+            gone = {"module_name": name, "instance_id": instance_id}
+            runtime.news.tell(TOPIC, REMOVED, gone)

@@ -1,0 +1,158 @@
+"""Which repositories there are, and what they offer."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api import ApiUser, error_of
+from module_repositories import ServerModule, make_repository
+from module_rows import add_module, add_repository
+from stellwerk.bootstrap import Platform
+from stellwerk.choices import Mode
+from stellwerk.providers.repositories.signatures import SigningKey
+from stellwerk_api.app import create_app
+
+HTTPS = {"name": "far", "kind": "https", "location": "https://modules.example.com/stable"}
+
+
+def local(folder: Path, **fields: Any) -> dict[str, Any]:
+    return {"name": folder.name, "kind": "file", "location": str(folder), **fields}
+
+
+def test_a_folder_that_is_added_is_read_at_once(admin: ApiUser, tmp_path: Path) -> None:
+    folder = make_repository(tmp_path / "near", ServerModule("clock"), ServerModule("echo"))
+    added = admin.post("/repositories", local(folder))
+    assert added.status_code == 201, added.text
+    said = added.get_json()
+    assert (said["modules"], said["versions"], said["reachable"]) == (2, 2, True)
+    assert (said["categories"], said["stale"], said["sync_job_id"]) == ({"tests": 2}, False, None)
+    assert admin.get(f"/repositories/{said['id']}").get_json()["name"] == "near"
+
+
+def test_one_that_cannot_be_read_is_there_and_says_why(admin: ApiUser, tmp_path: Path) -> None:
+    said = admin.post("/repositories", local(tmp_path)).get_json()
+    assert (said["reachable"], said["stale"], said["modules"]) == (False, True, 0)
+    assert said["error"]
+
+
+def test_an_address_that_is_added_is_read_by_a_job(admin: ApiUser) -> None:
+    said = admin.post("/repositories", HTTPS).get_json()
+    job = admin.get(f"/jobs/{said['sync_job_id']}").get_json()
+    assert (job["operation"], said["reachable"]) == ("modules.sync", None)
+    again = error_of(admin.post(f"/repositories/{said['id']}/sync"), 409)
+    assert again["details"]["job_id"] == said["sync_job_id"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"location": "http://modules.example.com"},
+        {"location": "https://ada:secret@modules.example.com"},
+        {"location": "https://modules.example.com/?a=b"},
+        {"location": "https://"},
+        {"location": "https://[::1"},
+        {"kind": "file", "location": "modules"},
+        {"kind": "file", "location": "/no/such/folder"},
+        {"kind": "ftp"},
+        {"public_key": "not a key"},
+        {"public_key": "AAAA"},
+        {"name": ""},
+    ],
+)
+def test_one_that_cannot_be_is_refused(admin: ApiUser, change: dict[str, Any]) -> None:
+    error = error_of(admin.post("/repositories", HTTPS | change), 422)
+    assert error["details"]["field"] in change
+    assert admin.get("/repositories").get_json() == {"items": []}
+
+
+def test_a_name_is_given_once(admin: ApiUser) -> None:
+    admin.post("/repositories", HTTPS)
+    error_of(admin.post("/repositories", HTTPS), 409)
+
+
+def test_production_takes_those_with_a_key_alone(platform: Platform, admin: ApiUser) -> None:
+    settings = platform.settings.model_copy(update={"mode": Mode.PRODUCTION})
+    runtime = replace(platform.runtime, settings=settings)
+    there = replace(admin, client=create_app(replace(platform, runtime=runtime)).test_client())
+    error = error_of(there.post("/repositories", HTTPS), 422)
+    assert error["code"] == "UNSIGNED_REPOSITORY"
+    signed = HTTPS | {"public_key": SigningKey.new().public_key}
+    assert there.post("/repositories", signed).status_code == 201
+
+
+def test_one_that_modules_are_from_stays(
+    platform: Platform, admin: ApiUser, tmp_path: Path
+) -> None:
+    repository_id = add_repository(platform, tmp_path / "near", ServerModule("clock"))
+    add_module(platform, "clock", repository_id=repository_id, wanted="stopped")
+    error = error_of(admin.send("DELETE", f"/repositories/{repository_id}"), 409)
+    assert (error["code"], error["details"]) == ("REPOSITORY_IN_USE", {"modules": ["clock"]})
+
+
+def test_one_that_nothing_is_from_goes(platform: Platform, admin: ApiUser, tmp_path: Path) -> None:
+    repository_id = add_repository(platform, tmp_path / "near", ServerModule("clock"))
+    assert admin.send("DELETE", f"/repositories/{repository_id}").status_code == 204
+    error_of(admin.get(f"/repositories/{repository_id}"), 404)
+    error_of(admin.send("DELETE", f"/repositories/{repository_id}"), 404)
+    error_of(admin.post(f"/repositories/{repository_id}/sync"), 404)
+
+
+def test_modules_are_offered_with_their_versions_and_what_is_installed(
+    platform: Platform, bob: ApiUser, tmp_path: Path
+) -> None:
+    versions = [ServerModule("clock", version) for version in ("1.0.0", "1.10.0", "1.9.0")]
+    repository_id = add_repository(platform, tmp_path / "near", *versions, ServerModule("echo"))
+    add_module(platform, "clock", repository_id=repository_id, wanted="stopped")
+    clock, echo = bob.get("/repository/modules").get_json()["items"]
+    assert (clock["version"], clock["versions"]) == ("1.10.0", ["1.10.0", "1.9.0", "1.0.0"])
+    assert (clock["installed_version"], clock["update_available"]) == ("1.0.0", True)
+    assert (echo["installed"], echo["update_available"], echo["stale"]) == (False, False, False)
+    assert (echo["repository"], echo["repository_id"]) == ("near", repository_id)
+    (listed,) = bob.get("/modules").get_json()["items"]
+    assert (listed["newest_version"], listed["update_available"]) == ("1.10.0", True)
+    (near,) = bob.get("/repository/list").get_json()["items"]
+    assert (near["modules"], near["versions"], near["installed"]) == (2, 4, 1)
+
+
+def test_modules_are_searched(platform: Platform, bob: ApiUser, tmp_path: Path) -> None:
+    near, far = (
+        add_repository(platform, tmp_path / name, ServerModule("clock", category=name), echo)
+        for name, echo in (("near", ServerModule("echo")), ("far", ServerModule("Echo2")))
+    )
+
+    def found(query: str) -> list[tuple[str, int]]:
+        items = bob.get(f"/repository/modules?{query}").get_json()["items"]
+        return [(one["name"], one["repository_id"]) for one in items]
+
+    assert found("") == [("clock", near), ("clock", far), ("echo", near), ("Echo2", far)]
+    assert found(f"repository_id={far}&q=ECHO") == [("Echo2", far)]
+    assert found("category=near") == [("clock", near)]
+    assert found("installed=true") == []
+    assert len(found("installed=false")) == 4
+    error_of(bob.get("/repository/modules?repository_id=4711"), 404)
+
+
+def test_offers_are_paged(platform: Platform, bob: ApiUser, tmp_path: Path) -> None:
+    names = ["alpha", "beta", "gamma"]
+    add_repository(platform, tmp_path / "near", *map(ServerModule, names))
+    first = bob.get("/repository/modules?limit=2").get_json()
+    rest = bob.get(f"/repository/modules?limit=2&cursor={first['next_cursor']}").get_json()
+    assert [one["name"] for one in first["items"] + rest["items"]] == names
+    assert rest["next_cursor"] is None
+
+
+def test_a_folder_that_is_gone_is_offered_as_last_read_and_marked(
+    platform: Platform, bob: ApiUser, tmp_path: Path
+) -> None:
+    add_repository(platform, tmp_path / "near", ServerModule("clock"))
+    assert not bob.get("/repository/modules").get_json()["items"][0]["stale"]
+    (tmp_path / "near").rename(tmp_path / "elsewhere")
+    settings = platform.settings.model_copy(update={"module_index_ttl_s": 0.0})
+    runtime = replace(platform.runtime, settings=settings)
+    there = replace(bob, client=create_app(replace(platform, runtime=runtime)).test_client())
+    (clock,) = there.get("/repository/modules").get_json()["items"]
+    assert (clock["name"], clock["stale"]) == ("clock", True)
+    (near,) = there.get("/repositories").get_json()["items"]
+    assert (near["reachable"], near["stale"]) == (False, True)
