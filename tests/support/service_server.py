@@ -75,7 +75,8 @@ class Server:
             say(said)
         status = self.status if deed == "health" else 200
         body = self.deeds.get(deed, lambda: "")()
-        connection.sendall(f"HTTP/1.1 {status} So\r\nConnection: close\r\n\r\n{body}".encode())
+        head = f"HTTP/1.1 {status} So\r\nConnection: close\r\nContent-Length: {len(body)}"
+        connection.sendall(f"{head}\r\n\r\n{body}".encode())
 
     def sicken(self) -> str:
         self.status = 503

@@ -8,6 +8,7 @@ from contextlib import suppress
 from types import FrameType
 
 READ_BYTES = 64 * 1024
+AT_ONCE = signal.SIGQUIT  # end the service without its grace
 
 
 class Ears:
@@ -15,6 +16,7 @@ class Ears:
 
     def __init__(self) -> None:
         self.asked_to_stop = False
+        self.in_a_hurry = False
         self._said, self.output = os.pipe()
         os.set_blocking(self._said, False)
         self._woken, self._waking = socket.socketpair()
@@ -22,6 +24,7 @@ class Ears:
             end.setblocking(False)  # noqa: FBT003  its only parameter
         signal.set_wakeup_fd(self._waking.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(AT_ONCE, self._stop)
         signal.signal(signal.SIGCHLD, self._ignore)  # a handler: else nothing wakes us
         for unwanted in (signal.SIGINT, signal.SIGHUP):
             signal.signal(unwanted, signal.SIG_IGN)
@@ -42,8 +45,9 @@ class Ears:
         return b""
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
         self.asked_to_stop = True
+        self.in_a_hurry = self.in_a_hurry or number == AT_ONCE
 
     def _ignore(self, number: int, frame: FrameType | None) -> None:
         del number, frame

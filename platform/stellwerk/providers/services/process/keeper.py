@@ -72,7 +72,7 @@ class Keeper:
         elif program.pid in self._statuses:
             self._ended(self._statuses.pop(program.pid), now_s)
         elif self._deadline_s is not None:
-            if now_s >= self._deadline_s:
+            if now_s >= self._deadline_s or self._ears.in_a_hurry:
                 end_descendants(self._statuses)
         elif self._ears.asked_to_stop:
             self._end(program, "", now_s)

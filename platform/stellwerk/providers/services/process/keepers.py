@@ -5,18 +5,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from stellwerk.errors import ProviderUnavailable
 from stellwerk.providers.services.process import entry
+from stellwerk.providers.services.process.ears import AT_ONCE
 from stellwerk.providers.services.process.records import Records
 from stellwerk.providers.services.protocol import OVER
 
 SERVICES = ".services"  # below the folder of all modules
 LAUNCH_S = 30.0
-BEYOND_GRACE_S = 10.0
+BEYOND_GRACE_S = 5.0
 PAUSE_S = 0.02
 
 
@@ -38,17 +39,20 @@ def start_keepers(services: Iterable[Records]) -> None:
             raise ProviderUnavailable(message)
 
 
-def end_keepers(services: Iterable[Records]) -> None:
+def end_keepers(
+    services: Iterable[Records], in_a_hurry: Callable[[], bool] = lambda: False
+) -> None:
     """End what is kept, all at once, and sweep after killed keepers.
 
-    When this returns nothing of them runs; raises ProviderUnavailable where something does.
+    As soon as `in_a_hurry` says so, nothing is given its grace any more. When this returns nothing
+    of them runs; raises ProviderUnavailable where something does.
     """
     asked = [(one, _grace_s(one)) for one in services]
     for one, _ in asked:
-        _ask_to_end(one)
+        _ask_to_end(one, signal.SIGTERM)
     began = time.monotonic()
     for one, grace_s in asked:
-        _await_end(one, began + grace_s + BEYOND_GRACE_S)
+        _await_end(one, began + grace_s + BEYOND_GRACE_S, in_a_hurry)
         course = one.course()
         if course and course.program is not None and _code(_run(one, "sweep")):
             raise ProviderUnavailable(f"Processes of {one.name} do not end.")
@@ -70,11 +74,11 @@ def _grace_s(one: Records) -> float:
     return task.spec.stop_grace_s if task else 0.0
 
 
-def _await_end(one: Records, deadline_s: float) -> None:
+def _await_end(one: Records, deadline_s: float, in_a_hurry: Callable[[], bool]) -> None:
     for _ in _pauses(deadline_s):
         if not one.has_keeper():
             return
-        _ask_to_end(one)
+        _ask_to_end(one, AT_ONCE if in_a_hurry() else signal.SIGTERM)
     _signal(one, signal.SIGKILL)
     for _ in _pauses(time.monotonic() + BEYOND_GRACE_S):
         if not one.has_keeper():
@@ -89,9 +93,9 @@ def _pauses(deadline_s: float) -> Iterator[None]:
         yield None
 
 
-def _ask_to_end(one: Records) -> None:
+def _ask_to_end(one: Records, number: signal.Signals) -> None:
     if one.has_keeper():
-        _signal(one, signal.SIGTERM)
+        _signal(one, number)
 
 
 def _signal(one: Records, number: signal.Signals) -> None:

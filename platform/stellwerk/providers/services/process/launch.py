@@ -35,7 +35,7 @@ def main() -> NoReturn:
         os.chdir(order["folder"])
         os.execvpe(order["argv"][0], order["argv"], order["environment"])  # noqa: S606  no shell is wanted
     except OSError as exc:
-        place = exc.filename or order["argv"][0]
+        place = exc.filename if isinstance(exc.filename, str) else order["argv"][0]
         print(f"cannot start {place}: {exc.strerror}", file=sys.stderr)  # noqa: T201  its log
         sys.exit(CANNOT_START)
 
