@@ -57,7 +57,7 @@ SHOWN = (
 def modules() -> None:
     """Install modules as running services, and look after their instances.
 
-    INSTANCE is an id, or how it begins; without it the primary instance is meant.
+    INSTANCE is an id, or how it begins or ends; without it the primary instance is meant.
     """
 
 

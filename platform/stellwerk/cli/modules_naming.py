@@ -19,16 +19,20 @@ def instance_path(api: Api, module: str, given: str | None) -> str:
 
 
 def instance_id(api: Api, module: str, given: str | None) -> str:
-    """The id that is given, or that begins so; without any that of the primary instance."""
+    """The id that is given, or that begins or ends so; without any that of the primary instance.
+
+    They begin with the time at which they were made: their ends differ sooner.
+    """
     if given is None:
         return str(api.get(f"/modules/primary/{module}")["instance_id"])
     if re.fullmatch(INSTANCE_ID, given):
         return given
+    part = given.lower()
     ids = [one["instance_id"] for one in all_of(api, "/modules/instances", module_name=module)]
-    matching = [one for one in ids if one.startswith(given.lower())]
+    matching = [one for one in ids if one.startswith(part) or one.endswith(part)]
     if len(matching) != 1:
         how_many = "several instances" if matching else "no instance"
-        raise ApiRefused(f"{module} has {how_many} whose id begins with {given}.")
+        raise ApiRefused(f"{module} has {how_many} whose id begins or ends with {given}.")
     return str(matching[0])
 
 
@@ -38,7 +42,7 @@ def repository_id(api: Api, given: str | None) -> int | None:
         return None
     if given.isdecimal():
         return int(given)
-    named = [one["id"] for one in all_of(api, "/repositories") if one["name"] == given]
+    named = [one["id"] for one in api.get("/repositories")["items"] if one["name"] == given]
     if not named:
         raise ApiRefused(f"There is no repository {given}.")
     return int(named[0])

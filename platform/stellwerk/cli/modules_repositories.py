@@ -9,7 +9,6 @@ from stellwerk.cli.api import connect
 from stellwerk.cli.modules_following import no_follow_option, see_through
 from stellwerk.cli.modules_naming import repository_id
 from stellwerk.cli.output import emit_json, emit_table, json_option, say
-from stellwerk.cli.pages import all_of
 
 ROOT = "/repositories"
 COLUMNS = ("id", "name", "kind", "location", "modules", "reachable", "synced_at", "error")
@@ -27,7 +26,7 @@ def repositories() -> None:
 def browse(*, as_json: bool) -> None:
     """List them, with what was last read of each."""
     with connect() as api:
-        found = all_of(api, "/repository/list")
+        found = api.get("/repository/list")["items"]
     if as_json:
         emit_json(found)
     else:
