@@ -11,11 +11,13 @@ from embedded import fresh_database, running_postgres, running_valkey
 from emptying import empty
 from engine import Engine, running_engine, stop_engines
 from front import Front, running_front
+from gateways import GatewayProcess, running_gateway
 from groups import (
     pytest_collection_modifyitems,
     pytest_runtest_teardown,
     pytest_sessionfinish,
 )
+from installations import Installations
 from plenty import PLENTY
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
@@ -131,6 +133,25 @@ def engine(platform: Platform, engine_processes: Engine) -> Engine:  # noqa: ARG
     """The same, with an empty ledger."""
     engine_processes.restart_what_ended()
     return engine_processes
+
+
+@pytest.fixture(scope="session")
+def gateway(settings: Settings) -> Iterator[GatewayProcess]:
+    """The gateway of modules, where the engine's workers look for it."""
+    with running_gateway(settings.home, STELLWERK_GATEWAY_ADMIN=settings.gateway_url()) as process:
+        yield process
+
+
+@pytest.fixture
+def modules(
+    platform: Platform,
+    engine: Engine,  # noqa: ARG001  its workers carry out what is done with modules
+    gateway: GatewayProcess,  # noqa: ARG001  which leads to them
+) -> Iterator[Installations]:
+    """What real workers install, and all of it gone at the end."""
+    installations = Installations(platform)
+    yield installations
+    installations.remove_all()
 
 
 @pytest.fixture(scope="session")

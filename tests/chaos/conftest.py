@@ -5,9 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from full_stack import LEASE_S, Client, client_of, full_stack, new_operator, operator_of
-from gateways import running_gateway
 from stack_runs import StackRun
-from stellwerk.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +37,3 @@ def operators_email(run: StackRun) -> str:
 @pytest.fixture
 def operator(run: StackRun, operators_email: str) -> Client:
     return operator_of(run, operators_email)
-
-
-@pytest.fixture(scope="session")
-def gateway(settings: Settings) -> Iterator[None]:
-    """The gateway of modules, where the engine's workers look for it."""
-    settings.home.mkdir(exist_ok=True)
-    with running_gateway(settings.home, STELLWERK_GATEWAY_ADMIN=settings.gateway_url()):
-        yield

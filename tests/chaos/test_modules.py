@@ -1,20 +1,18 @@
 """Workers die between any two steps on a module, and within them: it is done once, or undone."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from embedded import wait_until
-from engine import Engine
 from installations import NOTHING, Installations
 from module_repositories import ServerModule, make_repository
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs import control
 from stellwerk.jobs.crash_points import CrashPoint
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(280), pytest.mark.xdist_group("modules")]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(280)]
 
 INTO_PLACE = ("resolve", "download", "verify", "unpack", "create service", "health")
 REMOVED = ("close", "remove services", "remove files")
@@ -48,14 +46,6 @@ class Deaths:
 
     def missed(self) -> list[str]:
         return [path.name for path in self._armed if not path.exists()]
-
-
-@pytest.fixture
-def modules(platform: Platform, engine: Engine, gateway: None) -> Iterator[Installations]:
-    del engine, gateway
-    found = Installations(platform)
-    yield found
-    found.remove_all()
 
 
 def test_whoever_dies_each_module_is_installed_updated_and_removed_once(

@@ -1,5 +1,6 @@
 """Modules that are installed by real workers, and all that is there of them."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from stellwerk.providers.services.place import modules_dir
 from stellwerk.providers.services.protocol import ServiceStatus
 
 ENDS_WITHIN_S = 120.0
+SERVICES = ".services"  # the runtime's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,13 @@ class Installations:
         return not orphans(self.platform.runtime) and not left
 
     def remove_all(self) -> None:
-        """End every service of the tests."""
+        """End every service of the tests, and remove what it had."""
         services = self.platform.runtime.providers.services
         for name in services.states():
             services.remove(name)
+        for path in modules_dir(self.platform.settings).iterdir():
+            if path.is_dir() and path.name != SERVICES:
+                shutil.rmtree(path)
 
     def all_run(self) -> bool:
         """Whether every service is healthy."""

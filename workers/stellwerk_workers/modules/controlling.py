@@ -3,7 +3,7 @@
 from typing import Any
 
 from stellwerk.jobs.context import JobContext
-from stellwerk.modules import leading, service, slots
+from stellwerk.modules import leading, service, slots, telling
 from stellwerk.modules.model import ModuleInstance
 from stellwerk.modules.services import spec_of_row
 from stellwerk.modules.states import InstanceStatus, Wanted
@@ -63,6 +63,7 @@ def _noted(
         row = _row(session, payload)
         row.status, row.health = status.value, health
         row.message = row.last_log = ""
+    telling.tell(ctx.runtime, payload["module_name"])
     return {**payload, "status": status.value}
 
 

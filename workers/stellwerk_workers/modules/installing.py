@@ -5,7 +5,7 @@ from typing import Any
 
 from stellwerk.errors import Conflict, ErrorCode, JobFailed, ProviderUnavailable
 from stellwerk.jobs.context import JobContext
-from stellwerk.modules import indices, leading, resolving, service, slots
+from stellwerk.modules import indices, leading, resolving, service, slots, telling
 from stellwerk.modules.model import Module, ModuleInstance
 from stellwerk.modules.names import instance_id_of
 from stellwerk.modules.resolving import Wanted
@@ -121,6 +121,7 @@ def _register(
             session.add(_instance(ctx, found, environment, address))
     placing.passed(ctx, "register")
     leading.lead_soon(ctx.runtime)
+    telling.tell(ctx.runtime, place.module_name)
     return {
         "module_name": place.module_name,
         "version": found.entry.version,
@@ -171,6 +172,9 @@ def _unregister(ctx: JobContext, output: Any) -> None:
         elif row is not None:
             session.delete(row)
     leading.lead_soon(ctx.runtime)
+    found = placing.found_again(ctx)
+    if found:
+        telling.tell(ctx.runtime, found.entry.name, removed=[instance_id_of(ctx.job_id)])
 
 
 def _remove_service(ctx: JobContext, output: Any) -> None:

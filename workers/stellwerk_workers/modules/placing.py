@@ -21,6 +21,7 @@ from stellwerk.providers.services.place import modules_dir
 from stellwerk.providers.services.protocol import ServiceState, ServiceStatus
 
 LOOK_EVERY_S = 0.2
+MOST_RESTARTS = 3  # of what is being installed: it will not do better later
 LOG_LINES = 20
 STAGING = ".staging"  # below the folder of modules: what is being installed
 
@@ -208,6 +209,9 @@ def _refuse_fallen(ctx: JobContext, states: Sequence[ServiceState]) -> None:
     fallen = [state for state in states if state.status in ill]
     if fallen:
         raise _unhealthy(ctx, fallen, f"is {fallen[0].status}")
+    ending = [state for state in states if state.restarts >= MOST_RESTARTS]
+    if ending:
+        raise _unhealthy(ctx, ending, "ends again and again")
 
 
 def _unhealthy(ctx: JobContext, states: Sequence[ServiceState], how: str) -> JobFailed:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from stellwerk.errors import Conflict, ProviderError
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.submission import Submission, submit
-from stellwerk.modules import indices, leading, slots, watching
+from stellwerk.modules import indices, leading, slots, telling, watching
 from stellwerk.modules.model import ModuleInstance
 from stellwerk.modules.orphans import busy, orphans
 from stellwerk.modules.services import spec_of_row
@@ -43,6 +43,7 @@ class Findings:
     changed: int = 0
     started: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    news_of: set[str] = field(default_factory=set)  # modules
 
 
 @handles("modules.reconcile")
@@ -58,7 +59,7 @@ def reconcile(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
         ctx.check()
         if row.module_name not in at_work:
             _look_at(ctx, row, states.get(row.service), findings)
-    watching.show(ctx.runtime, ctx.runtime.providers.services.states())
+    telling.tell(ctx.runtime, *sorted(findings.news_of))
     leading.lead_soon(ctx.runtime)
     _read_old_indices(ctx)
     return {
@@ -108,6 +109,7 @@ def _start_or_stop(ctx: JobContext, row: ModuleInstance, findings: Findings) -> 
     services.create(spec)
     services.start(spec.name)
     findings.started.append(row.service)
+    findings.news_of.add(row.module_name)
     log.warning("an instance was gone, and is started again", service=row.service)
 
 
@@ -138,6 +140,7 @@ def _note(
     with ctx.transaction() as session:
         session.execute(update(ModuleInstance).where(*same).values(**values))
     findings.changed += 1
+    findings.news_of.add(row.module_name)
     if is_error:
         findings.failed.append(row.service)
         log.error("an instance of a module is ill", service=row.service, reason=message)

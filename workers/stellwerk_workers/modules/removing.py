@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stellwerk.jobs.context import JobContext
-from stellwerk.modules import leading, resolving, service
+from stellwerk.modules import leading, resolving, service, telling
 from stellwerk.modules.model import ModuleInstance
 from stellwerk.modules.schemas import Data
 from stellwerk.modules.states import Wanted
@@ -80,6 +80,8 @@ def _remove_files(
             service.forget_module(session, payload["module_name"])
         else:
             service.forget_instance(session, payload["instance_id"])
+    removed = [one["id"] for one in gone]
+    telling.tell(ctx.runtime, payload["module_name"], removed=removed)
     passed(ctx, "remove files")
     kept = []
     for one in gone:

@@ -8,7 +8,7 @@ from typing import Any
 
 from stellwerk.errors import ErrorCode, JobFailed
 from stellwerk.jobs.context import JobContext
-from stellwerk.modules import indices, leading, resolving, service, slots
+from stellwerk.modules import indices, leading, resolving, service, slots, telling
 from stellwerk.modules.model import ModuleInstance
 from stellwerk.modules.services import Place
 from stellwerk.modules.states import InstanceStatus
@@ -102,6 +102,7 @@ def _switch(ctx: JobContext, found: Found, addresses: dict[str, str]) -> None:
                 row.message = ""
     placing.passed(ctx, "switch")
     leading.lead(ctx.runtime)
+    telling.tell(ctx.runtime, found.entry.name)
 
 
 def _retire(ctx: JobContext, before: list[dict[str, str]]) -> None:

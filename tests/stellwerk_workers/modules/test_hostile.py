@@ -1,0 +1,53 @@
+"""Hostile archives are refused, each with its own error; nothing is left, and nothing started."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import archives
+from installations import NOTHING, Installations
+from stellwerk.providers.repositories.index import written
+
+HOSTILE = {
+    "absolute": lambda: archives.packed(archives.file("/etc/passwd")),
+    "upwards": lambda: archives.packed(archives.file("../outside")),
+    "symlink": lambda: archives.packed(archives.special(tarfile.SYMTYPE, "out", "/etc")),
+    "hardlink": lambda: archives.packed(archives.special(tarfile.LNKTYPE, "out", "/etc/passwd")),
+    "device": lambda: archives.packed(archives.special(tarfile.CHRTYPE, "null", device=(1, 3))),
+    "bomb": archives.bomb,
+    "many": archives.many_files,
+    "truncated": lambda: archives.packed(archives.file("half", b"x" * 9000))[:-40],
+    "renamed": lambda: archives.packed(first=archives.manifest("somebody-else")),
+}
+
+
+def hostile_repository(folder: Path) -> Path:
+    folder.mkdir()
+    entries = []
+    for name, make in HOSTILE.items():
+        archive = folder / f"{name}-1.0.0.tar.gz"
+        archive.write_bytes(make())
+        entries.append(archives.entry_of(archive, name))
+    (folder / "index.json").write_bytes(written(entries))
+    document = json.loads((folder / "index.json").read_bytes())
+    wrong = dict(document["modules"][0], name="changed", file="symlink-1.0.0.tar.gz")
+    wrong["size"] = (folder / wrong["file"]).stat().st_size
+    document["modules"].append(wrong)
+    (folder / "index.json").write_text(json.dumps(document))
+    return folder
+
+
+def test_each_hostile_archive_is_refused_with_an_error_of_its_own(
+    modules: Installations, tmp_path: Path
+) -> None:
+    modules.offer(hostile_repository(tmp_path / "hostile"))
+    names = [*HOSTILE, "changed"]
+    jobs = modules.ended(*(modules.submit("install", module_name=name) for name in names))
+    errors = {name: job.error or {} for name, job in zip(names, jobs, strict=True)}
+    assert [job.status for job in jobs] == ["failed"] * len(jobs)
+    codes = {name: error["code"] for name, error in errors.items()}
+    assert codes.pop("changed") == "MODULE_CHECKSUM_WRONG", errors
+    assert set(codes.values()) == {"MODULE_ARCHIVE_REFUSED"}, errors
+    assert len({error["message"] for error in errors.values()}) == len(names)
+    assert [name for name in names if modules.there(name) != NOTHING] == []
+    assert modules.is_tidy()
