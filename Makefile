@@ -6,8 +6,8 @@ LANGUAGE ?= en
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-switch fuzz chaos bench check audit advisories lint format types docs \
-  constraints clean
+.PHONY: help setup demo run test test-switch test-swarm fuzz chaos bench check audit advisories lint format \
+  types docs constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-switch: setup ## try the trunk on the simulator, and on STELLWERK_TEST_ESL=
 	  echo "Against the simulator, and against the switch at $${STELLWERK_TEST_ESL%:*}:"; \
 	else echo "Against the simulator alone; STELLWERK_TEST_ESL names no switch:"; fi
 	@$(BIN)/pytest -v --no-header tests/conformance/test_switch.py
+
+test-swarm: setup ## try modules on a Docker Swarm of the tests' own; as root, with dockerd
+	@$(BIN)/pytest -q -rs --no-header -m swarm
 
 fuzz: setup ## send generated requests to every route in the OpenAPI document, others each time
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-30} $(BIN)/pytest -q -n 3 --dist loadgroup \
