@@ -15,7 +15,6 @@ from stellwerk.cli.modules_naming import (
     variables,
 )
 from stellwerk.cli.output import emit_json, json_option, say
-from stellwerk.modules.schemas import Data
 
 version_option = click.option("--version", help="Without it the newest.")
 repository_option = click.option(
@@ -178,4 +177,4 @@ def _confirmed(question: str, *, drop_data: bool, yes: bool) -> str:
         if not click.confirm(f"{question}, {fate}?", err=True):
             say("Nothing was removed.")
             raise click.Abort
-    return (Data.DROP if drop_data else Data.KEEP).value
+    return "drop" if drop_data else "keep"
