@@ -5,6 +5,7 @@ import struct
 import pytest
 
 from stellwerk.errors import ProviderRejected
+from stellwerk.providers.services.protocol import LogPage
 from stellwerk.providers.services.swarm import frames
 
 
@@ -28,17 +29,17 @@ def test_lines_of_the_same_moment_are_neither_lost_nor_told_twice() -> None:
     second = frames.following(log, first.cursor, 2)
 
     assert (first.lines, second.lines) == (["b", "c"], ["d", "e"])
-    assert frames.following(log, second.cursor, 2) == frames.LogPage([], second.cursor)
+    assert frames.following(log, second.cursor, 2) == LogPage([], second.cursor)
 
 
 def test_a_cursor_stays_where_it_is_while_nothing_follows() -> None:
     cursor = frames.newest(sent(("01.5", "a")), 1).cursor
 
-    assert frames.following(b"", cursor, 10) == frames.LogPage([], cursor)
+    assert frames.following(b"", cursor, 10) == LogPage([], cursor)
 
 
 def test_an_empty_log_has_no_cursor() -> None:
-    assert frames.newest(b"", 10) == frames.LogPage([], "")
+    assert frames.newest(b"", 10) == LogPage([], "")
 
 
 def test_a_frame_that_was_cut_off_is_told_as_far_as_it_came() -> None:

@@ -88,7 +88,9 @@ def test_an_update_that_crashes_is_rolled_back(place: SwarmPlace) -> None:
 
 
 def test_a_module_may_come_as_an_image(place: SwarmPlace) -> None:
-    assert place.running(image=IMAGE, health=HEALTH)
+    spec = place.running(image=IMAGE, health=HEALTH)
+
+    assert place.told(spec)["environment"]["MODULE_NAME"] == "probe"
 
 
 def test_an_image_that_nobody_has_is_named(place: SwarmPlace) -> None:

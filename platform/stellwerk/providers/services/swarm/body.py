@@ -22,7 +22,7 @@ HOST_NETWORK = "host"
 RELEASE, DATA = "/module", "/data"
 TMP_BYTES = 64 * 1024**2
 LOG = {"Name": "json-file", "Options": {"max-size": "5m", "max-file": "2"}}
-PRIVILEGES = {"NoNewPrivileges": True}  # Docker before 27 knows it as a setting of the daemon alone
+PRIVILEGES = {"NoNewPrivileges": True}  # Docker before 25 knows it as a setting of the daemon alone
 TEMPLATE = ("ContainerSpec", "Resources", "RestartPolicy", "LogDriver", "Networks", "ForceUpdate")
 CONTAINER = (
     *("Image", "Command", "Env", "Dir", "User", "Labels", "Mounts", "ReadOnly", "Init"),
