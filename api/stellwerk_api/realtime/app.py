@@ -22,15 +22,15 @@ from stellwerk.settings import Settings
 from stellwerk_api.realtime.comparison import Comparison
 from stellwerk_api.realtime.cors import RealtimeCors
 from stellwerk_api.realtime.guests import Guests
+from stellwerk_api.realtime.list_streams import ListStreams
 from stellwerk_api.realtime.metrics import exposition
-from stellwerk_api.realtime.own_streams import OwnStreams
 from stellwerk_api.realtime.peer import House
 from stellwerk_api.realtime.replies import error_reply, identified
 from stellwerk_api.realtime.sockets import Sockets
 from stellwerk_api.realtime.streams import JobStreams
 from stellwerk_api.realtime.upstream import Upstream
 from stellwerk_api.realtime.waits import Waits
-from stellwerk_api.realtime.wishes import read_wish, watched_job, watches_own_jobs
+from stellwerk_api.realtime.wishes import read_wish, watched_job, watched_list
 
 METRICS = "/api/v1/metrics/realtime"
 SWEEP_EVERY_S = 1.0
@@ -60,7 +60,7 @@ class _Realtime:
         channels_max = settings.realtime_channels_per_socket
         self._sockets = Sockets(House(self._upstream, feed, self._guests, channels_max, most))
         self._streams = JobStreams(self._upstream, feed, self._guests)
-        self._own_streams = OwnStreams(self._upstream, feed, self._guests)
+        self._list_streams = ListStreams(self._upstream, feed, self._guests)
         self._waits = Waits(self._upstream, feed, max_waiters=settings.realtime_max_waiters)
         self._plain = Starlette(
             routes=[Mount("/", app=_Logged(self._answer))],
@@ -86,8 +86,9 @@ class _Realtime:
         if job_id:
             await self._streams.answer(job_id, scope, receive, send)
             return
-        if watches_own_jobs(request):
-            await self._own_streams.answer(scope, receive, send)
+        wanted = watched_list(request)
+        if wanted:
+            await self._list_streams.answer(wanted, scope, receive, send)
             return
         if scope["path"] == METRICS:
             response = self._metrics(request)

@@ -10,10 +10,10 @@ import orjson
 
 from stellwerk.errors import FieldError, InvalidInput, MalformedRequest, StellwerkError
 from stellwerk.live.events import EventId, JobEvent
+from stellwerk_api.realtime.lists import LISTS, LiveList
 from stellwerk_api.realtime.refusals import details_of
 
 TEXT_MAX_BYTES = 16 * 1024  # of one message of a client
-OWN_JOBS = "jobs"
 _OF_JOB = "job:"
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
@@ -40,7 +40,7 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Begin to listen; `job_id` is empty for the caller's own jobs."""
+    """Begin to listen; `job_id` is empty for a list."""
 
     channel: str
     job_id: str
@@ -80,27 +80,27 @@ def read_message(text: str | None) -> Message:
     return message
 
 
-def event_text(event: JobEvent, channel: str, kind: str) -> str:
+def event_text(channel: str, kind: str, data: bytes, *, event_id: str | None) -> str:
     """An event, as sent on a channel."""
-    head = {"type": "event", "channel": channel, "id": str(event.id), "event": kind}
-    return f'{orjson.dumps(head).decode()[:-1]},"data":{event.data.decode()}}}'
+    head = {"type": "event", "channel": channel, "id": event_id, "event": kind}
+    return f'{orjson.dumps(head).decode()[:-1]},"data":{data.decode()}}}'
 
 
 def on_job_channel(event: JobEvent) -> str:
     """An event, as sent to those who listen to its job."""
-    return event_text(event, f"{_OF_JOB}{event.job_id}", event.type)
+    channel = f"{_OF_JOB}{event.job_id}"
+    return event_text(channel, event.type, event.data, event_id=str(event.id))
 
 
-def on_own_channel(event: JobEvent) -> str:
-    """A job's change, as sent to its owner; `snapshot` means their whole list there."""
-    kind = "status" if event.type == "snapshot" else event.type
-    return event_text(event, OWN_JOBS, kind)
+def on_list_channel(event: JobEvent, wanted: LiveList) -> str:
+    """A change of something in a list, as sent to those who listen to that."""
+    event_id = str(event.id) if wanted.has_ids else None
+    return event_text(wanted.channel, wanted.kind(event), event.data, event_id=event_id)
 
 
-def list_text(jobs: bytes) -> str:
-    """The newest jobs, as the snapshot of the channel of one's own."""
-    head = {"type": "event", "channel": OWN_JOBS, "id": None, "event": "snapshot"}
-    return f'{orjson.dumps(head).decode()[:-1]},"data":{jobs.decode()}}}'
+def list_text(wanted: LiveList, content: bytes) -> str:
+    """A list, as the snapshot of its channel."""
+    return event_text(wanted.channel, "snapshot", content, event_id=None)
 
 
 def said(kind: str, **fields: Any) -> str:
@@ -129,7 +129,7 @@ def _subscribe(content: dict[str, Any]) -> Subscribe:
     last_id = content.pop("last_event_id", None)
     if last_id is None:
         return Subscribe(channel, channel.partition(":")[2], None)
-    if channel == OWN_JOBS or not isinstance(last_id, str):
+    if channel in LISTS or not isinstance(last_id, str):
         raise _wrong("last_event_id", "Is the id of an event of a job's channel.")
     try:
         return Subscribe(channel, channel.partition(":")[2], EventId.parse(last_id))
@@ -157,9 +157,10 @@ _READERS: dict[str, Callable[[dict[str, Any]], Message]] = {
 def _channel(content: dict[str, Any]) -> str:
     channel = _text(content, "channel").lower()
     is_job = channel.startswith(_OF_JOB) and _JOB_ID.fullmatch(channel.removeprefix(_OF_JOB))
-    if is_job or channel == OWN_JOBS:
+    if is_job or channel in LISTS:
         return channel
-    raise _wrong("channel", f"Must be `{_OF_JOB}` and a job's id, or `{OWN_JOBS}`.")
+    names = " or ".join(f"`{name}`" for name in LISTS)
+    raise _wrong("channel", f"Must be `{_OF_JOB}` and a job's id, or {names}.")
 
 
 def _text(content: dict[str, Any], name: str) -> str:

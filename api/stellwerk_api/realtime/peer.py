@@ -23,6 +23,7 @@ from stellwerk.errors import (
 )
 from stellwerk.live.feed import EventFeed
 from stellwerk_api.realtime.guests import Guest, Guests, Standing
+from stellwerk_api.realtime.lists import LISTS
 from stellwerk_api.realtime.messages import (
     Auth,
     CloseCode,
@@ -37,7 +38,7 @@ from stellwerk_api.realtime.messages import (
 from stellwerk_api.realtime.metrics import count_dropped, count_error
 from stellwerk_api.realtime.outbox import Outbox
 from stellwerk_api.realtime.refusals import STATUS
-from stellwerk_api.realtime.subscriptions import JobSubscription, OwnSubscription, Subscription
+from stellwerk_api.realtime.subscriptions import JobSubscription, ListSubscription, Subscription
 from stellwerk_api.realtime.upstream import Headers, Upstream, caller_of
 
 AUTH_WITHIN_S = 10.0
@@ -258,5 +259,5 @@ class Peer:
 
 def _subscription(peer: Peer, wanted: Subscribe) -> Subscription:
     if not wanted.job_id:
-        return OwnSubscription(peer)
+        return ListSubscription(peer, LISTS[wanted.channel])
     return JobSubscription(peer, wanted.channel, wanted.job_id, last_id=wanted.last_event_id)

@@ -1,4 +1,4 @@
-"""What a socket listens to: one job, or all jobs of its user.
+"""What a socket listens to: one job, or a list, such as all jobs of its user.
 
 Each is authorised by what web answers to its caller. Listening begins before web is asked, and
 what comes meanwhile is held, so that nothing falls in between.
@@ -10,8 +10,8 @@ from typing import Protocol
 from stellwerk.errors import StellwerkError
 from stellwerk.live.events import BEFORE_ALL, QUEUE_LIMIT, EventId, Item, JobEvent, Notice
 from stellwerk.live.feed import EventFeed
-from stellwerk.live.topics import of_user
-from stellwerk_api.realtime.messages import list_text, on_job_channel, on_own_channel, said
+from stellwerk_api.realtime.lists import LiveList
+from stellwerk_api.realtime.messages import list_text, on_job_channel, on_list_channel, said
 from stellwerk_api.realtime.outbox import Outbox
 from stellwerk_api.realtime.upstream import Headers, JobAnswer, Upstream
 
@@ -138,14 +138,15 @@ class JobSubscription:
         self._holder.outbox.put(said("unsubscribed", channel=self._channel, reason="ended"))
 
 
-class OwnSubscription:
-    """All jobs of the caller: the newest as a list, then every change of any."""
+class ListSubscription:
+    """A list as it is, then every change of anything in it."""
 
-    __slots__ = ("_has_gap", "_held", "_holder", "_refreshing", "_topic")
+    __slots__ = ("_has_gap", "_held", "_holder", "_refreshing", "_topic", "_wanted")
 
-    def __init__(self, holder: Holder) -> None:
+    def __init__(self, holder: Holder, wanted: LiveList) -> None:
         self._holder = holder
-        self._topic = of_user(holder.user_id)
+        self._wanted = wanted
+        self._topic = wanted.topic(holder.user_id)
         self._held: list[JobEvent] | None = []
         self._has_gap = False
         self._refreshing: asyncio.Task[None] | None = None
@@ -156,12 +157,12 @@ class OwnSubscription:
         topics.attach(self._topic, self)
         try:
             await self._holder.upstream.standing(self._holder.asker)  # counts as a poll
-            jobs = await self._ask()
+            content = await self._ask()
         except StellwerkError:
             topics.detach(self._topic, self)
             raise
-        self._holder.outbox.put(said("subscribed", channel="jobs"))
-        self._show(jobs)
+        self._holder.outbox.put(said("subscribed", channel=self._wanted.channel))
+        self._show(content)
 
     async def recheck(self) -> None:
         """Ask web whether they may still be seen."""
@@ -187,7 +188,7 @@ class OwnSubscription:
     async def _ask(self) -> bytes:
         """Once more: a limit counted the subscription when it began."""
         upstream = self._holder.upstream
-        return await upstream.own_jobs(upstream.again(self._holder.asker))
+        return await upstream.listed(self._wanted.path, upstream.again(self._holder.asker))
 
     def _mend(self) -> None:
         if self._has_gap and self._held is None:
@@ -197,22 +198,23 @@ class OwnSubscription:
     async def _refresh(self) -> None:
         while True:
             try:
-                jobs = await self._ask()
+                content = await self._ask()
             except StellwerkError:  # web is being restarted; a right that ended is seen elsewhere
                 await asyncio.sleep(REFRESH_PAUSE_S)
             else:
-                self._show(jobs)
+                self._show(content)
                 return
 
-    def _show(self, jobs: bytes) -> None:
-        self._holder.outbox.put(list_text(jobs))
+    def _show(self, content: bytes) -> None:
+        self._holder.outbox.put(list_text(self._wanted, content))
         held, self._held = self._held or [], None
         for event in held:
             self._pass_on(event)
         self._mend()
 
     def _pass_on(self, event: JobEvent) -> None:
-        text = event.written("own channel", on_own_channel)
+        form = f"{self._wanted.channel} channel"
+        text = event.written(form, lambda event: on_list_channel(event, self._wanted))
         self._holder.outbox.put(text, heard_at=event.heard_at)
 
 

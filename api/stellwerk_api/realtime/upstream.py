@@ -116,9 +116,9 @@ class Upstream:
         _require_ok(answer.response)
         return answer
 
-    async def own_jobs(self, asker: Headers) -> bytes:
-        """The caller's newest jobs as JSON; raises ApiRefused and Unavailable."""
-        return _require_ok(await self._asked("/api/v1/jobs", asker))
+    async def listed(self, path: str, asker: Headers) -> bytes:
+        """A list as JSON, such as the caller's newest jobs; raises ApiRefused and Unavailable."""
+        return _require_ok(await self._asked(path, asker))
 
     async def listener(self, asker: Headers) -> httpx.Response:
         """Web's answer to who listens (`StandingSchema`), which counts as a poll."""

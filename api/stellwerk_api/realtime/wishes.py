@@ -10,12 +10,13 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.requests import Request
 
 from stellwerk.errors import FieldError, InvalidInput
+from stellwerk_api.realtime.lists import MODULES, OWN_JOBS, LiveList
 
 LONGEST_WAIT_S = 30
 
 JOB = re.compile(r"/api/v1/jobs/[0-9a-fA-F-]{36}/?")
 JOB_EVENTS = re.compile(r"/api/v1/jobs/(?P<job_id>[0-9a-fA-F-]{36})/events/?")
-OWN_EVENTS = re.compile(r"/api/v1/jobs/events/?")
+LIST_EVENTS = re.compile(r"/api/v1/(?P<jobs>jobs)/events/?|(/api/v1)?/modules/events/?")
 # The first nine digits tell whether a number is longer than the longest wait.
 _SECONDS = r"0*(?P<seconds>[0-9]{1,9})[0-9]*"
 _WAIT = re.compile(rf'\s*wait\s*=\s*"?{_SECONDS}"?\s*(;.*)?', re.IGNORECASE)
@@ -48,9 +49,12 @@ def watched_job(request: Request) -> str | None:
     return found["job_id"].lower() if found and _wants_stream(request) else None
 
 
-def watches_own_jobs(request: Request) -> bool:
-    """Whether the events of all of the caller's jobs are asked for as a stream."""
-    return bool(OWN_EVENTS.fullmatch(request.url.path)) and _wants_stream(request)
+def watched_list(request: Request) -> LiveList | None:
+    """The list whose events are asked for as a stream."""
+    found = LIST_EVENTS.fullmatch(request.url.path)
+    if not found or not _wants_stream(request):
+        return None
+    return OWN_JOBS if found["jobs"] else MODULES
 
 
 def _wants_stream(request: Request) -> bool:

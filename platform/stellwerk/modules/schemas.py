@@ -1,6 +1,7 @@
 """Payloads and results of the operations on modules."""
 
 from enum import StrEnum
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -61,7 +62,7 @@ def _is_ours(name: str) -> None:
         raise ValidationError("Is set by the platform.")
 
 
-def variables(*, removable: bool = False, **options: object) -> fields.Dict:
+def variables(*, removable: bool = False, **options: Any) -> fields.Dict:
     """Variables of a module's environment; where they are `removable`, with null."""
     return fields.Dict(
         keys=PlainString(validate=[Pattern(VARIABLE), _is_ours]),
