@@ -23,6 +23,7 @@ from stellwerk.providers.services.protocol import ServiceState, ServiceStatus
 LOOK_EVERY_S = 0.2
 MOST_RESTARTS = 3  # of what is being installed: it will not do better later
 LOG_LINES = 20
+PASSABLE = 0o711
 STAGING = ".staging"  # below the folder of modules: what is being installed
 
 
@@ -110,7 +111,7 @@ class Placing:
             target = place.path(self._settings) / place.release
             if target.exists():
                 continue  # it is all there: it was renamed into place
-            target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            _open_way(place.path(self._settings), target.parent)
             self._fill(target)
             passed(self._ctx, "unpack")
             self._ctx.progress((number + 1) / len(self._everywhere), "unpacked")
@@ -168,6 +169,13 @@ def passed(ctx: JobContext, step: str) -> None:
 def staging(ctx: JobContext) -> Path:
     """The folder in which this job collects what it installs."""
     return modules_dir(ctx.runtime.settings) / STAGING / str(ctx.job_id)
+
+
+def _open_way(*folders: Path) -> None:
+    """Make folders that a module's own user passes through to its release."""
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(PASSABLE)  # whatever the umask is
 
 
 def _copy(source: Path, target: Path) -> None:
