@@ -37,8 +37,12 @@ def modules_dir(settings: Settings) -> Path:
 
 def known_modules_dir(settings: Settings) -> Path | None:
     """The same where it is there already; None before the first module."""
-    home = settings.home.absolute()
-    folder = settings.modules_dir or _record(home) or home / KIND
+    return known_folder(settings.home.absolute(), settings.modules_dir)
+
+
+def known_folder(home: Path, given: Path | None) -> Path | None:
+    """The same for a home and what its settings say."""
+    folder = given or _record(home) or home / KIND
     return folder.absolute() if folder.is_dir() else None
 
 

@@ -7,7 +7,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,18 +49,18 @@ def end_descendants(statuses: dict[int, int], *, within_s: float = 30.0) -> None
         time.sleep(PAUSE_S)
 
 
-def descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> set[int]:
     """The children of a process, theirs, and so on; those that were forked meanwhile may lack."""
-    found: list[int] = []
+    found: set[int] = set()
     waiting = [pid]
     while waiting:
-        children = [child for child in _children(waiting.pop()) if child not in found]
-        found += children
+        children = set(_children(waiting.pop())) - found
+        found |= children
         waiting += children
     return found
 
 
-def memory_bytes(pids: list[int], enough_bytes: int) -> int:
+def memory_bytes(pids: Collection[int], enough_bytes: int) -> int:
     """What they hold in memory together, shared pages counted once.
 
     That sum is dear, so it is made only where counting shared pages each time gives more than
@@ -70,7 +70,7 @@ def memory_bytes(pids: list[int], enough_bytes: int) -> int:
     return rough if rough <= enough_bytes else sum(_proportional_bytes(pid) for pid in pids)
 
 
-def thread_count(pids: list[int]) -> int:
+def thread_count(pids: Collection[int]) -> int:
     """Threads of all of them, a process being one at least."""
     return sum(len(_threads(pid)) for pid in pids)
 

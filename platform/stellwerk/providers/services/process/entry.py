@@ -26,6 +26,7 @@ from stellwerk.providers.services.process.records import Records, Task
 LIFE_WITHIN_S = 2.0  # others hold it for a moment when they look who lives
 PAUSE_S = 0.01
 BEGUN = b"1"
+NICENESS = -5
 
 
 def main(folder: str, purpose: str = "keep") -> NoReturn:
@@ -54,6 +55,8 @@ def _keep(records: Records, task: Task, word: int) -> None:
     if life is None:  # another one is first: all is well
         _tell(word)
         return
+    with suppress(OSError):  # what it keeps must not keep it from its work; root alone may say so
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     try:
         adopt_orphans()
         ears = Ears()

@@ -22,6 +22,13 @@ LEFT_OUT = (
     "config-*",
     "*.a",
 )
+# Its library is looked for where it was built, and then by chance: another one of that name.
+WRAPPER = """\
+#!/bin/sh
+LD_LIBRARY_PATH='{target}/lib'${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}
+export LD_LIBRARY_PATH
+exec '{target}/bin/{name}' "$@"
+"""
 VERSION = ".".join(str(part) for part in sys.version_info[:3])
 
 
@@ -79,14 +86,13 @@ def _copy(source: Path, target: Path) -> None:
     fresh = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))
     (fresh / "bin").mkdir()
     shutil.copy(source / "bin" / short, fresh / "bin" / short)
-    (fresh / "bin" / "python3").symlink_to(short)
+    (fresh / "bin" / "python3").write_text(WRAPPER.format(target=target, name=short))
     ignored = shutil.ignore_patterns(*LEFT_OUT)
     shutil.copytree(source / "lib" / short, fresh / "lib" / short, ignore=ignored)
     for library in (source / "lib").glob("libpython*.so*"):
         shutil.copy(library, fresh / "lib")
     for path in (fresh, *fresh.rglob("*")):
-        if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+        path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
     if target.exists():
         shutil.rmtree(target)
     fresh.rename(target)

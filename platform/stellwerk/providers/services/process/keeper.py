@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from stellwerk.providers.services.process.cgroup import make_group, remove_group
 from stellwerk.providers.services.process.descent import (
     descendants,
     end_descendants,
@@ -64,6 +65,7 @@ class Keeper:
         """End what runs, whatever became of the keeper."""
         end_descendants(self._statuses)
         self._hear_out()
+        remove_group(make_group(self._task.spec.name, self._task.spec.limits.cpus))
 
     def _step(self, now_s: float) -> None:
         program = self._program
@@ -120,7 +122,7 @@ class Keeper:
         """What it takes beyond its limits, as a sentence; empty where it does not."""
         limits = self._task.spec.limits
         pids = descendants(os.getpid())
-        threads = thread_count(pids)
+        threads = len(pids) if len(pids) > limits.processes else thread_count(pids)
         if threads > limits.processes:
             return f"Ran {threads} processes and threads, more than its {limits.processes}."
         used = memory_bytes(pids, limits.memory_bytes)
@@ -137,9 +139,8 @@ class Keeper:
         self._reason = reason
         grace = self._task.spec.stop_grace_s if grace_s is None else grace_s
         self._deadline_s = now_s + grace
-        if grace:
-            program.signal(signal.SIGTERM)
-        else:
+        program.signal(signal.SIGTERM if grace else signal.SIGKILL)  # a whole group at a stroke
+        if not grace:
             end_descendants(self._statuses)
 
     def _ended(self, status: int, now_s: float) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stellwerk.providers.services.process import launch
+from stellwerk.providers.services.process.cgroup import make_group
 from stellwerk.providers.services.process.records import Task
 
 HOST = "127.0.0.1"
@@ -19,7 +20,7 @@ ADDRESSES_PER_BYTE = 4
 ADDRESSES_MORE = 2 * 1024**3
 # What a user of its own may have: two versions of an instance run while it is updated.
 PROCESSES_OF_OWN = 3
-PROCESSES_SHARED = 512  # where services run as the platform's user, on top of what it runs now
+PROCESSES_SHARED = 256  # where services run as the platform's user, on top of what it runs now
 PYTHON_SAYS_AT_ONCE = {"PYTHONUNBUFFERED": "1"}  # else its last words stay in it when it is killed
 
 
@@ -84,6 +85,7 @@ def variables(task: Task) -> dict[str, str]:
 
 def _order(task: Task, argv: Sequence[str]) -> dict[str, object]:
     limits = task.spec.limits
+    group = make_group(task.spec.name, limits.cpus)
     own, shared = PROCESSES_OF_OWN * limits.processes, PROCESSES_SHARED + limits.processes
     return {
         "argv": list(argv),
@@ -91,6 +93,7 @@ def _order(task: Task, argv: Sequence[str]) -> dict[str, object]:
         "folder": str(task.spec.folder),
         "uid": task.uid,
         "keeper": os.getpid(),
+        "group": f"{group}/cgroup.procs" if group else None,
         "address_space": ADDRESSES_PER_BYTE * limits.memory_bytes + ADDRESSES_MORE,
         "processes": own if task.uid is not None else shared + _tasks_of_ours(),
     }

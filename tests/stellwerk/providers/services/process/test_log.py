@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from stellwerk.providers.services.process import log
+from stellwerk.providers.services.process.log import LogWriter, read_page
+
+
+@pytest.fixture(autouse=True)
+def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "FILE_BYTES", 100)
+
+
+def numbers(first: int, end: int) -> bytes:
+    return b"".join(b"line %04d\n" % number for number in range(first, end))
+
+
+def test_a_log_is_read_page_by_page_without_a_gap_or_a_line_twice(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path)
+    page = read_page(tmp_path, tail=5, after=None)
+    read: list[str] = []
+    for first in range(0, 60, 6):
+        writer.write(numbers(first, first + 6))
+        page = read_page(tmp_path, tail=100, after=int(page.cursor))
+        read += page.lines
+
+    assert read == numbers(0, 60).decode().splitlines()
+
+
+def test_the_oldest_lines_are_given_up(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path)
+    for first in range(0, 60, 6):
+        writer.write(numbers(first, first + 6))
+
+    assert len(list(tmp_path.iterdir())) == 2
+    kept = read_page(tmp_path, tail=1000, after=0).lines
+    assert kept[-1] == "line 0059"
+    assert kept == numbers(60 - len(kept), 60).decode().splitlines()
+
+
+def test_another_writer_goes_on_where_the_one_before_ended(tmp_path: Path) -> None:
+    LogWriter(tmp_path).write(numbers(0, 4))
+    cursor = read_page(tmp_path, tail=1, after=None).cursor
+
+    LogWriter(tmp_path).write(numbers(4, 8))
+
+    assert read_page(tmp_path, tail=9, after=int(cursor)).lines[0] == "line 0004"
+
+
+def test_a_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path)
+    writer.write(b"half")
+    assert read_page(tmp_path, tail=9, after=None).lines == []
+
+    writer.end_line()
+    writer.end_line()
+
+    assert read_page(tmp_path, tail=9, after=None).lines == ["half"]
+
+
+def test_a_cursor_of_another_log_begins_with_the_oldest_line(tmp_path: Path) -> None:
+    LogWriter(tmp_path).write(numbers(0, 2))
+
+    assert read_page(tmp_path, tail=1, after=99_999).lines == ["line 0000"]
