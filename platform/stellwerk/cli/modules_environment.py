@@ -65,4 +65,5 @@ def _report(found: dict[str, Any]) -> None:
     for name in sorted(found["secrets"]):
         click.echo(f"{name}  (secret)")
     if found.get("needs_restart"):
-        say("It takes them when it is restarted: `stellwerk modules restart`.")
+        names = f"{found['module_name']} {found['instance_id']}"
+        say(f"It takes them when it is restarted: `stellwerk modules restart {names}`")
