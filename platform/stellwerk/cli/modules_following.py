@@ -116,10 +116,20 @@ def _updated(api: Api, result: Document) -> str:
     return f"{name} {versions}, {instances}, at {_frontend_url(api, name)}"
 
 
+def _uninstalled(api: Api, result: Document) -> str:
+    del api
+    count = len(result["instances"])
+    instances = "its instance" if count == 1 else f"its {count} instances"
+    return f"{result['module_name']} is gone, with {instances}{_kept(result)}"
+
+
 def _removed(api: Api, result: Document) -> str:
     del api
-    kept = "".join(f"\n  its data is kept: {folder}" for folder in result["kept"])
-    return f"{result['module_name']}: {len(result['instances'])} removed{kept}"
+    return f"{result['module_name']} {result['instances'][0]} is gone{_kept(result)}"
+
+
+def _kept(result: Document) -> str:
+    return "".join(f"\n  its data is kept in {folder}" for folder in result["kept"])
 
 
 def _controlled(api: Api, result: Document) -> str:
@@ -138,7 +148,7 @@ _OUTCOMES: Mapping[str, Callable[[Api, Document], str]] = MappingProxyType(
         "modules.install": _installed,
         "modules.install_instance": _added,
         "modules.update": _updated,
-        "modules.uninstall": _removed,
+        "modules.uninstall": _uninstalled,
         "modules.remove_instance": _removed,
         "modules.start": _controlled,
         "modules.stop": _controlled,
