@@ -8,16 +8,18 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import sysconfig
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import docker
 import pytest
+from docker.errors import APIError
 
 from embedded import wait_until
 from stellwerk.settings import environment
@@ -29,11 +31,16 @@ GOSSIP_PORT = 7946  # of every swarm, on whatever address; it cannot be chosen
 BRIDGE = Path("/sys/class/net/docker_gwbridge")  # of every swarm, one a machine
 UP_WITHIN_S = 30.0
 STDLIB = Path(sysconfig.get_path("stdlib"))
+_CANNOT: list[str] = []
 _RUNNING: list[tuple[str, ExitStack]] = []
 LEFT_OUT = {
     *("test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "pydoc_data"),
     *("site-packages", "dist-packages", "distutils", "unittest"),
 }
+
+
+class NoEngine(Exception):
+    """Docker is there and does not work, such as in a container that may do too little."""
 
 
 def why_not() -> str:
@@ -42,10 +49,10 @@ def why_not() -> str:
         return "Docker Swarm is tried as root alone: sudo make test-swarm"
     if not shutil.which("dockerd"):
         return "dockerd is not installed. Debian: apt-get install docker.io"
-    if not _RUNNING and (BRIDGE.exists() or _is_taken(GOSSIP_PORT)):
+    if BRIDGE.exists() or _is_taken(GOSSIP_PORT):
         return (
-            f"another swarm runs here (port {GOSSIP_PORT}, {BRIDGE.name}): docker swarm leave "
-            f"--force; ip link delete {BRIDGE.name}"
+            f"another swarm runs here, or was killed (port {GOSSIP_PORT}, {BRIDGE.name}): docker "
+            f"swarm leave --force; ip link delete {BRIDGE.name}"
         )
     return ""
 
@@ -56,11 +63,24 @@ def shared_docker() -> str:
     Skips the test, and says why, where none can be.
     """
     if not _RUNNING:
-        if reason := why_not():
-            pytest.skip(reason)
-        stack = ExitStack()
-        _RUNNING.append((stack.enter_context(running_docker()), stack))
+        _start()
+    if _CANNOT:
+        pytest.skip(_CANNOT[0])
     return _RUNNING[0][0]
+
+
+def _start() -> None:
+    if not _CANNOT and (reason := why_not()):
+        _CANNOT.append(reason)
+    if _CANNOT:
+        return
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(running_docker())
+        except NoEngine as exc:
+            _CANNOT.append(f"dockerd does not work here: {exc}")
+            return
+        _RUNNING.append((url, stack.pop_all()))
 
 
 def stop_docker() -> None:
@@ -71,29 +91,14 @@ def stop_docker() -> None:
 
 @contextmanager
 def running_docker() -> Iterator[str]:
-    """The URL of an engine with `IMAGE`, which nothing is left of at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="stellwerk-docker-"))  # short: it holds a socket
-    url = f"unix://{folder}/socket"
-    try:
-        with _daemon(folder, url), closing(docker_client(url)) as api:
-            _make_image(api, folder / "image.tar")
-            api.init_swarm(
-                advertise_addr="127.0.0.1",
-                listen_addr=f"127.0.0.1:{free_port()}",
-                data_path_port=free_port(),
-            )
-            try:
-                yield url
-            finally:
-                _leave(api)
-    finally:
-        _remove_folder(folder)
-        _remove_bridge()
+    """The URL of an engine with `IMAGE`, which nothing is left of at the end; raises NoEngine."""
+    with lone_docker() as url, closing(docker_client(url)) as api, _swarm(api):
+        yield url
 
 
 @contextmanager
 def lone_docker() -> Iterator[str]:
-    """The URL of an engine that is in no swarm and has no image."""
+    """The URL of an engine that is in no swarm and has no image; raises NoEngine."""
     folder = Path(tempfile.mkdtemp(prefix="stellwerk-docker-"))
     url = f"unix://{folder}/socket"
     try:
@@ -101,6 +106,22 @@ def lone_docker() -> Iterator[str]:
             yield url
     finally:
         _remove_folder(folder)
+
+
+@contextmanager
+def _swarm(api: Any) -> Iterator[None]:
+    addresses = {"advertise_addr": "127.0.0.1", "listen_addr": f"127.0.0.1:{free_port()}"}
+    try:
+        _make_image(api)
+        _try_container(api)
+        api.init_swarm(**addresses, data_path_port=free_port())
+    except APIError as exc:
+        raise NoEngine(exc.explanation) from exc
+    try:
+        yield
+        _leave(api)
+    finally:
+        _remove_bridge()
 
 
 def docker_client(url: str) -> Any:
@@ -115,11 +136,12 @@ def _daemon(folder: Path, url: str) -> Iterator[None]:
         *("-H", url, "-p", str(folder / "pid"), "--iptables=false", "--bridge=none"),
     )
     program = Program(name="dockerd", role="dockerd", argv=argv, env=environment())
-    child = Child(program, run=f"docker-{os.getpid()}", log=folder / "log")
+    child = Child(program, run=folder.name, log=folder / "log")
     child.start()
     try:
         wait_until(lambda: child.ended() or _answers(folder / "socket"), timeout_s=UP_WITHIN_S)
-        assert child.pid, child.log.read_text()[-2000:]
+        if not child.pid:
+            raise NoEngine(child.log.read_text()[-500:])
         yield
     finally:
         child.ask_to_end()
@@ -139,11 +161,25 @@ def _leave(api: Any) -> None:
     api.leave_swarm(force=True)
 
 
-def _make_image(api: Any, archive: Path) -> None:
+def _try_container(api: Any) -> None:
+    made = api.create_container(IMAGE, ["python3", "-c", ""], network_disabled=True)
+    api.start(made)
+    assert api.wait(made, timeout=UP_WITHIN_S)["StatusCode"] == 0, api.logs(made)
+    api.remove_container(made)
+
+
+def _make_image(api: Any) -> None:
     """This machine's Python with its libraries, at the paths they have here."""
-    python = Path(sysconfig.get_config_var("BINDIR")) / f"python{sysconfig.get_python_version()}"
+    repository, tag = IMAGE.split(":")
+    with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+        _write_image(archive)
+        api.import_image_from_file(archive.name, repository=repository, tag=tag)
+
+
+def _write_image(archive: IO[bytes]) -> None:
+    python = Path(sys.base_prefix, "bin", f"python{sysconfig.get_python_version()}")
     extensions = list((STDLIB / "lib-dynload").glob("*.so"))
-    with tarfile.open(archive, "w") as image:
+    with tarfile.open(fileobj=archive, mode="w") as image:
         for file in {python, *_libraries([python, *extensions]), Path("/etc/ld.so.cache")}:
             image.add(file.resolve(), arcname=str(file), recursive=False)
         image.add(STDLIB, filter=_needed)
@@ -151,9 +187,7 @@ def _make_image(api: Any, archive: Path) -> None:
             link = tarfile.TarInfo("usr/bin/python3")
             link.type, link.linkname = tarfile.SYMTYPE, str(python)
             image.addfile(link)
-    repository, tag = IMAGE.split(":")
-    api.import_image_from_file(str(archive), repository=repository, tag=tag)
-    archive.unlink()
+    archive.flush()
 
 
 def _libraries(programs: list[Path]) -> set[Path]:

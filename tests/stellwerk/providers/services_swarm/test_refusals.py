@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from docker_engine import lone_docker, why_not
+from docker_engine import lone_docker, shared_docker
 from stellwerk.errors import ProviderRejected, ProviderUnavailable
 from stellwerk.providers.services.protocol import HealthCheck, ServiceSpec
 from stellwerk.providers.services.swarm.runtime import SwarmServices
@@ -89,7 +89,6 @@ def test_a_docker_that_is_not_there_is_unavailable() -> None:
 @pytest.mark.swarm
 @pytest.mark.xdist_group("swarm")
 def test_a_docker_without_a_swarm_says_what_to_do() -> None:
-    if reason := why_not():
-        pytest.skip(reason)
+    shared_docker()  # skips where no engine works
     with lone_docker() as url, pytest.raises(ProviderRejected, match="docker swarm init"):
         swarm_at(url).states()
