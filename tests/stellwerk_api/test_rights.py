@@ -15,7 +15,7 @@ from rights import NEVER, READ, RIGHTS, SUBMIT, WRITE, Rights
 from stellwerk.bootstrap import Platform
 from stellwerk_api.auth import PUBLIC
 
-ENOUGH = {READ: ["read"], WRITE: ["write"], SUBMIT: ["videos.*", "diagnostics.*"]}
+ENOUGH = {READ: ["read"], WRITE: ["write"], SUBMIT: ["videos.*", "diagnostics.*", "modules.*"]}
 NOT_ENOUGH = {READ: ["write", "videos.*"], WRITE: ["read", "videos.*"], SUBMIT: ["read"]}
 SAFE = {"GET"}
 
@@ -176,4 +176,10 @@ BODIES: dict[str, Any] = {
     "videos.change_video": {"title": "theirs"},
     "listeners.compare": {},
     "calls.originate": {},
+    "modules.configure": {"environment": {"GREETING": "hello"}},
+    "modules.update": {},
+    "modules.install_instance": {},
+    "repository.install": {},
+    "legacy_install.install_named": {},
+    "repositories.add": {},
 }

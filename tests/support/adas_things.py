@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from api import PASSWORD, ApiUser, signed_in
 from called import add_call
+from module_rows import add_far_repository, add_module
 from people import add_channel, add_user, quickly_hashed
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import utc_now
@@ -90,6 +91,21 @@ class Things:
         """One that rings."""
         return add_call(self._platform, int(self._ada.user["id"]), state="ringing")
 
+    def module(self) -> str:
+        """The name of one that is installed, is stopped, and nobody's."""
+        name = f"clock-{token_hex(4)}"
+        self._made["instance_id"] = add_module(self._platform, name, wanted="stopped")[0]
+        return name
+
+    def instance(self) -> Any:
+        """Its only instance."""
+        assert self["module_name"]
+        return self._made["instance_id"]
+
+    def repository(self) -> int:
+        """One that nobody has read."""
+        return add_far_repository(self._platform)
+
     def _post(self, path: str, **body: Any) -> Mapping[str, Any]:
         answer = self._ada.post(path, body or None)
         assert answer.status_code < 300, answer.text
@@ -109,6 +125,11 @@ MAKERS: Mapping[str, Callable[[Things], Any]] = {
     "endpoint_id": Things.endpoint,
     "delivery_id": Things.delivery,
     "call_id": Things.call,
+    "operation_id": Things.job,
+    "instance_id": Things.instance,
+    "module_name": Things.module,
+    "module_id": Things.module,
+    "repository_id": Things.repository,
 }
 # What is named, and nobody's.
 NAMES = {

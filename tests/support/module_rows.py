@@ -2,13 +2,22 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
+
+from sqlalchemy import delete
 
 from module_repositories import ServerModule, make_repository
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import new_id
 from stellwerk.modules import watching
-from stellwerk.modules.model import Module, ModuleInstance, ModuleRepository
+from stellwerk.modules.model import (
+    Module,
+    ModuleInstance,
+    ModuleOperation,
+    ModuleRepository,
+    ModuleSlot,
+)
 from stellwerk.modules.names import service_name
 from stellwerk.providers.services.protocol import ServiceState, ServiceStatus
 
@@ -34,6 +43,16 @@ def add_repository(platform: Platform, folder: Path, *modules: ServerModule) -> 
         return row.id
 
 
+def add_far_repository(platform: Platform) -> int:
+    """One that nobody can reach, and nobody has tried to read."""
+    location = "https://modules.example.com"
+    row = ModuleRepository(name=f"far {token_hex(4)}", kind="https", location=location)
+    with platform.runtime.sessions.begin() as session:
+        session.add(row)
+        session.flush()
+        return row.id
+
+
 def add_module(platform: Platform, name: str, *, number: int = 1, **values: Any) -> list[str]:
     """An installed module with so many instances; returns their ids, the primary one first."""
     ids = [new_id().hex for _ in range(number)]
@@ -52,6 +71,13 @@ def add_module(platform: Platform, name: str, *, number: int = 1, **values: Any)
         session.flush()
         session.add_all(_instance(name, one, entry, values) for one in ids)
     return ids
+
+
+def forget_modules(platform: Platform) -> None:
+    """Empty what is known of modules, and of operations on them."""
+    with platform.runtime.sessions.begin() as session:
+        for table in (ModuleOperation, ModuleSlot, Module, ModuleInstance, ModuleRepository):
+            session.execute(delete(table))
 
 
 def let_run(

@@ -13,6 +13,8 @@ from flask.testing import FlaskClient
 from api import API, PASSWORD, ApiUser, signed_up
 from attempts import attempt
 from called import add_call, telephonist
+from module_repositories import ServerModule
+from module_rows import add_far_repository, add_module, add_repository, forget_modules
 from receiver import receiving
 from stellwerk.bootstrap import Platform
 from stellwerk.identity import links
@@ -24,6 +26,7 @@ from stellwerk.jobs.runtime import unit
 from stellwerk.jobs.states import JobStatus
 
 CHANNEL = {"name": "Signals"}
+OF_OPERATORS = ("/modules", "/repository", "/repositories", "/api/install")
 SCHEDULE = {"operation": "diagnostics.echo", "interval_s": 3600}
 # Flask itself refuses streams; test_streams.py sends this example through the edge.
 STREAMED = {"GET /jobs/{job_id}/events"}
@@ -100,13 +103,16 @@ def send(stage: Stage, name: str, operation: Mapping[str, Any]) -> str:
         "/users/me": signed_up(stage.ada.client),
     }
     senders |= {found: stage.admin for found in [template] if found.startswith("/admin/")}
+    senders |= {found: stage.admin for found in [template] if found.startswith(OF_OPERATORS)}
     senders |= {found: telephonist(stage.ada) for found in [template] if found == "/call"}
     path = template.format_map(place(stage))
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    answer = senders.get(template, stage.ada).send(
-        method,
-        path,
-        headers={
+    sender = senders.get(template, stage.ada)
+    answer = sender.client.open(
+        path if template.startswith("/api/") else f"{API}{path}",
+        method=method,
+        headers=dict(sender.credentials)
+        | {
             name: example.encode("ascii").decode()  # others do not travel
             for name, example in examples(operation, "header").items()
         },
@@ -239,6 +245,31 @@ def a_call(stage: Stage) -> dict[str, Any]:
     return {"call_id": add_call(stage.platform, int(stage.ada.user["id"]))}
 
 
+def a_module(stage: Stage) -> dict[str, Any]:
+    """One that nothing is at work on; its name is the example's."""
+    forget_modules(stage.platform)
+    (instance_id,) = add_module(stage.platform, "clock", wanted="stopped")
+    return {"module_name": "clock", "module_id": "clock", "instance_id": instance_id}
+
+
+def a_second_instance(stage: Stage) -> dict[str, Any]:
+    forget_modules(stage.platform)
+    ids = add_module(stage.platform, "clock", number=2, wanted="stopped")
+    return {"module_name": "clock", "instance_id": ids[1]}
+
+
+def an_old_module(stage: Stage) -> dict[str, Any]:
+    an_offer(stage)
+    add_module(stage.platform, "clock", wanted="stopped")
+    return {}
+
+
+def an_offer(stage: Stage) -> dict[str, Any]:
+    forget_modules(stage.platform)
+    add_repository(stage.platform, stage.folder / token_hex(4), ServerModule("clock", "2.0.0"))
+    return {"module_name": "clock"}
+
+
 def an_entry(_: Stage) -> dict[str, Any]:
     return {"name": "maintenance.message"}
 
@@ -262,6 +293,19 @@ PLACES: Mapping[str, Callable[[Stage], Mapping[str, Any]]] = {
     "GET /videos/{video_id}": a_video,
     "PATCH /videos/{video_id}": a_video,
     "POST /videos/{video_id}/retry": a_failed_video,
+    "DELETE /modules/instance/{module_name}/{instance_id}": a_second_instance,
+    "POST /modules/instance/{module_name}/{instance_id}/start": a_module,
+    "POST /modules/instance/{module_name}/{instance_id}/stop": a_module,
+    "POST /modules/instance/{module_name}/{instance_id}/restart": a_module,
+    "DELETE /repository/uninstall/{module_id}": a_module,
+    "POST /repositories/{repository_id}/sync": lambda stage: {
+        "repository_id": add_far_repository(stage.platform)
+    },
+    "POST /modules/update": an_old_module,
+    "POST /modules/install-instance": a_module,
+    "PATCH /modules/instance/{module_name}/{instance_id}/environment": a_module,
+    "POST /repository/install": an_offer,
+    "POST /api/install/{module_name}": an_offer,
     "PATCH /webhook-endpoints/{endpoint_id}": an_endpoint,
     "POST /webhook-endpoints/{endpoint_id}/test": an_endpoint,
     "POST /webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/redeliver": a_failed_delivery,

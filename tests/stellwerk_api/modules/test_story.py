@@ -9,10 +9,13 @@ from api import ApiUser, error_of
 from embedded import wait_until
 from installations import Installations
 from module_repositories import ServerModule, make_repository
+from results import assert_result_fits
+from stellwerk.jobs.submission import Submission, submit
 
 pytestmark = pytest.mark.xdist_group("modules")
 
 ENDED = {"completed", "failed"}
+SOON_ILL = {"path": "/health", "interval_s": 1, "retries": 1, "start_period_s": 1}
 
 
 def ended(user: ApiUser, answer: Any) -> dict[str, Any]:
@@ -27,6 +30,8 @@ def ended(user: ApiUser, answer: Any) -> dict[str, Any]:
         return found["status"] in ENDED
 
     wait_until(is_over, timeout_s=60)
+    if found["status"] == "completed":
+        assert_result_fits(user.get(f"/jobs/{found['job_id']}").get_json())
     return found
 
 
@@ -40,7 +45,9 @@ def installed(user: ApiUser, name: str) -> str:
 def offers(modules: Installations, tmp_path: Path) -> Path:
     """A repository with a module, and one that never becomes healthy."""
     folder = tmp_path / "near"
-    make_repository(folder, ServerModule("pulse"), ServerModule("ill", healthy=False))
+    make_repository(
+        folder, ServerModule("pulse"), ServerModule("ill", healthy=False, health=SOON_ILL)
+    )
     modules.offer(folder)
     return folder
 
@@ -103,3 +110,26 @@ def test_two_instances_change_places(modules: Installations, offers: Path, admin
     assert removed["status"] == "completed"
     (left,) = admin.get("/modules/instances").get_json()["items"]
     assert (left["instance_id"], left["is_primary"]) == (second, True)
+
+
+def test_a_newer_version_is_found_and_runs_in_place_of_the_old_one(
+    modules: Installations, offers: Path, admin: ApiUser
+) -> None:
+    instance_id = installed(admin, "pulse")
+    error = error_of(admin.post("/modules/update", {"module_name": "pulse"}), 409)
+    assert error["code"] == "MODULE_UP_TO_DATE"
+    make_repository(offers, ServerModule("pulse", "1.1.0"))
+    (near,) = admin.get("/repositories").get_json()["items"]
+    synced = ended(admin, admin.post(f"/repositories/{near['id']}/sync"))
+    assert (synced["module_name"], synced["result"]["changed"]) == (None, True)
+    (listed,) = admin.get("/modules").get_json()["items"]
+    assert (listed["newest_version"], listed["update_available"]) == ("1.1.0", True)
+    assert ended(admin, admin.post("/modules/update", {"module_name": "pulse"}))["progress"] == 100
+    shown = admin.get("/modules/primary/pulse").get_json()
+    assert (shown["version"], shown["status"]) == ("1.1.0", "running")
+    assert shown["instance_id"] == instance_id
+    wanted = Submission("modules.reconcile", {}, owner_id=None)
+    job_id = submit(modules.platform.runtime, wanted)
+    (result,) = modules.completed(job_id)
+    assert (result["instances"], result["failed"], result["orphans"]) == (1, [], [])
+    assert_result_fits(admin.get(f"/jobs/{job_id}").get_json())

@@ -33,7 +33,7 @@ def install(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
 def install_instance(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     """A copy of the release that is there, with data, variables and a service of its own."""
     resolved = ctx.step("resolve", partial(_resolve_instance, ctx, payload))
-    return _place(ctx, payload, resolved)
+    return {**_place(ctx, payload, resolved), "dependencies": []}
 
 
 def _place(ctx: JobContext, payload: dict[str, Any], resolved: dict[str, Any]) -> dict[str, Any]:
