@@ -13,6 +13,7 @@ class Modules(BaseModel):
 
     # Modules
     module_runtime: ModuleRuntime = ModuleRuntime.PROCESS
+    allow_unconfined_modules: bool = False  # in production, processes as the platform's own user
     modules_dir: Path | None = None  # empty: `modules` in the home, or where its users reach it
     modules_port: int = Field(default=8100, ge=0, le=65535)  # of their pages' origin; 0: a free one
     modules_url: str = ""  # of that origin as browsers see it; empty: this host with modules_port

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from stellwerk.choices import ModuleRuntime
+from stellwerk.choices import Mode, ModuleRuntime
 from stellwerk.errors import (
     FieldError,
     InvalidInput,
@@ -68,6 +68,8 @@ class ProcessServices:
         uid = self._uid(spec)
         if uid is not None:
             _refuse_user(uid)
+        elif self._settings.mode is Mode.PRODUCTION:
+            _refuse_unconfined(self._settings)
 
     def create(self, spec: ServiceSpec) -> None:
         """As the protocol says."""
@@ -161,6 +163,16 @@ class ProcessServices:
         if account and not account.can_enter(spec.folder):
             raise ProviderRejected(f"{account.name} may not enter {spec.folder}.")
         return Task(spec, uid, search_path(account))
+
+
+def _refuse_unconfined(settings: Settings) -> None:
+    if not settings.allow_unconfined_modules:
+        raise ProviderRejected(
+            "In production mode modules do not run as the platform's own user, whose files and "
+            "processes they could read: run the workers of `long` as root, which gives each "
+            "instance a user of its own, choose STELLWERK_MODULE_RUNTIME=swarm, or allow it by "
+            "STELLWERK_ALLOW_UNCONFINED_MODULES=true."
+        )
 
 
 def _make(one: Records, task: Task) -> None:
