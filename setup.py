@@ -13,10 +13,19 @@ PACKAGES = [
 ]
 SHIPPED = {
     "": ["Procfile"],
-    "deploy": ["deploy/Caddyfile", "deploy/nginx.conf"],
+    "deploy": [
+        "deploy/Caddyfile",
+        "deploy/Gateway.caddyfile",
+        "deploy/envelope.caddyfile",
+        "deploy/nginx.conf",
+    ],
     "deploy/systemd": [
         "deploy/systemd/stellwerk-telephony.service",
         "deploy/systemd/stellwerk-worker@.service",
+    ],
+    "deploy/container-manager": [
+        "deploy/container-manager/compose.yaml",
+        "deploy/container-manager/stellwerk-container-manager.service",
     ],
     "deploy/prometheus": ["deploy/prometheus/alerts.yml", "deploy/prometheus/prometheus.yml"],
     "deploy/grafana": ["deploy/grafana/stellwerk.json"],

@@ -17,6 +17,8 @@ SOURCE_ROOTS = ("platform", "api", "workers")
 SHIPPED = (
     "Procfile",
     "deploy/Caddyfile",
+    "deploy/Gateway.caddyfile",
+    "deploy/envelope.caddyfile",
     "deploy/systemd/stellwerk-telephony.service",
     "deploy/systemd/stellwerk-worker@.service",
     "deploy/prometheus/alerts.yml",

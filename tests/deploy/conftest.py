@@ -36,6 +36,8 @@ def running_edge(folder: Path, **more: str) -> Iterator[Ports]:
         "EDGE_READ_BODY": "1s",
         "EDGE_READ_HEADER": "2s",
         "EDGE_SITE": f"http://:{chosen.edge}",
+        "EDGE_MODULES_SITE": f"http://:{chosen.modules}",
+        "STELLWERK_GATEWAY_PORT": str(chosen.gateway),
         "STELLWERK_WEB_ADDRESS": f"127.0.0.1:{chosen.web}",
         "STELLWERK_REALTIME_PORT": str(chosen.realtime),
         "FLOWER_PORT": str(chosen.flower),

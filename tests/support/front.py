@@ -107,6 +107,7 @@ def _edge_variables(port: int, folder: Path, settings: Settings) -> dict[str, st
     return {
         "EDGE_TRUSTED_PROXIES": " ".join(map(str, settings.trusted_proxies)),
         "EDGE_SITE": f"http://:{port}",
+        "EDGE_MODULES_SITE": f"http://:{free_port()}",
         "CADDY_ADMIN": "off",
         "XDG_DATA_HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder),

@@ -4,11 +4,13 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
 
 import httpx
+
+from stellwerk.stack.ports import free_port
 
 # A path, its request's headers, and who has to get it.
 ROUTES: list[tuple[str, dict[str, str], str]] = [
@@ -78,6 +80,8 @@ class Ports:
     web: int
     realtime: int
     flower: int
+    modules: int = field(default_factory=free_port)
+    gateway: int = field(default_factory=free_port)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.calls.callbacks import Callbacks
 from stellwerk.providers.calls.protocol import Trunk
+from stellwerk.providers.gateway.protocol import Gateway
 from stellwerk.providers.images.protocol import Illustrator
 from stellwerk.providers.mail.protocol import Mailer
 from stellwerk.providers.oauth.protocol import AuthorizationServer
@@ -28,6 +29,7 @@ class Providers:
     outbound: OutboundClient
     repositories: Repositories
     services: Services
+    gateway: Gateway
     oauth: Mapping[str, AuthorizationServer]  # by the name in routes; those that are set up
     nextcloud_sign_in: AuthorizationServer | None = None
     trunk: Trunk | None = None  # None: nobody carries calls here

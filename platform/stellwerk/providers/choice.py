@@ -25,6 +25,7 @@ from stellwerk.providers.artifacts.protocol import ArtifactStorage
 from stellwerk.providers.calls.choice import carriers_callbacks, carriers_trunk
 from stellwerk.providers.calls.protocol import Trunk
 from stellwerk.providers.catalogue import Providers
+from stellwerk.providers.gateway.choice import gateway
 from stellwerk.providers.images.pillow import PillowIllustrator
 from stellwerk.providers.images.protocol import Illustrator
 from stellwerk.providers.mail.conversation import SmtpServer
@@ -64,6 +65,7 @@ def choose_providers(settings: Settings) -> Providers:
         outbound=_outbound(settings),
         repositories=repositories(settings),
         services=services(settings),
+        gateway=gateway(settings),
         oauth=_authorization_servers(settings),
         nextcloud_sign_in=_nextcloud_sign_in(settings),
         trunk=_trunk(settings),

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError, computed_field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -79,6 +80,18 @@ class Settings(
             raise ValueError("CRASH_FOLDER kills processes on purpose: not in production mode.")
         return self
 
+    @model_validator(mode="after")
+    def _modules_have_an_origin_of_their_own(self) -> Self:
+        is_chosen = bool(self.modules_url) or "modules_port" in self.model_fields_set
+        origin = self.modules_base_url() if self.modules_url or self.modules_port else ""
+        if origin in self.cors_origins or (is_chosen and origin == self.base_url()):
+            raise ValueError(
+                f"Pages of modules, at {origin}, would act for whoever is signed in: give them "
+                "(MODULES_URL, MODULES_PORT) an origin that is neither the platform's nor among "
+                "CORS_ORIGINS."
+            )
+        return self
+
     @computed_field  # type: ignore[prop-decorator]  # pydantic's documented pattern, mypy #1362
     @property
     def artifacts_path(self) -> Path:
@@ -133,6 +146,19 @@ class Settings(
     def base_url(self) -> str:
         """What links and callbacks start with, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    def modules_base_url(self) -> str:
+        """The origin of modules' pages, without a trailing slash."""
+        if self.modules_url:
+            return self.modules_url
+        parts = urlsplit(self.public_url)
+        host = parts.hostname or self.host
+        bracketed = f"[{host}]" if ":" in host else host
+        return f"{parts.scheme or 'http'}://{bracketed}:{self.modules_port}"
+
+    def gateway_url(self) -> str:
+        """Where the gateway of modules is told its routes: `unix:///path` or `http://host:port`."""
+        return self.gateway_admin or f"unix://{self.home.absolute() / 'gateway' / 'admin.sock'}"
 
 
 def _required(secret: SecretStr, name: str) -> str:

@@ -13,6 +13,11 @@ _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
+def is_origin(text: str) -> bool:
+    """Whether this is a scheme and a host, perhaps with a port, as browsers write them."""
+    return bool(_ORIGIN.fullmatch(text))
+
+
 class Edge(BaseModel):
     """What the outside reaches: the public port, who may stand before it, which pages may call."""
 
@@ -32,7 +37,7 @@ class Edge(BaseModel):
     @classmethod
     def _exact(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
-            if not _ORIGIN.fullmatch(origin):
+            if not is_origin(origin):
                 raise ValueError(
                     f"{origin!r} is no origin such as https://app.example.com (small letters, no "
                     "path); `*` would let every page act for whoever is signed in."

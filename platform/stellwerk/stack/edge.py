@@ -7,13 +7,14 @@ from os import pathsep
 
 from stellwerk.settings import Settings, environment, settings
 from stellwerk.shipped import shipped
+from stellwerk.stack.modules_site import modules_host, modules_site, modules_wish
 from stellwerk.stack.production import refuse_unfit
 from stellwerk.stack.transport import transport_of
 
 TLS_VERSIONS = {"1.2": "tls1.2", "1.3": "tls1.3"}
 
 
-def edge_variables(given: Settings, port: int) -> dict[str, str]:
+def edge_variables(given: Settings, port: int, modules_port: int) -> dict[str, str]:
     """What stands on top of the Caddyfile; raises ConfigurationError as `transport_of` does."""
     transport = transport_of(given)
     caddy = str(given.home.absolute() / "caddy")
@@ -21,6 +22,8 @@ def edge_variables(given: Settings, port: int) -> dict[str, str]:
         "EDGE_CONFIG": str(shipped("deploy/Caddyfile")),
         "EDGE_BIND": given.host,
         "EDGE_SITE": transport.site(port),
+        "EDGE_MODULES_BIND": modules_host(given),
+        "EDGE_MODULES_SITE": modules_site(given, modules_port),
         "EDGE_TLS": transport.kind.value,
         "EDGE_TLS_OLDEST": TLS_VERSIONS[given.tls_oldest.value],
         "EDGE_CERTIFICATE": str(transport.certificate or ""),
@@ -29,6 +32,7 @@ def edge_variables(given: Settings, port: int) -> dict[str, str]:
         "STELLWERK_EDGE_TOKEN": given.edge_token.get_secret_value() or "none",
         "STELLWERK_WEB_ADDRESS": given.web_address,
         "STELLWERK_REALTIME_PORT": str(given.realtime_port),
+        "STELLWERK_GATEWAY_PORT": str(given.gateway_port),
         "CADDY_ADMIN": "off",
         "XDG_DATA_HOME": caddy,
         "XDG_CONFIG_HOME": caddy,
@@ -40,7 +44,9 @@ def main() -> None:
     given = settings()
     refuse_unfit(given)
     known = {name: value for name, value in environment().items() if value}
-    env = {**edge_variables(given, transport_of(given).port), **known}
+    port = transport_of(given).port
+    wish = modules_wish(given)
+    env = {**edge_variables(given, port, wish.port if wish else port), **known}
     _become_caddy(env)
 
 

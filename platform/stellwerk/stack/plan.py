@@ -12,8 +12,10 @@ from stellwerk.choices import Tls
 from stellwerk.errors import ConfigurationError, NotRunning
 from stellwerk.settings import Settings, environment
 from stellwerk.stack.edge import edge_variables
+from stellwerk.stack.gateway_socket import admin_socket
 from stellwerk.stack.home import Home, read_json
 from stellwerk.stack.lock import holder_of
+from stellwerk.stack.modules_site import modules_wish
 from stellwerk.stack.ports import choose_ports, known_ports
 from stellwerk.stack.postgres import database_url
 from stellwerk.stack.report import reachable_address
@@ -59,7 +61,7 @@ class Plan:
 
 def make_plan(given: Settings, home: Home) -> Plan:
     """Choose ports and make secrets; raises PortTaken."""
-    ports = choose_ports(home, given.host, transport_of(given).port)
+    ports = choose_ports(home, given.host, transport_of(given).port, modules_wish(given))
     return Plan(home, given, fill(given, home, ports), ports)
 
 
@@ -83,6 +85,10 @@ def fill(given: Settings, home: Home, ports: dict[str, int]) -> Settings:
         "public_url": _public_url(given, ports["edge"]),
         "web_address": f"127.0.0.1:{ports['web']}",
         "realtime_port": ports["realtime"],
+        "modules_port": ports["modules"],
+        "modules_url": _modules_url(given, ports["modules"]),
+        "gateway_port": ports["gateway"],
+        "gateway_admin": given.gateway_admin or f"unix://{admin_socket(home.path)}",
     }
     switch = switch_settings(given, home.path, ports["switch"], made["esl_password"])
     return given.model_copy(update={**places, **missing, **switch})
@@ -94,6 +100,14 @@ def _public_url(given: Settings, port: int) -> str:
     if given.public_url or transport.kind is Tls.OFF:
         return given.public_url
     return f"{transport.scheme}://{reachable_address(given.host)}:{port}"
+
+
+def _modules_url(given: Settings, port: int) -> str:
+    """The same of the origin of modules' pages."""
+    transport = transport_of(given)
+    if given.modules_url or transport.kind is Tls.OFF:
+        return given.modules_url
+    return f"{transport.scheme}://{transport.domain or reachable_address(given.host)}:{port}"
 
 
 def joined_settings(
@@ -130,7 +144,7 @@ def process_environment(filled: Settings, ports: dict[str, int]) -> dict[str, st
     return {
         **environment(),
         **_settings_variables(filled),
-        **edge_variables(filled, ports["edge"]),
+        **edge_variables(filled, ports["edge"], ports["modules"]),
         "PATH": sysconfig.get_path("scripts") + pathsep + environment().get("PATH", ""),
         "PYTHONSAFEPATH": "1",  # the folder we were started in holds none of our modules
         "PYTHONUNBUFFERED": "1",
@@ -154,7 +168,7 @@ def _settings_variables(filled: Settings) -> dict[str, str]:
     names = (
         "home port host database_url redis_url jwt_secret_key encryption_key flower_password "
         "scrape_token realtime_token edge_token public_url web_address realtime_port "
-        "short_slots long_slots media_slots "
+        "modules_port modules_url gateway_port gateway_admin short_slots long_slots media_slots "
         "esl_host esl_port esl_password esl_announcement call_recordings_dir"
     )
     values = {name: getattr(filled, name) for name in names.split()}

@@ -4,6 +4,7 @@ import errno
 import random
 import socket
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from stellwerk.errors import PortTaken
 from stellwerk.stack.home import Home, read_json, write_json
@@ -11,21 +12,40 @@ from stellwerk.stack.home import Home, read_json, write_json
 # Below the range from which systems take the ports of outgoing connections, so that nothing
 # moves in while a process of ours is being restarted.
 RANGE = range(15_000, 32_000)
-INNER = ("postgres", "valkey", "web", "realtime", "flower", "switch")
+INNER = ("postgres", "valkey", "web", "realtime", "flower", "switch", "gateway")
 TRIES = 200
 
 
-def choose_ports(home: Home, host: str, public_port: int) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which port a public origin wishes (0: any free one), and whether no other will do."""
+
+    port: int = 0
+    is_demanded: bool = False
+    remedy: str = "stellwerk up --port 0"  # for a demanded one that cannot be had
+
+
+ANY_PORT = Wish()
+
+
+def choose_ports(
+    home: Home, host: str, public_port: int, modules: Wish | None = ANY_PORT
+) -> dict[str, int]:
     """Ports by process name, `edge` being the public one (0: any free one).
 
-    The last start's ports are taken again where they are free. Raises PortTaken where the
-    public port was given and cannot be had.
+    `modules` is the second public one; None: the edge's, told apart by its host. The last start's
+    ports are taken again where they are free. Raises PortTaken where a public port was demanded
+    and cannot be had.
     """
     last = known_ports(home)
     with ExitStack() as taken:
-        ports = {"edge": _public(taken, host, public_port or last.get("edge", 0), public_port)}
+        wish = Wish(public_port, is_demanded=bool(public_port))
+        ports = {"edge": _public(taken, host, wish, last.get("edge", 0))}
+        ports["modules"] = (
+            _public(taken, host, modules, last.get("modules", 0)) if modules else ports["edge"]
+        )
         for name in INNER:
-            ports[name] = _inner(taken, last.get(name, 0))
+            ports[name] = _last(taken, "127.0.0.1", last.get(name, 0))
     write_json(home.ports_file, ports)
     return ports
 
@@ -41,22 +61,21 @@ def free_port(host: str = "127.0.0.1") -> int:
         return _any(taken, host)
 
 
-def _public(taken: ExitStack, host: str, wanted: int, demanded: int) -> int:
-    if not wanted:
-        return _any(taken, host)
+def _public(taken: ExitStack, host: str, wish: Wish, last: int) -> int:
     try:
-        return _listen(taken, host, wanted)
+        return _listen(taken, host, wish.port) if wish.port else _last(taken, host, last)
     except OSError as exc:
-        if not demanded:
-            return _any(taken, host)
-        raise PortTaken(_sentence(host, demanded, exc)) from exc
+        if not wish.is_demanded:
+            return _last(taken, host, last)
+        raise PortTaken(_sentence(host, wish.port, exc, wish.remedy)) from exc
 
 
-def _inner(taken: ExitStack, wanted: int) -> int:
+def _last(taken: ExitStack, host: str, last: int) -> int:
+    """The one of the last start where it is free, else any."""
     try:
-        return _listen(taken, "127.0.0.1", wanted) if wanted else _any(taken, "127.0.0.1")
+        return _listen(taken, host, last) if last else _any(taken, host)
     except OSError:
-        return _any(taken, "127.0.0.1")
+        return _any(taken, host)
 
 
 def _any(taken: ExitStack, host: str) -> int:
@@ -65,7 +84,7 @@ def _any(taken: ExitStack, host: str) -> int:
             return _listen(taken, host, port)
         except OSError as exc:
             if exc.errno != errno.EADDRINUSE:
-                raise PortTaken(_sentence(host, port, exc)) from exc
+                raise PortTaken(_sentence(host, port, exc, ANY_PORT.remedy)) from exc
     raise PortTaken(f"{TRIES} ports between {RANGE.start} and {RANGE.stop} are all taken.")
 
 
@@ -78,11 +97,11 @@ def _listen(taken: ExitStack, host: str, port: int) -> int:
     return port
 
 
-def _sentence(host: str, port: int, exc: OSError) -> str:
+def _sentence(host: str, port: int, exc: OSError, remedy: str) -> str:
     if exc.errno == errno.EADDRINUSE:
         why = "is taken by another program"
     elif exc.errno == errno.EACCES:
         why = "may only be opened by root"
     else:
         why = f"cannot be opened ({exc.strerror})"
-    return f"Port {port} on {host} {why}. Choose another: stellwerk up --port 0"
+    return f"Port {port} on {host} {why}. Choose another: {remedy}"

@@ -77,9 +77,15 @@ def stack_urls(filled: Settings) -> dict[str, str]:
         "redoc": f"{root}/api/redoc",
         "openapi": f"{root}/api/openapi.json",
         "flower": f"{root}/flower/",
+        "modules": f"{_modules_root(filled)}/",
         "database": masked(filled.database_url.get_secret_value()),
         "redis": masked(filled.redis_url.get_secret_value()),
     }
+
+
+def _modules_root(filled: Settings) -> str:
+    address = reachable_address(filled.host)
+    return filled.model_copy(update={"host": address.strip("[]")}).modules_base_url()
 
 
 def reachable_address(host: str) -> str:

@@ -19,7 +19,7 @@ LOG_TAIL_BYTES = 2000
 # Who is ended together, in this order; roles not named here go with the workers.
 STAGES: tuple[frozenset[str], ...] = (
     frozenset({"edge"}),
-    frozenset({"web", "realtime"}),
+    frozenset({"web", "realtime", "gateway"}),
     frozenset({"beat", "dispatcher", "flower", "telephony"}),
     frozenset({"worker"}),
     frozenset({"redis", "switch"}),

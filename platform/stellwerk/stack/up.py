@@ -16,6 +16,7 @@ from stellwerk.errors import StackError
 from stellwerk.settings import Settings
 from stellwerk.stack.backends import start_backends
 from stellwerk.stack.follow import LogFollower, shorten_logs
+from stellwerk.stack.gateway_socket import remove_admin_socket
 from stellwerk.stack.given import given_servers
 from stellwerk.stack.guard import Guard
 from stellwerk.stack.home import Home, clear_disk_errors, require_space
@@ -100,6 +101,7 @@ def _live(plan: Plan, options: Options, lock: HomeLock, stop: Stop) -> None:
         report.enter(StackState.STOPPING)
         end_modules = partial(end_services, modules, lambda: stop.urgent)
         supervisor.end_all(stop, grace_s=plan.filled.shutdown_grace_s, at_last=end_modules)
+        remove_admin_socket(plan.home)
         report.enter(StackState.STOPPED)
 
 
@@ -169,6 +171,7 @@ def _banner(urls: dict[str, str], filled: Settings) -> str:
         "Stellwerk is up.",
         f"  API      {urls['api']}",
         f"  Docs     {urls['docs']}",
+        f"  Modules  {urls['modules']}",
         f"  Flower   {urls['flower']}  (user {filled.flower_user}, password in secrets.json)",
         f"  Home     {filled.home}",
         "Ctrl-C ends it.",

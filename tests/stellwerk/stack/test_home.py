@@ -89,7 +89,7 @@ def test_ports_are_taken_again_unless_somebody_else_has_them_now(home: Home) -> 
 
 def test_all_ports_of_a_stack_differ(home: Home) -> None:
     ports = choose_ports(home, "127.0.0.1", 0)
-    assert len(set(ports.values())) == len(ports) == 7
+    assert len(set(ports.values())) == len(ports) == 9
 
 
 def test_data_that_is_gone_is_not_silently_begun_anew(home: Home) -> None:

@@ -94,6 +94,7 @@ PROCESSES = {
     "web": ("-c", "from stellwerk_api.app import create_app; create_app()"),
     "realtime": ("-m", "stellwerk_api.realtime"),
     "edge": ("-m", "stellwerk.stack.edge"),
+    "gateway": ("-m", "stellwerk.stack.gateway"),
     "dispatcher": ("-m", "stellwerk_workers.dispatcher"),
     "telephony": ("-m", "stellwerk_workers.telephony"),
     "worker": ("-m", "celery", "-A", "stellwerk_workers.app", "worker", "-Q", "short"),

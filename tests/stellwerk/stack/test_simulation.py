@@ -7,6 +7,7 @@ import pytest
 from stellwerk.settings import load_settings
 from stellwerk.stack.home import Home
 from stellwerk.stack.plan import fill, make_plan
+from stellwerk.stack.ports import INNER
 from stellwerk.stack.simulation import is_simulated
 
 
@@ -32,7 +33,7 @@ def test_in_development_calls_go_to_a_simulator_with_a_password_of_its_own(tmp_p
 def test_elsewhere_nothing_is_simulated(tmp_path: Path, given: dict[str, str]) -> None:
     settings = load_settings(**given)
     home = Home(tmp_path)
-    ports = dict.fromkeys(("edge", "postgres", "valkey", "web", "realtime", "flower", "switch"), 1)
+    ports = dict.fromkeys(("edge", "modules", *INNER), 1)
     assert not is_simulated(settings)
     filled = fill(settings, home, ports)
     assert (filled.esl_host, filled.esl_password) == (settings.esl_host, settings.esl_password)

@@ -87,6 +87,7 @@ def test_our_own_page_may_change_things(browser: ApiUser, headers: dict[str, str
         {"Origin": EVIL},
         {"Origin": "null"},
         {"Origin": f"{OWN}.evil.test"},
+        {"Origin": f"{OWN}:8100", "Sec_Fetch_Site": "same-site"},  # modules' pages
         {"Origin": EVIL, "Sec_Fetch_Site": "same-origin"},
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site"},

@@ -1,0 +1,171 @@
+"""The edge's second origin in front of the real gateway: modules' pages, and nothing of ours."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+from websockets.sync.server import ServerConnection, serve
+
+from embedded import wait_until
+from gateways import GatewayProcess, module, running_gateway
+from upstreams import Ports
+
+CHANGES = 50
+
+
+@pytest.fixture(scope="module")
+def process(ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    with running_gateway(tmp_path_factory.mktemp("gateway"), ports.gateway) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def echo() -> Iterator[str]:
+    with module("echo") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def origin(ports: Ports) -> str:
+    return f"http://127.0.0.1:{ports.modules}"
+
+
+@pytest.fixture
+def client(process: GatewayProcess, echo: str, origin: str) -> Iterator[httpx.Client]:
+    process.gateway.apply(lambda: {"echo": echo})
+    with httpx.Client(base_url=origin, timeout=20) as made:
+        wait_until(lambda: reaches(made))
+        yield made
+
+
+def reaches(client: httpx.Client) -> bool:
+    try:
+        return client.get("/echo/").is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_a_module_is_reached_without_the_platforms_cookies_and_tokens(client: httpx.Client) -> None:
+    sent = {
+        "Cookie": "stellwerk=token; stellwerk-csrf=a.b; theirs=1",
+        "Authorization": "Bearer token",
+        "X-API-Key": "key",
+        "X-CSRF-Token": "a.b",
+        "X-Edge-Token": "guessed",
+    }
+    answer = client.get("/echo/page?x=1", headers=sent)
+    seen = answer.json()
+    assert (seen["who"], seen["path"], seen["headers"]["cookie"]) == (
+        "echo",
+        "/page?x=1",
+        "theirs=1",
+    )
+    assert {name.lower() for name in sent} & set(seen["headers"]) == {"cookie"}
+    assert {"server", "via"}.isdisjoint(answer.headers)
+
+
+def test_a_module_knows_who_asks_and_by_which_address(client: httpx.Client, origin: str) -> None:
+    seen = client.get("/echo/", headers={"X-Forwarded-For": "6.6.6.6"}).json()["headers"]
+    assert seen["x-forwarded-for"] == "127.0.0.1"
+    assert seen["x-forwarded-host"] == seen["host"] == origin.removeprefix("http://")
+    assert (seen["x-forwarded-proto"], seen["x-forwarded-prefix"]) == ("http", "/echo")
+
+
+def test_the_platforms_own_addresses_are_not_there(client: httpx.Client) -> None:
+    for path in ("/", "/api/v1/health/live", "/flower/", "/ws"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
+def test_large_bodies_pass_and_larger_ones_are_refused(client: httpx.Client, ports: Ports) -> None:
+    passed = client.post("/echo/", content=b"x" * (2 * 2**20))
+    assert passed.json()["body_bytes"] == 2 * 2**20
+    with closing(HTTPConnection("127.0.0.1", ports.modules, timeout=20)) as connection:
+        connection.putrequest("POST", "/echo/")
+        connection.putheader("Content-Length", str(2**27))
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert answer.status == 413
+        assert json.load(answer)["error"]["message"] == "The body is larger than 100 MiB."
+
+
+def test_an_answer_arrives_as_it_is_written_and_may_last_longer_than_bodies_may(
+    client: httpx.Client,
+) -> None:
+    with client.stream("POST", "/echo/slow?75", content=b"x" * 9) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "0"
+        assert [int(line) for line in lines] == list(range(1, 75))
+
+
+def test_sockets_pass(client: httpx.Client, process: GatewayProcess, origin: str) -> None:
+    del client  # the edge is up
+    with serve(_echo, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"127.0.0.1:{server.socket.getsockname()[1]}"
+        process.gateway.apply(lambda: {"talk": address})
+        with connect(origin.replace("http", "ws") + "/talk/") as talk:
+            talk.send("hello")
+            assert talk.recv(timeout=10) == "hello"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_request_of_a_loop_fails_while_routes_change(
+    client: httpx.Client, process: GatewayProcess, echo: str, method: str
+) -> None:
+    changed = threading.Event()
+
+    def ask_again_and_again() -> list[int]:
+        statuses = []
+        with httpx.Client(base_url=client.base_url, timeout=20) as asking:
+            while not changed.is_set():
+                content = b"x" * 3000 if method == "POST" else None
+                answer = asking.request(method, "/echo/", content=content)
+                statuses.append(answer.status_code)
+        return statuses
+
+    with module("other") as other, ThreadPoolExecutor() as pool:
+        asked = [pool.submit(ask_again_and_again) for _ in range(2)]
+        try:
+            for number in range(CHANGES):
+                address = (other, echo)[number % 2]
+                assert process.gateway.apply(lambda to=address: {"echo": to})
+        finally:
+            changed.set()
+        statuses = [status for one in asked for status in one.result()]
+        assert len(statuses) > CHANGES / 10
+        assert set(statuses) == {200}
+
+
+def test_a_gateway_that_was_killed_fails_no_page_when_it_is_back_soon(
+    client: httpx.Client, process: GatewayProcess
+) -> None:
+    process.child.kill()
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(client.get, "/echo/")
+        process.start_again()
+        assert asked.result().json()["who"] == "echo"
+
+
+def test_a_gateway_that_is_gone_is_told_in_the_envelope(
+    client: httpx.Client, process: GatewayProcess
+) -> None:
+    process.child.kill()
+    answer = client.post("/echo/")
+    process.start_again()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert answer.json()["error"]["code"] == "UNAVAILABLE"
+
+
+def _echo(connection: ServerConnection) -> None:
+    for message in connection:
+        connection.send(message)

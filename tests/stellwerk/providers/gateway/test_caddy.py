@@ -1,0 +1,280 @@
+"""The gateway over a real Caddy: where it leads, and that its changes disturb nobody."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+from websockets.sync.server import ServerConnection, serve
+
+from gateways import ANSWER_HEADERS, GatewayProcess, module, running_gateway
+from stellwerk.errors import ProviderUnavailable
+from stellwerk.providers.gateway.caddy import CaddyGateway
+from stellwerk.stack.gateway import last_routes
+from stellwerk.stack.gateway_socket import LONGEST_BYTES, admin_socket, remove_admin_socket
+from stellwerk.stack.home import Home
+from stellwerk.stack.ports import free_port
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    with running_gateway(tmp_path_factory.mktemp("gateway")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def echo() -> Iterator[str]:
+    with module("echo") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def clock() -> Iterator[str]:
+    with module("clock") as address:
+        yield address
+
+
+@pytest.fixture
+def client(process: GatewayProcess, echo: str) -> Iterator[httpx.Client]:
+    process.gateway.apply(lambda: {"echo": echo})
+    with httpx.Client(base_url=process.url, timeout=20) as made:
+        yield made
+
+
+def test_what_is_applied_is_where_it_leads(process: GatewayProcess, echo: str, clock: str) -> None:
+    wanted = {"echo": echo, "clock": clock}
+    process.gateway.apply(dict)
+    assert process.gateway.apply(lambda: wanted)
+    assert process.gateway.routes() == wanted
+    for name in wanted:
+        assert httpx.get(f"{process.url}/{name}/").json()["who"] == name
+    assert not process.gateway.apply(lambda: wanted)
+
+
+def test_a_module_sees_its_own_addresses_and_is_told_what_stands_before_them(
+    client: httpx.Client,
+) -> None:
+    seen = client.get("/echo/a%2Fb/c?d=e").json()
+    assert seen["path"] == "/a%2Fb/c?d=e"
+    assert seen["headers"]["x-forwarded-prefix"] == "/echo"
+    assert client.get("/echo/").json()["path"] == "/"
+
+
+@pytest.mark.parametrize("query", ["", "?a=b&c"])
+def test_a_modules_name_alone_leads_to_its_folder(client: httpx.Client, query: str) -> None:
+    answer = client.get(f"/echo{query}")
+    assert (answer.status_code, answer.headers["location"]) == (308, f"/echo/{query}")
+
+
+@pytest.mark.parametrize("path", ["/", "/nobody/", "/ECHO/", "/echoes/", "/x/echo/"])
+def test_an_address_of_no_module_is_told_in_the_envelope(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
+    assert "No module of this name is installed" in answer.json()["error"]["message"]
+
+
+def test_browsers_are_told_so_on_a_page(client: httpx.Client) -> None:
+    answer = client.get("/nobody/", headers=HTML)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "No such module" in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(("headers", "said"), [({}, "UNAVAILABLE"), (HTML, "<h1>This module")])
+def test_a_module_that_does_not_answer_is_503_with_the_time_to_come_again(
+    process: GatewayProcess, headers: dict[str, str], said: str
+) -> None:
+    process.gateway.apply(lambda: {"gone": f"127.0.0.1:{free_port()}"})
+    answer = httpx.get(f"{process.url}/gone/", headers=headers, timeout=20)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert said in answer.text
+
+
+def test_a_request_waits_a_moment_for_a_module_that_starts(process: GatewayProcess) -> None:
+    port = free_port()
+    process.gateway.apply(lambda: {"late": f"127.0.0.1:{port}"})
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx.get, f"{process.url}/late/", timeout=20)
+        with module("late", port):
+            assert asked.result().json()["who"] == "late"
+
+
+COOKIES = [
+    ("stellwerk=token; theirs=1", "theirs=1"),
+    ("theirs=1; stellwerk=token", "theirs=1"),
+    ("a=1; __Host-stellwerk=token; __Host-stellwerk-csrf=x.y; b=2", "a=1; b=2"),
+    ("stellwerk-csrf=x.y;stellwerk=a;a=1", "a=1"),
+    ("mystellwerk=1; a=stellwerk=2", "mystellwerk=1; a=stellwerk=2"),
+    ("stellwerk=token", ""),
+]
+
+
+@pytest.mark.parametrize(("sent", "arrived"), COOKIES)
+def test_cookies_of_the_platform_do_not_reach_a_module(
+    client: httpx.Client, sent: str, arrived: str
+) -> None:
+    seen = client.get("/echo/", headers={"Cookie": sent}).json()["headers"]
+    assert seen.get("cookie", "") == arrived
+
+
+@pytest.mark.parametrize(
+    "header", ["Authorization", "Proxy-Authorization", "X-API-Key", "X-CSRF-Token", "X-Edge-Token"]
+)
+def test_no_other_credential_of_the_platform_does(client: httpx.Client, header: str) -> None:
+    seen = client.get("/echo/", headers={header: "Bearer token"}).json()["headers"]
+    assert header.lower() not in seen
+
+
+def answered(client: httpx.Client, *headers: tuple[str, str]) -> httpx.Headers:
+    """What arrives of headers that a module answers with."""
+    return client.get("/echo/", headers={ANSWER_HEADERS: json.dumps(headers)}).headers
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "stellwerk=planted; Path=/",
+        "__Host-stellwerk=planted; Path=/; Secure",
+        "stellwerk-csrf=planted",
+        "  stellwerk=planted",
+        "=stellwerk=planted",
+        "STELLWERK=planted",
+    ],
+)
+def test_a_module_cannot_plant_a_cookie_of_the_platform(client: httpx.Client, cookie: str) -> None:
+    assert not answered(client, ("Set-Cookie", cookie))["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("given", "arrived"),
+    [
+        ("a=1", "a=1; Path=/echo/"),
+        ("a=1; Path=/; HttpOnly", "a=1; HttpOnly; Path=/echo/"),
+        ("a=1; path=/clock/; Domain=example.com", "a=1; Path=/echo/"),
+        ("a=path; Max-Age=1", "a=path; Max-Age=1; Path=/echo/"),
+    ],
+)
+def test_a_modules_cookies_are_for_its_own_addresses(
+    client: httpx.Client, given: str, arrived: str
+) -> None:
+    assert answered(client, ("Set-Cookie", given))["set-cookie"] == arrived
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Clear-Site-Data", '"cookies"'),
+        ("Service-Worker-Allowed", "/"),
+        ("Strict-Transport-Security", "max-age=1"),
+        ("Alt-Svc", 'h2=":1"'),
+        ("NEL", "{}"),
+        ("Report-To", "{}"),
+        ("X-Accel-Redirect", "/.edge/json/503"),
+    ],
+)
+def test_a_module_says_nothing_about_others_addresses(
+    client: httpx.Client, header: str, value: str
+) -> None:
+    assert header not in answered(client, (header, value))
+
+
+def test_modules_have_cautious_headers_unless_they_choose_their_own(client: httpx.Client) -> None:
+    found = answered(client)
+    assert found["x-content-type-options"] == "nosniff"
+    assert (found["referrer-policy"], found["x-frame-options"]) == ("same-origin", "SAMEORIGIN")
+    found = answered(client, ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"))
+    assert (found["referrer-policy"], found["x-frame-options"]) == ("no-referrer", "DENY")
+
+
+def test_an_answer_that_is_under_way_outlasts_changes(
+    process: GatewayProcess, echo: str, clock: str
+) -> None:
+    process.gateway.apply(lambda: {"echo": echo})
+    with httpx.stream("GET", f"{process.url}/echo/slow?50", timeout=30) as answer:
+        lines = answer.iter_lines()
+        first = next(lines)
+        for address in (clock, echo) * 5:
+            assert process.gateway.apply(lambda to=address: {"clock": to})
+        assert [first, *lines] == [str(number) for number in range(50)]
+
+
+def test_sockets_outlast_a_change(process: GatewayProcess, echo: str) -> None:
+    with serve(_echo, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"127.0.0.1:{server.socket.getsockname()[1]}"
+        process.gateway.apply(lambda: {"talk": address})
+        with connect(process.url.replace("http", "ws") + "/talk/") as talk:
+            process.gateway.apply(lambda: {"echo": echo})
+            talk.send("still there?")
+            assert talk.recv(timeout=10) == "still there?"
+        server.shutdown()
+        thread.join()
+
+
+def test_of_several_who_change_it_the_one_who_read_last_stands(
+    process: GatewayProcess, echo: str
+) -> None:
+    installed: dict[str, str] = {}
+
+    def install(number: int) -> None:
+        installed[f"m{number}"] = echo
+        process.gateway.apply(lambda: dict(installed))
+
+    threads = [threading.Thread(target=install, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert process.gateway.routes() == installed
+
+
+def test_a_gateway_that_was_killed_comes_back_with_its_routes(
+    process: GatewayProcess, echo: str
+) -> None:
+    process.gateway.apply(lambda: {"echo": echo})
+    process.start_again()
+    assert httpx.get(f"{process.url}/echo/").json()["who"] == "echo"
+    assert not process.gateway.apply(lambda: {"echo": echo})
+
+
+def test_routes_that_were_half_written_are_begun_anew(tmp_path: Path) -> None:
+    assert last_routes(tmp_path) == []
+    (tmp_path / "caddy").mkdir()
+    for text in ('{"apps": {"http"', "[]", '{"apps": {"http": {"servers": {}}}}'):
+        (tmp_path / "caddy" / "autosave.json").write_text(text)
+        assert last_routes(tmp_path) == []
+
+
+def test_a_gateway_that_is_not_there_may_be_later(tmp_path: Path) -> None:
+    for url in (f"unix://{tmp_path}/none.sock", f"http://127.0.0.1:{free_port()}"):
+        with pytest.raises(ProviderUnavailable, match="does not answer"):
+            CaddyGateway(url).apply(dict)
+
+
+def test_nobody_but_our_own_user_may_change_routes(process: GatewayProcess) -> None:
+    path = Path(process.admin.removeprefix("unix://"))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_home_with_a_long_path_has_its_socket_in_a_private_folder(tmp_path: Path) -> None:
+    home = Home(tmp_path / ("long" * 30))
+    home.path.mkdir()
+    path = admin_socket(home.path)
+    assert len(bytes(path)) <= LONGEST_BYTES
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert admin_socket(home.path) == path
+    remove_admin_socket(home)
+    assert not path.parent.exists()
+
+
+def _echo(connection: ServerConnection) -> None:
+    for message in connection:
+        connection.send(message)

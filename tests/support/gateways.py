@@ -1,0 +1,133 @@
+"""The gateway of modules as a real process, and small modules behind it."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from embedded import wait_until
+from stellwerk.errors import ProviderUnavailable
+from stellwerk.providers.gateway.caddy import CaddyGateway
+from stellwerk.settings import environment
+from stellwerk.stack.ports import free_port
+from stellwerk.stack.process import Child, Program
+
+ANSWER_HEADERS = "X-Answer-With"  # a JSON list of pairs: what the module is to answer
+
+
+@dataclass(slots=True)
+class GatewayProcess:
+    """Its process, which may be started anew; `url` is that of the pages."""
+
+    child: Child
+    admin: str
+    url: str
+    gateway: CaddyGateway = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gateway = CaddyGateway(self.admin)
+
+    def answers(self) -> bool:
+        """Whether it can be told routes."""
+        assert not self.child.ended(), self.child.log.read_text()
+        try:
+            self.gateway.routes()
+        except ProviderUnavailable:
+            return False
+        return True
+
+    def start_again(self) -> None:
+        """Kill it and start it once more."""
+        self.child.kill()
+        self.child.start()
+        wait_until(self.answers)
+
+
+@contextmanager
+def running_gateway(home: Path, port: int = 0, **more: str) -> Iterator[GatewayProcess]:
+    """The gateway of this home; `more`: what else its environment says."""
+    port = port or free_port()
+    admin = more.get("STELLWERK_GATEWAY_ADMIN") or f"unix://{home}/gateway/admin.sock"
+    variables = {
+        "STELLWERK_HOME": str(home),
+        "STELLWERK_GATEWAY_PORT": str(port),
+        "STELLWERK_GATEWAY_ADMIN": admin,
+    }
+    program = Program(
+        name="gateway",
+        role="gateway",
+        argv=(sys.executable, "-m", "stellwerk.stack.gateway"),
+        env=environment() | variables | more,
+    )
+    child = Child(program, run=f"gateway-{os.getpid()}-{port}", log=home / "gateway.log")
+    child.start()
+    made = GatewayProcess(child, admin, f"http://127.0.0.1:{port}")
+    try:
+        wait_until(made.answers)
+        yield made
+    finally:
+        child.ask_to_end()
+        wait_until(lambda: child.ended() or child.pid is None)
+
+
+@contextmanager
+def module(name: str, port: int = 0) -> Iterator[str]:
+    """A small module that says what it got; gives its address."""
+    server = _Modules(("127.0.0.1", port), type(name, (_Module,), {"who": name}))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Modules(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
+class _Module(BaseHTTPRequestHandler):
+    """`/slow?N` sends N lines, one each 20 ms; everything else says what came."""
+
+    protocol_version = "HTTP/1.1"
+    who = ""
+
+    def do_GET(self) -> None:
+        body_bytes = len(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        if self.path.startswith("/slow"):
+            self._send_slowly(int(self.path.partition("?")[2]))
+            return
+        seen = {
+            "who": self.who,
+            "path": self.path,
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+            "body_bytes": body_bytes,
+        }
+        body = json.dumps(seen).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        for header, value in json.loads(self.headers.get(ANSWER_HEADERS, "[]")):
+            self.send_header(header, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815  http.server's name
+
+    def _send_slowly(self, lines: int) -> None:
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for number in range(lines):
+            self.wfile.write(f"{number}\n".encode())
+            threading.Event().wait(0.02)
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its signature
+        """Say nothing."""
