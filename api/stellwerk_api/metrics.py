@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import lowest_id_since, utc_now
 from stellwerk_api.call_metrics import CallMetrics
+from stellwerk_api.module_metrics import ModuleGauges
 from stellwerk_api.people_metrics import PeopleGauges
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -110,6 +111,7 @@ def exposition(platform: Platform) -> bytes:
     gauges.register(PlatformGauges(platform))
     gauges.register(people_gauges(platform.engine))
     gauges.register(call_metrics(platform.engine))
+    gauges.register(ModuleGauges(platform.engine))
     return generate_latest(_of_processes()) + generate_latest(gauges)
 
 

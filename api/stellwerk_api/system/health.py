@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from stellwerk.bootstrap import Platform
 from stellwerk.calls.standing import standing
 from stellwerk.db.migrate import head
+from stellwerk.modules import standing as modules
 
 NOBODY_WORKS_S = 30.0  # a due job waits for so long while none of its queue runs
 LATE_S = 15.0  # what the dispatcher should have done by then
@@ -48,7 +49,7 @@ def newest_revision() -> str:
 
 def parts(platform: Platform) -> list[Part]:
     """Every part; asks each backend once, with the timeouts of ordinary requests."""
-    return [*_of_postgres(platform), _redis(platform)]
+    return [*_of_postgres(platform), _redis(platform), *_of_modules(platform)]
 
 
 def report(found: list[Part]) -> tuple[dict[str, object], int]:
@@ -80,6 +81,19 @@ def _of_postgres(platform: Platform) -> Iterator[Part]:
     yield _dispatcher(late or 0)
     if calls:
         yield Part("calls", "ok" if calls.is_well else "degraded", calls.message)
+
+
+def _of_modules(platform: Platform) -> Iterator[Part]:
+    """Nothing where there are none, or where nobody knows: Postgres is a part of its own."""
+    try:
+        with platform.engine.connect() as connection:
+            present = modules.numbers(connection)
+    except SQLAlchemyError:
+        return
+    providers = platform.runtime.providers
+    found = modules.standing(present, providers.services, providers.gateway)
+    if found:
+        yield Part("modules", "ok" if found.is_well else "degraded", found.message)
 
 
 def _workers(waits_s: dict[str, float]) -> Part:

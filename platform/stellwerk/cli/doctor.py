@@ -47,6 +47,7 @@ def _findings() -> Iterator[Finding]:
         services.check_workers,
         services.check_calls,
         services.check_recordings,
+        services.check_modules,
         services.check_artifacts,
         services.check_mail,
         services.check_switch,

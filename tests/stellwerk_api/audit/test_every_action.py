@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from calling import originate
 from connecting import begin, callback, connected, knowing_nextcloud, opened
 from engine import as_variables
 from leaving import erased
+from module_rows import add_module, let_run
 from nextcloud import Nextcloud, running_nextcloud
 from stellwerk.audit.actions import Action
 from stellwerk.audit.model import AuditEntry
@@ -169,6 +171,21 @@ class World:
         with pytest.raises(GrantRevoked):
             access_token(self.platform.runtime, Place(int(self.bob.user["id"]), "nextcloud"))
 
+    def add_repository(self) -> None:
+        body = {"name": "ours", "kind": "file", "location": str(self.folder)}
+        done(self.admin.post("/repositories", body))
+
+    def remove_repository(self) -> None:
+        (ours,) = self.admin.get("/repositories").get_json()["items"]
+        done(self.admin.send("DELETE", f"/repositories/{ours['id']}"))
+
+    def instance(self, method: str, path: str, **sent: Any) -> None:
+        """A request about a further instance of a module that runs."""
+        name = f"clock-{token_hex(4)}"
+        ids = add_module(self.platform, name, number=2)
+        let_run(self.platform, name, ids)
+        done(self.admin.send(method, path.format(f"{name}/{ids[1]}"), **sent))
+
     def move_the_head(self) -> None:
         with self.platform.engine.begin() as connection:
             connection.execute(text("UPDATE audit_head SET mark = 'x'"))
@@ -244,6 +261,12 @@ ACTS: Mapping[Action, Act] = {
     Action.CONNECTION_LOST: World.lose,
     Action.CONNECTION_REMOVED: lambda w: w.bob.send("DELETE", "/connections/nextcloud"),
     Action.SCHEDULE_PAUSED: World.take_over,
+    Action.REPOSITORY_ADDED: World.add_repository,
+    Action.REPOSITORY_REMOVED: World.remove_repository,
+    Action.INSTANCE_CONFIGURED: lambda w: w.instance(
+        "PATCH", "/modules/instance/{}/environment", json={"secrets": {"TOKEN": "hush"}}
+    ),
+    Action.INSTANCE_MADE_PRIMARY: lambda w: w.instance("POST", "/modules/primary/{}"),
     Action.AUDIT_READ: lambda w: w.admin.get("/audit"),
     Action.AUDIT_DISTRUSTED: World.move_the_head,
 }

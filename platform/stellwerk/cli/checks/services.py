@@ -17,6 +17,7 @@ from stellwerk.calls.standing import standing
 from stellwerk.choices import ArtifactStore, MailProvider
 from stellwerk.cli.checks.finding import Finding, Grade, Patient, verdict
 from stellwerk.db import migrate, sizes
+from stellwerk.modules import standing as modules
 from stellwerk.providers.choice import choose_providers
 from stellwerk.stack.masking import masked
 from stellwerk.stack.report import read_report
@@ -127,6 +128,28 @@ def check_calls(who: Patient) -> Iterator[Finding]:
         otherwise = Grade.BROKEN if found.is_pretended else Grade.WARNING
         yield verdict(
             "calls", found.message, good=found.is_well, remedy=remedy, otherwise=otherwise
+        )
+
+
+def check_modules(who: Patient) -> Iterator[Finding]:
+    """Instances of modules run, and are reached; nothing where none are installed."""
+    if who.joined is None:
+        return
+    engine = create_engine(
+        who.joined.database(), poolclass=NullPool, connect_args={"connect_timeout": 2}
+    )
+    try:
+        with engine.connect() as connection:
+            present = modules.numbers(connection)
+    except SQLAlchemyError:
+        return
+    providers = choose_providers(who.joined)
+    found = modules.standing(present, providers.services, providers.gateway)
+    if found:
+        remedy = "`stellwerk modules instances` names them; docs/modules.md says what to do."
+        otherwise = Grade.WARNING
+        yield verdict(
+            "modules", found.message, good=found.is_well, remedy=remedy, otherwise=otherwise
         )
 
 
