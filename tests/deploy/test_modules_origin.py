@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from http.client import HTTPConnection
 
 import httpx
@@ -138,7 +139,7 @@ def test_no_request_of_a_loop_fails_while_routes_change(
         try:
             for number in range(CHANGES):
                 address = (other, echo)[number % 2]
-                assert process.gateway.apply(lambda to=address: {"echo": to})
+                assert process.gateway.apply(partial(dict, echo=address))
         finally:
             changed.set()
         statuses = [status for one in asked for status in one.result()]

@@ -59,7 +59,7 @@ class AdminApi:
         with closing(self._connection()) as connection:
             connection.request(*request)
             answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.read())
+            return Answer(answer.status, dict(answer.getheaders()), answer.read())
 
     def _connection(self) -> HTTPConnection:
         if self._parts.scheme == "unix":

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -200,7 +201,7 @@ def test_an_answer_that_is_under_way_outlasts_changes(
         lines = answer.iter_lines()
         first = next(lines)
         for address in (clock, echo) * 5:
-            assert process.gateway.apply(lambda to=address: {"clock": to})
+            assert process.gateway.apply(partial(dict, clock=address))
         assert [first, *lines] == [str(number) for number in range(50)]
 
 
