@@ -4,12 +4,15 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import pytest
 import trustme
 
 from embedded import wait_until
+from gateways import GatewayProcess, module, running_gateway
 from nginx_edge import running_nginx
 from stellwerk.stack.ports import free_port
 from upstreams import ROUTES, Ports, reaches, upstream
@@ -170,3 +173,57 @@ def exchanged(ports: Ports, context: ssl.SSLContext, request: bytes) -> bytes:
     ):
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.fixture(scope="module")
+def gateway(ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    with (
+        running_gateway(tmp_path_factory.mktemp("gateway"), ports.gateway) as made,
+        module("echo") as address,
+    ):
+        made.gateway.apply(lambda: {"echo": address})
+        yield made
+
+
+@pytest.fixture
+def pages(gateway: GatewayProcess, ports: Ports, context: ssl.SSLContext) -> Iterator[httpx.Client]:
+    del gateway  # runs
+    url = f"https://127.0.0.1:{ports.modules}"
+    with httpx.Client(base_url=url, verify=context, timeout=20) as made:
+        yield made
+
+
+def test_modules_are_reached_without_the_platforms_cookies_and_tokens(pages: httpx.Client) -> None:
+    sent = {
+        "Cookie": "__Host-stellwerk=token; theirs=1",
+        "Authorization": "Bearer token",
+        "X-Edge-Token": "guessed",
+    }
+    answer = pages.get("/echo/page?x=1", headers=sent)
+    seen = answer.json()
+    assert (seen["path"], seen["headers"]["cookie"]) == ("/page?x=1", "theirs=1")
+    assert {"authorization", "x-edge-token"}.isdisjoint(seen["headers"])
+    assert seen["headers"]["x-forwarded-proto"] == "https"
+    assert "via" not in answer.headers
+    assert pages.get("/api/v1/jobs").status_code == 404
+
+
+def test_modules_take_larger_bodies_than_the_platform(pages: httpx.Client) -> None:
+    answer = pages.post("/echo/", content=b"x" * (2 * 2**20))
+    assert answer.json()["body_bytes"] == 2 * 2**20
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_request_for_a_module_fails_while_routes_change(
+    pages: httpx.Client, gateway: GatewayProcess, method: str
+) -> None:
+    address = gateway.gateway.routes()["echo"]
+    statuses = []
+    for number in range(20):
+        wanted = {"echo": address, f"other{number}": address}
+        with ThreadPoolExecutor() as pool:
+            changed = pool.submit(gateway.gateway.apply, partial(dict, wanted))
+            while not changed.done():
+                statuses.append(pages.request(method, "/echo/").status_code)
+        assert changed.result()
+    assert set(statuses) == {200}

