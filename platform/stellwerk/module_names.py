@@ -15,10 +15,14 @@ RESERVED = frozenset(
         "call-history",
         "call-status",
         "flower",
+        "health",
+        "metrics",
         "modules",
         "privacy",
         "repositories",
         "repository",
+        "status",
+        "version",
         "ws",
     }
 )
