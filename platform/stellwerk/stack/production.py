@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from stellwerk.choices import (
     ArtifactStore,
@@ -41,6 +42,7 @@ def refuse_unfit(settings: Settings, *, serves: bool = True) -> None:
         return
     lines = [
         *(_open_transport(settings) if serves else ()),
+        *_shared_host(settings),
         *_local_parts(settings),
         *_weak_keys(settings),
         *_open_mails(settings),
@@ -60,6 +62,19 @@ def _open_transport(settings: Settings) -> Iterator[str]:
         )
     if settings.public_url and not settings.public_url.lower().startswith("https://"):
         yield f"PUBLIC_URL={settings.public_url} makes links and callbacks that are not encrypted"
+
+
+def _shared_host(settings: Settings) -> Iterator[str]:
+    url = settings.modules_url
+    if not url:
+        return
+    if not url.startswith("https://"):
+        yield f"STELLWERK_MODULES_URL={url} serves pages that are not encrypted"
+    if urlsplit(url).hostname == urlsplit(settings.public_url).hostname:
+        yield (
+            f"STELLWERK_MODULES_URL={url} is the platform's own host, whose cookies browsers send "
+            "to every port: choose another, such as a subdomain"
+        )
 
 
 def _open_mails(settings: Settings) -> Iterator[str]:

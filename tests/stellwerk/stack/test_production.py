@@ -63,6 +63,19 @@ def test_links_without_encryption_are_refused_in_production() -> None:
     assert "PUBLIC_URL=http://stellwerk.example.com" in said
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://modules.example.com", "serves pages that are not encrypted"),
+        ("https://stellwerk.example.com:8100", "is the platform's own host"),
+    ],
+)
+def test_pages_of_modules_have_a_host_of_their_own_in_production(url: str, said: str) -> None:
+    public_url = "https://stellwerk.example.com"
+    assert said in refusal(production(public_url=public_url, modules_url=url))
+    refuse_unfit(production(public_url=public_url, modules_url="https://modules.example.com"))
+
+
 def test_who_does_not_open_the_port_is_not_asked_for_tls() -> None:
     refuse_unfit(production(behind_proxy=False), serves=False)
 
