@@ -1,5 +1,6 @@
 """Workers die between any two steps on a module, and within them: it is done once, or undone."""
 
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -58,7 +59,7 @@ def test_whoever_dies_each_module_is_installed_updated_and_removed_once(
     deaths = Deaths(modules.platform)
 
     done = {
-        name: modules.submit("install", lambda job, d=death: deaths.at(d, job), module_name=name)
+        name: modules.submit("install", partial(deaths.at, death), module_name=name)
         for name, death in zip(names, INSTALL, strict=True)
     }
     modules.completed(*done.values())
@@ -73,7 +74,7 @@ def test_whoever_dies_each_module_is_installed_updated_and_removed_once(
     make_repository(repository, *(ServerModule(name, "2.0.0") for name in names))
     modules.completed(modules.submit("sync", repository_id=repository_id))
     updates = [
-        modules.submit("update", lambda job, d=death: deaths.at(d, job), module_name=name)
+        modules.submit("update", partial(deaths.at, death), module_name=name)
         for name, death in zip(names, UPDATE, strict=True)
     ]
     modules.completed(*updates)
@@ -87,7 +88,7 @@ def test_whoever_dies_each_module_is_installed_updated_and_removed_once(
     assert modules.all_run()
 
     removals = [
-        modules.submit("uninstall", lambda job, d=death: deaths.at(d, job), module_name=name)
+        modules.submit("uninstall", partial(deaths.at, death), module_name=name)
         for name, death in zip(names, UNINSTALL * 2, strict=True)
     ]
     modules.completed(*removals)
@@ -106,7 +107,7 @@ def test_an_install_that_is_cancelled_where_its_worker_died_is_undone(
     jobs = {
         name: modules.submit(
             "install",
-            lambda job, d=step: deaths.at((CrashPoint.BETWEEN_STEPS, d), job),
+            partial(deaths.at, (CrashPoint.BETWEEN_STEPS, step)),
             module_name=name,
         )
         for name, step in zip("abc", steps, strict=True)

@@ -1,6 +1,7 @@
 """The same life as services of a Docker Swarm, on a real engine."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ pytestmark = [
 
 
 def test_a_module_serves_every_request_through_failed_and_good_updates(tmp_path: Path) -> None:
-    place = {
+    place: dict[str, Any] = {
         "module_runtime": "swarm",
         "swarm_url": shared_docker(),
         "swarm_network": "host",

@@ -54,10 +54,13 @@ class Installations:
             session.flush()
             return row.id
 
-    def submit(self, operation: str, arm: Callable[[UUID], None] = id, **payload: Any) -> UUID:
+    def submit(
+        self, operation: str, arm: Callable[[UUID], None] | None = None, /, **payload: Any
+    ) -> UUID:
         """Have something done; `arm` is called with the job's id before anybody can claim it."""
         job_id = new_id()
-        arm(job_id)
+        if arm:
+            arm(job_id)
         wanted = Submission(f"modules.{operation}", payload, owner_id=None, job_id=job_id)
         submit(self.platform.runtime, wanted)
         self.jobs.append(job_id)

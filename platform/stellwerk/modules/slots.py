@@ -43,7 +43,7 @@ def _listens_nobody(settings: Settings, slot: int) -> bool:
     return True
 
 
-def _free(number: int) -> Select[tuple[int]]:
+def _free(number: int) -> Select[int]:
     places = func.generate_series(0, number - 1).column_valued("slot")
     taken = select(ModuleSlot.slot)
     return select(places).where(places.not_in(taken)).order_by(places)

@@ -2,13 +2,14 @@
 
 import json
 import tarfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import archives
 from installations import NOTHING, Installations
 from stellwerk.providers.repositories.index import written
 
-HOSTILE = {
+HOSTILE: Mapping[str, Callable[[], bytes]] = {
     "absolute": lambda: archives.packed(archives.file("/etc/passwd")),
     "upwards": lambda: archives.packed(archives.file("../outside")),
     "symlink": lambda: archives.packed(archives.special(tarfile.SYMTYPE, "out", "/etc")),
