@@ -173,7 +173,7 @@ def _control(verb: str, module: str, instance: str | None, **shown: bool) -> Non
 def _confirmed(question: str, *, drop_data: bool, yes: bool) -> str:
     """What becomes of the data, once somebody agreed; raises click.Abort."""
     if not yes:
-        fate = "and delete their data for good" if drop_data else "and keep their data"
+        fate = "and delete the data for good" if drop_data else "and keep the data"
         if not click.confirm(f"{question}, {fate}?", err=True):
             say("Nothing was removed.")
             raise click.Abort
