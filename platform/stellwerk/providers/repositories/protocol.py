@@ -47,7 +47,7 @@ class Entry:
     memory_mb: int | None = None
     cpus: float | None = None
     processes: int | None = None
-    signature: str | None = None  # of the archive: Ed25519 over its sha256, base64
+    signature: str | None = None  # of the archive, with its name and version; base64
 
     def to_json(self) -> dict[str, Any]:
         """As `index.py` reads it."""

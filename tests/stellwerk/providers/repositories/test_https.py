@@ -131,7 +131,9 @@ def test_a_server_that_takes_connections_and_says_nothing_of_tls_is_left(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         at = Source(SourceKind.HTTPS, f"https://127.0.0.1:{listener.getsockname()[1]}")
         began = time.monotonic()
-        with pytest.raises(ProviderUnavailable, match=r"The repository sent nothing for 0\.4 s"):
+        with pytest.raises(
+            ProviderUnavailable, match=r"The repository (sent nothing|did not answer)"
+        ):
             hasty.read_index(at)
     assert time.monotonic() - began < AT_MOST_S
 
