@@ -67,7 +67,7 @@ def logs(names: Mapping[str, str], query: Mapping[str, Any]) -> dict[str, Any]:
     with runtime.sessions() as session:
         name = service.instance(session, **names).service
     found = runtime.providers.services.logs(name, tail=query["tail"], cursor=query["cursor"])
-    return {"lines": list(found.lines), "cursor": found.cursor}
+    return {"lines": list(found.lines), "cursor": found.cursor or None}
 
 
 def unclaimed() -> dict[str, Any]:

@@ -125,16 +125,16 @@ class LogsQuery(Schema):
     tail = QueryInteger(load_default=100, validate=validate.Range(1, LINES_MAX))
     cursor = fields.String(
         load_default="",
-        validate=validate.Length(max=200),
+        validate=validate.Length(1, 200),
         metadata={"description": "`cursor` of the answer before: lines after those."},
     )
 
 
 class LogLines(Schema):
-    """Lines, oldest first; `cursor` is where the next begin."""
+    """Lines, oldest first; `cursor` is where the next begin, null where nothing was written yet."""
 
     lines = fields.List(fields.String(), required=True)
-    cursor = fields.String(required=True)
+    cursor = fields.String(required=True, allow_none=True)
 
 
 class EnvironmentSchema(Schema):
