@@ -14,6 +14,7 @@ import psutil
 from embedded import wait_until
 from stellwerk.providers.services.place import remove_modules
 from stellwerk.settings import environment
+from stellwerk.stack.gateway_socket import remove_admin_socket
 from stellwerk.stack.home import Home
 from stellwerk.stack.postgres_place import remove_data
 
@@ -122,6 +123,7 @@ def discard(home: Path) -> None:
     """Remove the database and the modules of a home that is not needed any more."""
     remove_data(Home(home.absolute()))
     remove_modules(home.absolute())
+    remove_admin_socket(Home(home.absolute()))
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:
