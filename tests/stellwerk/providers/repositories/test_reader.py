@@ -86,7 +86,9 @@ def test_without_a_key_nobody_asks_for_signatures(folder: Path, tmp_path: Path) 
     READER.verify(unsigned, entry, tmp_path / "archive")
 
 
-@pytest.mark.parametrize("signature", ["", "noise", OTHER_KEY.sign(b"{}")])
+@pytest.mark.parametrize(
+    "signature", ["", "noise", OTHER_KEY.sign(b"{}")], ids=["none", "noise", "of another key"]
+)
 def test_an_index_that_the_key_did_not_sign_is_not_even_parsed(
     signature: str, source: Source, folder: Path
 ) -> None:
