@@ -6,11 +6,11 @@ shelter, recorded in the home.
 """
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from stellwerk.errors import StackError
+from stellwerk.providers.services.removal import remove_tree
 from stellwerk.settings import Settings
 from stellwerk.stack.accounts import Account
 from stellwerk.stack.home import read_json, write_json
@@ -55,7 +55,7 @@ def remove_modules(home: Path) -> None:
     """Delete a home's modules for good, wherever they are. None may be running."""
     for folder in {_record(home) or home / KIND, home / KIND}:
         if folder.is_dir():
-            shutil.rmtree(folder)
+            remove_tree(folder)
     (home / RECORD).unlink(missing_ok=True)
 
 

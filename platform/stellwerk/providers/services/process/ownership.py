@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from stellwerk.providers.services.tree import entries_below
+
 PRIVATE = 0o700
 
 
@@ -17,8 +19,7 @@ def give_data(data: Path, uid: int | None) -> None:
         data.chmod(PRIVATE)
     if uid is None or facts.st_uid == uid:
         return
-    for _, folders, files, handle in os.fwalk(data):
-        for name in (*folders, *files):
-            if os.stat(name, dir_fd=handle, follow_symlinks=False).st_uid == facts.st_uid:
-                os.chown(name, uid, uid, dir_fd=handle, follow_symlinks=False)
+    for entry in entries_below(data):
+        if entry.facts.st_uid == facts.st_uid:
+            os.chown(entry.name, uid, uid, dir_fd=entry.handle, follow_symlinks=False)
     os.chown(data, uid, uid)

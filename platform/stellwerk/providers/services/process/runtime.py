@@ -7,7 +7,6 @@ platform's user, which keeps neither files nor processes of modules apart from t
 import os
 import pwd
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +41,7 @@ from stellwerk.providers.services.protocol import (
     ServiceState,
     ServiceStatus,
 )
+from stellwerk.providers.services.removal import remove_tree
 from stellwerk.settings import Settings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -89,7 +89,7 @@ class ProcessServices:
         """As the protocol says."""
         with self._changing(name) as (one, lock):
             end_keepers([one])
-            shutil.rmtree(one.path, ignore_errors=not one.path.exists())
+            remove_tree(one.path)
             lock.unlink(missing_ok=True)
 
     def start(self, name: str) -> None:
