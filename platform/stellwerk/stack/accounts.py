@@ -4,12 +4,15 @@ import grp
 import os
 import pwd
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from stellwerk.errors import StackError
 
 UNPRIVILEGED = "nobody"
+BARE = MappingProxyType({"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +24,12 @@ class Account:
     gid: int
 
     def run(
-        self, *argv: str, timeout_s: float = 60.0, environment: dict[str, str] | None = None
+        self, *argv: str, timeout_s: float = 60.0, environment: Mapping[str, str] = BARE
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end as this user, in `/`, without further groups."""
+        """Run a program to its end as this user, in `/`, without further groups.
+
+        It gets nothing of our own environment: this user's other processes may read what it gets.
+        """
         return subprocess.run(  # noqa: S603  callers pass programs of Postgres and /bin/sh
             argv,
             user=self.uid,

@@ -51,7 +51,7 @@ def entries_below(folder: Path) -> Iterator[Entry]:
 
 
 def _names(handle: int) -> list[str]:
-    return os.listdir(handle)  # noqa: PTH208  no Path is made of a handle
+    return os.listdir(handle)
 
 
 def _entry(handle: int, name: str) -> Entry | None:
