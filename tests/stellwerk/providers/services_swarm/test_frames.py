@@ -56,3 +56,7 @@ def test_docker_is_asked_by_seconds_and_nanoseconds() -> None:
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(ProviderRejected, match="cursor"):
         frames.since(cursor)
+
+
+def test_a_nul_in_a_line_does_not_keep_it_from_being_kept() -> None:
+    assert frames.newest(sent(("01.5", "a\0b")), 1).lines == ["a\N{REPLACEMENT CHARACTER}b"]

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from stellwerk.providers.services.lines import line_of
 from stellwerk.providers.services.protocol import LogPage
 
 PREFIX = "log."
@@ -66,8 +67,11 @@ def read_page(folder: Path, *, tail: int, after: int | None) -> LogPage:
 
 
 def _page(files: list[tuple[int, Path]], begin: int, most: int, *, is_tail: bool) -> LogPage:
-    whole, newline, _ = _content(files, begin).rpartition(b"\n")
-    lines = whole.split(b"\n") if newline else []
+    content = _content(files, begin)
+    whole, newline, _ = content.rpartition(b"\n")
+    if not newline and len(content) == PAGE_BYTES:
+        whole = content  # a part of a longer line; the next page has the next part
+    lines = whole.split(b"\n") if whole or newline else []
     end = begin + len(whole) + len(newline)
     if is_tail:
         is_cut = begin > files[0][0]  # most likely within a line
@@ -75,18 +79,17 @@ def _page(files: list[tuple[int, Path]], begin: int, most: int, *, is_tail: bool
     elif len(lines) > most:
         lines = lines[:most]
         end = begin + sum(len(line) + 1 for line in lines)
-    return LogPage([line.decode(errors="replace") for line in lines], str(end))
+    return LogPage([line_of(line) for line in lines], str(end))
 
 
 def _content(files: list[tuple[int, Path]], begin: int) -> bytes:
-    """From `begin` on, a page at most; a line longer than that is cut."""
+    """From `begin` on, a page at most."""
     content = b""
     for start, path in files:
         with suppress(FileNotFoundError), path.open("rb") as file:
             file.seek(max(0, begin - start))
             content += file.read(PAGE_BYTES - len(content))
-    cut = len(content) == PAGE_BYTES and b"\n" not in content
-    return content + b"\n" if cut else content
+    return content
 
 
 def _files(folder: Path) -> list[tuple[int, Path]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from stellwerk.errors import ProviderRejected
+from stellwerk.providers.services.lines import line_of
 from stellwerk.providers.services.protocol import LogPage
 
 HEAD = struct.Struct(">BxxxL")
@@ -68,8 +69,8 @@ def _frames(sent: bytes) -> Iterator[Line]:
         _, length = HEAD.unpack_from(sent, at)
         content = sent[at + HEAD.size : at + HEAD.size + length]
         at += HEAD.size + length
-        time, _, text = content.decode(errors="replace").partition(" ")
-        yield _fixed(time), text.rstrip("\n")
+        time, _, text = content.partition(b" ")
+        yield _fixed(line_of(time)), line_of(text.rstrip(b"\n"))
 
 
 def _fixed(time: str) -> str:

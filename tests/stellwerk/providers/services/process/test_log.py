@@ -62,3 +62,27 @@ def test_a_cursor_of_another_log_begins_with_the_oldest_line(tmp_path: Path) -> 
     LogWriter(tmp_path).write(numbers(0, 2))
 
     assert read_page(tmp_path, tail=1, after=99_999).lines == ["line 0000"]
+
+
+def test_what_is_no_text_can_be_kept_all_the_same(tmp_path: Path) -> None:
+    LogWriter(tmp_path).write(b"a\0b\xff\n" + b"x" * 10_000 + b"\n")
+
+    odd, long = read_page(tmp_path, tail=9, after=0).lines
+
+    assert odd == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"
+    assert len(long) == 8192
+
+
+def test_who_follows_a_line_longer_than_a_page_is_not_led_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "PAGE_BYTES", 50)
+    LogWriter(tmp_path).write(b"first\n" + b"x" * 80)
+    page = read_page(tmp_path, tail=1, after=6)
+    assert page.lines == ["x" * 50]
+
+    page = read_page(tmp_path, tail=1, after=int(page.cursor))
+    assert page.lines == []
+
+    LogWriter(tmp_path).write(b"\nlast\n")
+    assert read_page(tmp_path, tail=9, after=int(page.cursor)).lines == ["x" * 30, "last"]
