@@ -1,14 +1,12 @@
-"""The states of an instance, and which comes after which."""
+"""The states of an instance, and what it ought to be."""
 
-from collections.abc import Mapping
 from enum import StrEnum
-from types import MappingProxyType
 
 
 class InstanceStatus(StrEnum):
-    """What an instance is, as last seen."""
+    """What an instance is, as last seen. Each may follow each: services do as they please."""
 
-    INSTALLED = "installed"  # nobody has looked yet
+    INSTALLED = "installed"  # its service is starting, and was not found healthy yet
     RUNNING = "running"
     STOPPED = "stopped"  # because it was asked for
     ERROR = "error"  # it ought to run, and does not or is not healthy
@@ -19,13 +17,3 @@ class Wanted(StrEnum):
 
     RUNNING = "running"
     STOPPED = "stopped"
-
-
-MOVES: Mapping[InstanceStatus, frozenset[InstanceStatus]] = MappingProxyType(
-    {
-        InstanceStatus.INSTALLED: frozenset(InstanceStatus) - {InstanceStatus.INSTALLED},
-        InstanceStatus.RUNNING: frozenset({InstanceStatus.STOPPED, InstanceStatus.ERROR}),
-        InstanceStatus.STOPPED: frozenset({InstanceStatus.RUNNING, InstanceStatus.ERROR}),
-        InstanceStatus.ERROR: frozenset({InstanceStatus.RUNNING, InstanceStatus.STOPPED}),
-    }
-)
