@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+
+from websockets.sync.server import ServerConnection, serve
 
 from embedded import wait_until
 from stellwerk.errors import ProviderUnavailable
@@ -89,12 +92,35 @@ def module(name: str, port: int = 0) -> Iterator[str]:
         server.server_close()
 
 
+@contextmanager
+def talking(process: GatewayProcess, **how: Any) -> Iterator[str]:
+    """The address, behind the gateway, of a socket that says what it is told."""
+    with serve(_echo, "127.0.0.1", 0, **how) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"127.0.0.1:{server.socket.getsockname()[1]}"
+        process.gateway.apply(lambda: {"talk": address})
+        try:
+            yield process.url.replace("http", "ws") + "/talk/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _echo(connection: ServerConnection) -> None:
+    for message in connection:
+        connection.send(message)
+
+
 class _Modules(ThreadingHTTPServer):
     request_queue_size = 128
 
 
 class _Module(BaseHTTPRequestHandler):
-    """`/slow?N` sends N lines, one each 20 ms; everything else says what came."""
+    """`/slow?N` sends N lines, one each 20 ms; everything else says what came.
+
+    `/hint` does so after an early hint (103) with the headers that are asked for.
+    """
 
     protocol_version = "HTTP/1.1"
     who = ""
@@ -111,14 +137,20 @@ class _Module(BaseHTTPRequestHandler):
             "body_bytes": body_bytes,
         }
         body = json.dumps(seen).encode()
+        if self.path.startswith("/hint"):
+            self.send_response_only(103)
+            self._end_with_asked_headers()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
-        for header, value in json.loads(self.headers.get(ANSWER_HEADERS, "[]")):
-            self.send_header(header, value)
-        self.end_headers()
+        self._end_with_asked_headers()
         self.wfile.write(body)
 
     do_POST = do_GET  # noqa: N815  http.server's name
+
+    def _end_with_asked_headers(self) -> None:
+        for header, value in json.loads(self.headers.get(ANSWER_HEADERS, "[]")):
+            self.send_header(header, value)
+        self.end_headers()
 
     def _send_slowly(self, lines: int) -> None:
         self.send_response(200)

@@ -26,6 +26,7 @@ BEYOND_A_MODULE = (
     "Server",
     "Service-Worker-Allowed",
     "Strict-Transport-Security",
+    "Trailer",
     "Via",
     "X-Accel-*",
 )
@@ -60,7 +61,7 @@ def _to_instance(name: str, address: str) -> Json:
     rewrite = {"handler": "rewrite", "strip_path_prefix": f"/{name}"}
     return {
         "match": [_path(f"^/{name}/")],
-        "handle": [rewrite, *_DEFAULTS, _proxy(name, address)],
+        "handle": [rewrite, *_DEFAULTS, _answers(name), _proxy(name, address)],
         "terminal": True,
     }
 
@@ -78,7 +79,7 @@ def _proxy(name: str, address: str) -> Json:
         "flush_interval": -1,
         "stream_close_delay": "1h",  # sockets outlast a change of the routes
         "transport": {"protocol": "http", "keep_alive": {"idle_timeout": "2s"}},
-        "headers": {"request": _asked(name), "response": _answered(name)},
+        "headers": {"request": _asked(name)},
     }
 
 
@@ -95,12 +96,15 @@ def _asked(name: str) -> Json:
     }
 
 
-def _answered(name: str) -> Json:
+def _answers(name: str) -> Json:
     """A cookie belongs to the module's own addresses; one named like the platform's is dropped.
 
-    One without a name counts too: browsers send what it holds as if it had one.
+    One without a name counts too: browsers send what it holds as if it had one. All this is done
+    where headers are written, since the proxy changes neither those of a socket's handshake nor
+    those of what comes before an answer (1xx).
     """
-    return {
+    response = {
+        "deferred": True,
         "delete": list(BEYOND_A_MODULE),
         "set": {"X-Content-Type-Options": ["nosniff"]},
         "replace": {
@@ -111,6 +115,7 @@ def _answered(name: str) -> Json:
             ]
         },
     }
+    return {"handler": "headers", "response": response}
 
 
 def _replace(pattern: str, by: str = "") -> Mapping[str, str]:

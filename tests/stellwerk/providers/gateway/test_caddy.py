@@ -1,8 +1,6 @@
 """The gateway over a real Caddy: where it leads, and that its changes disturb nobody."""
 
-import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -10,9 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 from websockets.sync.client import connect
-from websockets.sync.server import ServerConnection, serve
 
-from gateways import ANSWER_HEADERS, GatewayProcess, module, running_gateway
+from gateways import GatewayProcess, module, talking
 from stellwerk.errors import ProviderUnavailable
 from stellwerk.providers.gateway.caddy import CaddyGateway
 from stellwerk.stack.gateway import last_routes
@@ -21,31 +18,6 @@ from stellwerk.stack.home import Home
 from stellwerk.stack.ports import free_port
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    with running_gateway(tmp_path_factory.mktemp("gateway")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def echo() -> Iterator[str]:
-    with module("echo") as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def clock() -> Iterator[str]:
-    with module("clock") as address:
-        yield address
-
-
-@pytest.fixture
-def client(process: GatewayProcess, echo: str) -> Iterator[httpx.Client]:
-    process.gateway.apply(lambda: {"echo": echo})
-    with httpx.Client(base_url=process.url, timeout=20) as made:
-        yield made
 
 
 def test_what_is_applied_is_where_it_leads(process: GatewayProcess, echo: str, clock: str) -> None:
@@ -106,93 +78,6 @@ def test_a_request_waits_a_moment_for_a_module_that_starts(process: GatewayProce
             assert asked.result().json()["who"] == "late"
 
 
-COOKIES = [
-    ("stellwerk=token; theirs=1", "theirs=1"),
-    ("theirs=1; stellwerk=token", "theirs=1"),
-    ("a=1; __Host-stellwerk=token; __Host-stellwerk-csrf=x.y; b=2", "a=1; b=2"),
-    ("stellwerk-csrf=x.y;stellwerk=a;a=1", "a=1"),
-    ("mystellwerk=1; a=stellwerk=2", "mystellwerk=1; a=stellwerk=2"),
-    ("stellwerk=token", ""),
-]
-
-
-@pytest.mark.parametrize(("sent", "arrived"), COOKIES)
-def test_cookies_of_the_platform_do_not_reach_a_module(
-    client: httpx.Client, sent: str, arrived: str
-) -> None:
-    seen = client.get("/echo/", headers={"Cookie": sent}).json()["headers"]
-    assert seen.get("cookie", "") == arrived
-
-
-@pytest.mark.parametrize(
-    "header", ["Authorization", "Proxy-Authorization", "X-API-Key", "X-CSRF-Token", "X-Edge-Token"]
-)
-def test_no_other_credential_of_the_platform_does(client: httpx.Client, header: str) -> None:
-    seen = client.get("/echo/", headers={header: "Bearer token"}).json()["headers"]
-    assert header.lower() not in seen
-
-
-def answered(client: httpx.Client, *headers: tuple[str, str]) -> httpx.Headers:
-    """What arrives of headers that a module answers with."""
-    return client.get("/echo/", headers={ANSWER_HEADERS: json.dumps(headers)}).headers
-
-
-@pytest.mark.parametrize(
-    "cookie",
-    [
-        "stellwerk=planted; Path=/",
-        "__Host-stellwerk=planted; Path=/; Secure",
-        "stellwerk-csrf=planted",
-        "  stellwerk=planted",
-        "=stellwerk=planted",
-        "STELLWERK=planted",
-    ],
-)
-def test_a_module_cannot_plant_a_cookie_of_the_platform(client: httpx.Client, cookie: str) -> None:
-    assert not answered(client, ("Set-Cookie", cookie))["set-cookie"]
-
-
-@pytest.mark.parametrize(
-    ("given", "arrived"),
-    [
-        ("a=1", "a=1; Path=/echo/"),
-        ("a=1; Path=/; HttpOnly", "a=1; HttpOnly; Path=/echo/"),
-        ("a=1; path=/clock/; Domain=example.com", "a=1; Path=/echo/"),
-        ("a=path; Max-Age=1", "a=path; Max-Age=1; Path=/echo/"),
-    ],
-)
-def test_a_modules_cookies_are_for_its_own_addresses(
-    client: httpx.Client, given: str, arrived: str
-) -> None:
-    assert answered(client, ("Set-Cookie", given))["set-cookie"] == arrived
-
-
-@pytest.mark.parametrize(
-    ("header", "value"),
-    [
-        ("Clear-Site-Data", '"cookies"'),
-        ("Service-Worker-Allowed", "/"),
-        ("Strict-Transport-Security", "max-age=1"),
-        ("Alt-Svc", 'h2=":1"'),
-        ("NEL", "{}"),
-        ("Report-To", "{}"),
-        ("X-Accel-Redirect", "/.edge/json/503"),
-    ],
-)
-def test_a_module_says_nothing_about_others_addresses(
-    client: httpx.Client, header: str, value: str
-) -> None:
-    assert header not in answered(client, (header, value))
-
-
-def test_modules_have_cautious_headers_unless_they_choose_their_own(client: httpx.Client) -> None:
-    found = answered(client)
-    assert found["x-content-type-options"] == "nosniff"
-    assert (found["referrer-policy"], found["x-frame-options"]) == ("same-origin", "SAMEORIGIN")
-    found = answered(client, ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"))
-    assert (found["referrer-policy"], found["x-frame-options"]) == ("no-referrer", "DENY")
-
-
 def test_an_answer_that_is_under_way_outlasts_changes(
     process: GatewayProcess, echo: str, clock: str
 ) -> None:
@@ -206,17 +91,10 @@ def test_an_answer_that_is_under_way_outlasts_changes(
 
 
 def test_sockets_outlast_a_change(process: GatewayProcess, echo: str) -> None:
-    with serve(_echo, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        address = f"127.0.0.1:{server.socket.getsockname()[1]}"
-        process.gateway.apply(lambda: {"talk": address})
-        with connect(process.url.replace("http", "ws") + "/talk/") as talk:
-            process.gateway.apply(lambda: {"echo": echo})
-            talk.send("still there?")
-            assert talk.recv(timeout=10) == "still there?"
-        server.shutdown()
-        thread.join()
+    with talking(process) as url, connect(url) as talk:
+        process.gateway.apply(lambda: {"echo": echo})
+        talk.send("still there?")
+        assert talk.recv(timeout=10) == "still there?"
 
 
 def test_of_several_who_change_it_the_one_who_read_last_stands(
@@ -274,8 +152,3 @@ def test_a_home_with_a_long_path_has_its_socket_in_a_private_folder(tmp_path: Pa
     assert admin_socket(home.path) == path
     remove_admin_socket(home)
     assert not path.parent.exists()
-
-
-def _echo(connection: ServerConnection) -> None:
-    for message in connection:
-        connection.send(message)
