@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import aliased
 
 from stellwerk.clock import rfc3339
 from stellwerk.jobs.runtime import Runtime
@@ -82,25 +82,32 @@ def primary(runtime: Runtime, module_name: str) -> Document:
 
 def modules(runtime: Runtime, *, after: str | None = None, limit: int) -> list[Document]:
     """Installed modules, by their names."""
-    counted = select(ModuleInstance.module_name, func.count().label("number")).group_by(
-        ModuleInstance.module_name
-    )
-    query = select(Module).order_by(Module.name).limit(limit)
+    query = _modules_listed(limit)
     if after is not None:
         query = query.where(Module.name > after)
     with runtime.sessions() as session:
-        rows = session.scalars(query).all()
-        numbers = {row.module_name: row.number for row in session.execute(counted)}
-        newest = newest_versions(session, {row.name for row in rows})
-        heads = _primaries(session, rows)
-    seen = _seen(runtime, list(heads.values()))
+        rows = session.execute(query).all()
+        newest = newest_versions(session, {row.module_name for row in rows})
+    seen = _seen(runtime, rows)
     origin = runtime.settings.modules_base_url()
     return [
-        _module(row, newest)
-        | _reached(_instance(heads[row.name], seen), origin)
-        | {"instances": numbers[row.name]}
+        _module(row.Module, newest)
+        | _reached(_instance(row, seen), origin)
+        | {"instances": row.number}
         for row in rows
     ]
+
+
+def _modules_listed(limit: int) -> Select[Any]:
+    """Modules with their primary instances, at one moment: one may be gone the next."""
+    each = aliased(ModuleInstance)
+    number = select(func.count()).where(each.module_name == Module.name).scalar_subquery()
+    return (
+        select(Module, number.label("number"), *_COLUMNS)
+        .join(ModuleInstance, ModuleInstance.id == Module.primary_instance_id)
+        .order_by(Module.name)
+        .limit(limit)
+    )
 
 
 def _listed(wanted: InstanceFilter) -> Select[Any]:
@@ -112,12 +119,6 @@ def _listed(wanted: InstanceFilter) -> Select[Any]:
 
 def _of_rows() -> Select[Any]:
     return select(*_COLUMNS).join(Module, Module.name == ModuleInstance.module_name)
-
-
-def _primaries(session: Session, rows: Sequence[Module]) -> Mapping[str, Row[Any]]:
-    ids = [row.primary_instance_id for row in rows]
-    found = session.execute(_of_rows().where(ModuleInstance.id.in_(ids)))
-    return {row.module_name: row for row in found}
 
 
 def _seen(runtime: Runtime, rows: Sequence[Row[Any]]) -> Mapping[str, Seen] | None:
