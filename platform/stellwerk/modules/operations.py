@@ -2,7 +2,7 @@
 
 from stellwerk.jobs.operation import Operation, RetryPolicy, Scope, Step
 from stellwerk.modules import service
-from stellwerk.modules.claims import claim_again, claiming, release
+from stellwerk.modules.claims import Claim, release
 from stellwerk.modules.schemas import (
     InstalledResult,
     InstallInstancePayload,
@@ -27,10 +27,10 @@ _RETRY = RetryPolicy(max_attempts=4, base_s=1, max_s=30)
 _INTO_PLACE = (
     Step("resolve", 5, undo=True),
     Step("download", 30, undo=True),
-    Step("verify", 10),
+    Step("verify", 10, undo=True),
     Step("unpack", 15, undo=True),
     Step("create service", 20, undo=True),
-    Step("health", 15),
+    Step("health", 15, undo=True),
 )
 
 INSTALL = Operation(
@@ -44,9 +44,9 @@ INSTALL = Operation(
     time_limit_s=1800,
     steps=(*_INTO_PLACE, Step("register", 5, undo=True)),
     retry=_RETRY,
-    on_accept=claiming(service.check_install),
+    on_accept=Claim(service.check_install).accept,
     on_end=release,
-    on_requeue=claim_again,
+    on_requeue=Claim(service.check_install).accept_again,
 )
 
 INSTALL_INSTANCE = Operation(
@@ -60,9 +60,9 @@ INSTALL_INSTANCE = Operation(
     time_limit_s=1800,
     steps=(*_INTO_PLACE, Step("register", 5, undo=True)),
     retry=_RETRY,
-    on_accept=claiming(service.check_installed),
+    on_accept=Claim(service.check_installed).accept,
     on_end=release,
-    on_requeue=claim_again,
+    on_requeue=Claim(service.check_installed).accept_again,
 )
 
 UPDATE = Operation(
@@ -74,11 +74,11 @@ UPDATE = Operation(
     permission=MANAGE,
     scope=Scope.OPERATOR,
     time_limit_s=1800,
-    steps=(*_INTO_PLACE, Step("switch", 3), Step("retire", 2)),
+    steps=(*_INTO_PLACE, Step("switch", 5, undo=True)),
     retry=_RETRY,
-    on_accept=claiming(service.check_update),
+    on_accept=Claim(service.check_update).accept,
     on_end=release,
-    on_requeue=claim_again,
+    on_requeue=Claim(service.check_update).accept_again,
 )
 
 UNINSTALL = Operation(
@@ -92,9 +92,9 @@ UNINSTALL = Operation(
     time_limit_s=600,
     steps=(Step("close", 10), Step("remove services", 60), Step("remove files", 30)),
     retry=_RETRY,
-    on_accept=claiming(service.check_uninstall),
+    on_accept=Claim(service.check_uninstall).accept,
     on_end=release,
-    on_requeue=claim_again,
+    on_requeue=Claim(service.check_uninstall).accept_again,
 )
 
 REMOVE_INSTANCE = Operation(
@@ -108,9 +108,9 @@ REMOVE_INSTANCE = Operation(
     time_limit_s=600,
     steps=(Step("close", 10), Step("remove services", 60), Step("remove files", 30)),
     retry=_RETRY,
-    on_accept=claiming(service.check_removable),
+    on_accept=Claim(service.check_removable).accept,
     on_end=release,
-    on_requeue=claim_again,
+    on_requeue=Claim(service.check_removable).accept_again,
 )
 
 
@@ -125,9 +125,9 @@ def _control(verb: str, summary: str) -> Operation:
         scope=Scope.OPERATOR,
         time_limit_s=600,
         retry=_RETRY,
-        on_accept=claiming(service.check_instance),
+        on_accept=Claim(service.check_instance).accept,
         on_end=release,
-        on_requeue=claim_again,
+        on_requeue=Claim(service.check_instance).accept_again,
     )
 
 
@@ -153,7 +153,7 @@ RECONCILE = Operation(
     summary="Compare what runs with what ought to, and mend it",
     payload=NoPayload,
     result=ReconciledResult,
-    queue="short",
+    queue="long",  # its workers alone may be those who start services, and read of them
     permission=MANAGE,
     scope=Scope.OPERATOR,
     time_limit_s=300,
