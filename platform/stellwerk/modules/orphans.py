@@ -4,10 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
+from stellwerk.jobs.states import JobStatus
 from stellwerk.modules.model import ModuleInstance, ModuleOperation
 from stellwerk.providers.services.place import modules_dir
 from stellwerk.providers.services.protocol import ServiceState
@@ -26,7 +28,12 @@ class Orphan:
 
 def busy(session: Session) -> frozenset[str]:
     """Modules on which an operation is at work: what is there of them is not settled."""
-    query = select(ModuleOperation.module_name).where(ModuleOperation.is_active)
+    has_begun = or_(Job.status != JobStatus.QUEUED.value, Job.attempt > 0)
+    query = (
+        select(ModuleOperation.module_name)
+        .join(Job, Job.id == ModuleOperation.job_id)
+        .where(ModuleOperation.is_active, has_begun)
+    )
     return frozenset(session.scalars(query))
 
 

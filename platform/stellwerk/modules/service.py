@@ -3,11 +3,13 @@
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from stellwerk.errors import Conflict, ErrorCode, NotFound
+from stellwerk.errors import Conflict, ErrorCode, JobFailed, NotFound
 from stellwerk.modules import indices, resolving, slots
 from stellwerk.modules.model import Module, ModuleInstance
 from stellwerk.modules.resolving import Wanted
 from stellwerk.modules.states import Wanted as WantedState
+from stellwerk.providers.repositories.protocol import Entry
+from stellwerk.providers.repositories.versions import dependency, ordered
 
 
 def installed(session: Session, module_name: str, *, locked: bool = False) -> Module:
@@ -50,15 +52,41 @@ def check_update(session: Session, payload: dict[str, object]) -> None:
     module = installed(session, str(payload["module_name"]))
     offer = _check_offered(session, payload, module)
     if offer is not None:
-        refuse_same(module, offer)
+        refuse_update(session, module, wanted_of(payload, module), offer)
 
 
-def refuse_same(module: Module, offer: indices.Offer) -> None:
-    """Raise Conflict for what is installed."""
+def refuse_update(session: Session, module: Module, wanted: Wanted, offer: indices.Offer) -> None:
+    """Raise Conflict (MODULE_UP_TO_DATE) for what is installed, or is older and was not named.
+
+    Also (MODULE_NEEDED) for a version that other installed modules cannot use.
+    """
     same = (offer.entry.version, offer.entry.sha256)
     if same == (module.version, module.entry.get("sha256")):
         message = f"{module.name} {module.version} is installed already."
         raise Conflict(message, code=ErrorCode.MODULE_UP_TO_DATE)
+    if wanted.version is None and ordered(offer.version) < ordered(module.version):
+        message = f"{module.name} {module.version} is newer than {offer.version}, the newest there."
+        raise Conflict(message, code=ErrorCode.MODULE_UP_TO_DATE)
+    resolving.refuse_unfit(session, module.name, offer.version)
+
+
+def require_needs(session: Session, entry: Entry) -> None:
+    """Raise JobFailed (MODULE_NEEDED) where what a module needs was removed meanwhile.
+
+    What is there stays so until the transaction ends.
+    """
+    for needed in map(dependency, entry.dependencies):
+        query = select(Module).where(Module.name == needed.name).with_for_update(read=True)
+        found = session.scalar(query)
+        if found is None or not needed.admits(found.version) or _is_closed(session, found):
+            message = f"{entry.name} needs {needed.name}, which was changed or removed meanwhile."
+            raise JobFailed(message, code=ErrorCode.MODULE_NEEDED)
+
+
+def _is_closed(session: Session, module: Module) -> bool:
+    """Whether it is being removed, or stopped."""
+    row = instance(session, module.name, module.primary_instance_id)
+    return row.wanted != WantedState.RUNNING.value
 
 
 def wanted_of(payload: dict[str, object], module: Module | None = None) -> Wanted:
@@ -83,7 +111,7 @@ def _check_offered(
         indices.repository(session, wanted.repository_id)
     if indices.is_unread(session, wanted.repository_id):
         return None
-    return resolving.choose(indices.offers(session), wanted)
+    return resolving.find(session, wanted)
 
 
 def check_installed(session: Session, payload: dict[str, object]) -> None:

@@ -9,24 +9,30 @@ from stellwerk.modules.services import spec_of_row
 from stellwerk.modules.states import InstanceStatus, Wanted
 from stellwerk.providers.services.protocol import ServiceSpec
 from stellwerk_workers.handlers import handles
-from stellwerk_workers.modules.placing import await_health
+from stellwerk_workers.modules.health import await_health
+from stellwerk_workers.modules.placing import create
+from stellwerk_workers.modules.turns import take_turn
 
 
 @handles("modules.start")
 def start(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     """As it is written down, with its present variables."""
     spec = _intend(ctx, payload, Wanted.RUNNING)
-    ctx.runtime.providers.services.create(spec)
+    create(ctx, spec)
     ctx.runtime.providers.services.start(spec.name)
     return _running(ctx, payload, spec)
 
 
 @handles("modules.restart")
 def restart(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
-    """The same for one that runs."""
+    """The same for one that runs; new variables are new to its service, which is made anew then."""
     spec = _intend(ctx, payload, Wanted.RUNNING)
-    ctx.runtime.providers.services.create(spec)
-    ctx.runtime.providers.services.restart(spec.name)
+    services = ctx.runtime.providers.services
+    before = services.state(spec.name)
+    create(ctx, spec)
+    present = services.state(spec.name)
+    if before and present and before.started_at == present.started_at:
+        services.restart(spec.name)
     return _running(ctx, payload, spec)
 
 
@@ -41,6 +47,7 @@ def stop(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _intend(ctx: JobContext, payload: dict[str, Any], wanted: Wanted) -> ServiceSpec:
+    take_turn(ctx, payload)
     with ctx.transaction() as session:
         row = _row(session, payload)
         row.wanted = wanted.value

@@ -3,8 +3,9 @@
 from functools import partial
 from typing import Any
 
-from stellwerk.errors import Conflict, ErrorCode, JobFailed, ProviderUnavailable
+from stellwerk.errors import Conflict, ErrorCode, JobFailed
 from stellwerk.jobs.context import JobContext
+from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.modules import indices, leading, resolving, service, slots, telling
 from stellwerk.modules.model import Module, ModuleInstance
 from stellwerk.modules.names import instance_id_of
@@ -14,15 +15,20 @@ from stellwerk.modules.states import InstanceStatus
 from stellwerk.providers.repositories.index import dumped, loaded
 from stellwerk.providers.repositories.protocol import Entry
 from stellwerk_workers.handlers import handles, undoes
-from stellwerk_workers.modules import placing
+from stellwerk_workers.modules import placing, undoing
 from stellwerk_workers.modules.placing import Found, Placing
+from stellwerk_workers.modules.turns import AGAIN_AFTER_S, take_turn
 
 INSTALL, INSTANCE = "modules.install", "modules.install_instance"
 
 
 @handles(INSTALL)
 def install(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
-    """What it needs first, then the module itself; in the end it is all there, or nothing is."""
+    """What it needs first, then the module itself; in the end that is all there, or nothing of it.
+
+    What it needs are modules of their own, each installed by a job of its own: they stay.
+    """
+    take_turn(ctx, payload)
     resolved = ctx.step("resolve", partial(_resolve, ctx, payload))
     needs = _install_needs(ctx, [Wanted(**need) for need in resolved["needs"]])
     registered = _place(ctx, payload, resolved)
@@ -32,6 +38,7 @@ def install(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
 @handles(INSTANCE)
 def install_instance(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     """A copy of the release that is there, with data, variables and a service of its own."""
+    take_turn(ctx, payload)
     resolved = ctx.step("resolve", partial(_resolve_instance, ctx, payload))
     return {**_place(ctx, payload, resolved), "dependencies": []}
 
@@ -51,7 +58,7 @@ def _resolve(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
         if session.get(Module, wanted.module_name) is not None:
             message = f"{wanted.module_name} was installed meanwhile."
             raise JobFailed(message, code=ErrorCode.MODULE_INSTALLED)
-        offer = resolving.choose(indices.offers(session), wanted)
+        offer = resolving.find(session, wanted)
         source = indices.source_of(indices.repository(session, offer.repository_id))
         indices.require_signed(ctx.runtime, source)
         needs = resolving.missing(session, offer)
@@ -104,7 +111,7 @@ def _install_needs(ctx: JobContext, needs: list[Wanted]) -> list[str]:
         except Conflict as exc:
             if exc.code is ErrorCode.MODULE_INSTALLED:
                 continue
-            raise ProviderUnavailable(f"{need.module_name} is needed. {exc.message}") from exc
+            raise HandedOver(f"{need.module_name} is needed. {exc.message}", AGAIN_AFTER_S) from exc
         ctx.wait_children([need.module_name])
     return [need.module_name for need in needs]
 
@@ -116,6 +123,7 @@ def _register(
     with ctx.transaction() as session:
         if session.get(ModuleInstance, place.instance_id) is None:
             if ctx.claimed.operation.name == INSTALL:
+                service.require_needs(session, found.entry)
                 session.add(_module(found))
                 session.flush()
             session.add(_instance(ctx, found, environment, address))
@@ -172,33 +180,38 @@ def _unregister(ctx: JobContext, output: Any) -> None:
         elif row is not None:
             session.delete(row)
     leading.lead_soon(ctx.runtime)
-    found = placing.found_again(ctx)
+    found = undoing.found_again(ctx)
     if found:
         telling.tell(ctx.runtime, found.entry.name, removed=[instance_id_of(ctx.job_id)])
 
 
 def _remove_service(ctx: JobContext, output: Any) -> None:
     del output
-    found = placing.found_again(ctx)
+    found = undoing.found_again(ctx)
     if found:
-        placing.undo_services(ctx, found)
+        undoing.undo_services(ctx, found)
 
 
 def _remove_folder(ctx: JobContext, output: Any) -> None:
     del output
-    found = placing.found_again(ctx)
+    found = undoing.found_again(ctx)
     if found:
-        placing.undo_folders(ctx, found)
+        undoing.undo_folders(ctx, found)
 
 
 def _remove_archive(ctx: JobContext, output: Any) -> None:
     del output
-    placing.undo_staging(ctx)
+    undoing.undo_staging(ctx)
 
 
 def _give_place_back(ctx: JobContext, output: Any) -> None:
     del output
-    placing.undo_slot(ctx, instance_id_of(ctx.job_id))
+    undoing.undo_slot(ctx, instance_id_of(ctx.job_id))
+
+
+def _look_again(ctx: JobContext, output: Any) -> None:
+    """It made nothing; when the job is tried again it is done anew."""
+    del ctx, output
 
 
 for _operation in (INSTALL, INSTANCE):
@@ -207,3 +220,5 @@ for _operation in (INSTALL, INSTANCE):
     undoes(_operation, "unpack")(_remove_folder)
     undoes(_operation, "download")(_remove_archive)
     undoes(_operation, "resolve")(_give_place_back)
+    undoes(_operation, "verify")(_look_again)
+    undoes(_operation, "health")(_look_again)

@@ -1,28 +1,28 @@
 """Puts a version of a module into place: its archive, its folders, its services, their health."""
 
 import shutil
-import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stellwerk.errors import ErrorCode, JobFailed, NotFound
+from stellwerk.errors import NotFound
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.crash_points import CrashPoint, reach
-from stellwerk.modules import indices, slots
+from stellwerk.jobs.interruptions import LeaseLost
+from stellwerk.modules import indices
 from stellwerk.modules.indices import Offer
 from stellwerk.modules.model import ModuleInstance
+from stellwerk.modules.orphans import busy
 from stellwerk.modules.services import Place, environment_of, spec_of
 from stellwerk.providers.repositories.index import dumped, loaded
 from stellwerk.providers.repositories.protocol import Entry, Source
 from stellwerk.providers.services.place import modules_dir
-from stellwerk.providers.services.protocol import ServiceState, ServiceStatus
+from stellwerk.providers.services.protocol import ServiceSpec
+from stellwerk.providers.services.removal import remove_tree
+from stellwerk_workers.modules.health import await_health
 
-LOOK_EVERY_S = 0.2
-MOST_RESTARTS = 3  # of what is being installed: it will not do better later
-LOG_LINES = 20
 PASSABLE = 0o711
 STAGING = ".staging"  # below the folder of modules: what is being installed
 
@@ -115,15 +115,21 @@ class Placing:
             self._fill(target)
             passed(self._ctx, "unpack")
             self._ctx.progress((number + 1) / len(self._everywhere), "unpacked")
-        shutil.rmtree(self._archive.parent, ignore_errors=True)
+        remove_tree(self._archive.parent)
 
     def _fill(self, target: Path) -> None:
+        """By way of a folder of this attempt alone: an earlier one may yet wake up and go on."""
+        fresh = target.with_name(f"{target.name}.{self._ctx.attempt}")
+        remove_tree(fresh)
         if self._found.copied_from:
-            _copy(Path(self._found.copied_from), target)
-            return
-        self._fetched()
-        unpack = self._runtime.providers.repositories.unpack
-        unpack(self._found.entry, self._archive, target, lambda _: self._ctx.check())
+            shutil.copytree(self._found.copied_from, fresh)
+        else:
+            self.verify()  # what is unpacked, whoever verified what before
+            unpack = self._runtime.providers.repositories.unpack
+            unpack(self._found.entry, self._archive, fresh, lambda _: self._ctx.check())
+        _move(fresh, target)
+        for left in target.parent.glob(f"{target.name}.*"):
+            remove_tree(left)
 
     def _fetched(self) -> None:
         """The archive was on the disk of a worker; another one may have come since."""
@@ -135,9 +141,8 @@ class Placing:
         for place in self._found.places:
             spec = spec_of(self._runtime, place, self._found.entry, self._variables(place))
             self._runtime.providers.services.refuse(spec)
-            self._runtime.providers.services.create(spec)
+            create(self._ctx, spec)
             passed(self._ctx, "create service")
-            self._ctx.check()
 
     def _variables(self, place: Place) -> dict[str, str]:
         with self._runtime.sessions() as session:
@@ -178,111 +183,38 @@ def _open_way(*folders: Path) -> None:
         folder.chmod(PASSABLE)  # whatever the umask is
 
 
-def _copy(source: Path, target: Path) -> None:
-    """The copy is all there, or is not there."""
-    fresh = target.with_name(f".{target.name}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(source, fresh)
-    fresh.rename(target)
+def _move(fresh: Path, target: Path) -> None:
+    """All of it at once, unless another attempt was quicker."""
+    try:
+        fresh.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        remove_tree(fresh)
+
+
+def create(ctx: JobContext, spec: ServiceSpec) -> None:
+    """Make a service, and take it back where this attempt turns out to have been replaced.
+
+    Its successor may have ended long ago, and the module may be gone. Raises LeaseLost then.
+    """
+    ctx.runtime.providers.services.create(spec)
+    try:
+        with ctx.transaction():
+            return
+    except LeaseLost:
+        if _is_nobodys(ctx, spec):
+            ctx.runtime.providers.services.remove(spec.name)
+        raise
+
+
+def _is_nobodys(ctx: JobContext, spec: ServiceSpec) -> bool:
+    with ctx.runtime.sessions() as session:
+        row = session.get(ModuleInstance, spec.instance_id)
+        is_free = spec.module_name not in busy(session)
+    return is_free and (row is None or row.service != spec.name)
 
 
 def found_of(offer: Offer, *places: Place) -> Found:
     """An offer, into these places."""
     return Found(offer.entry, offer.repository_id, places)
-
-
-def await_health(ctx: JobContext, names: Collection[str]) -> dict[str, str]:
-    """Wait until services are healthy; returns their addresses.
-
-    Raises JobFailed (MODULE_UNHEALTHY) for the first that is not, with the end of its log.
-    """
-    within_s = ctx.runtime.settings.module_health_within_s
-    until = time.monotonic() + within_s
-    while True:
-        states = ctx.runtime.providers.services.states()
-        known = [states[name] for name in names if name in states]
-        _refuse_fallen(ctx, known)
-        healthy = [state for state in known if state.status is ServiceStatus.RUNNING]
-        if len(healthy) == len(names):
-            return {state.name: state.address for state in healthy}
-        if time.monotonic() > until:
-            waiting = [state for state in known if state not in healthy]
-            raise _unhealthy(ctx, waiting, f"is not healthy after {within_s:g} s")
-        ctx.progress(len(healthy) / len(names), f"{len(healthy)} of {len(names)} healthy")
-        ctx.sleep(LOOK_EVERY_S)
-
-
-def _refuse_fallen(ctx: JobContext, states: Sequence[ServiceState]) -> None:
-    ill = (ServiceStatus.FAILED, ServiceStatus.UNHEALTHY, ServiceStatus.STOPPED)
-    fallen = [state for state in states if state.status in ill]
-    if fallen:
-        raise _unhealthy(ctx, fallen, f"is {fallen[0].status}")
-    ending = [state for state in states if state.restarts >= MOST_RESTARTS]
-    if ending:
-        raise _unhealthy(ctx, ending, "ends again and again")
-
-
-def _unhealthy(ctx: JobContext, states: Sequence[ServiceState], how: str) -> JobFailed:
-    if not states:
-        message = f"The service {how}: the runtime knows nothing of it."
-        return JobFailed(message, code=ErrorCode.MODULE_UNHEALTHY)
-    state = states[0]
-    why = f" ({state.message})" if state.message else ""
-    lines = last_lines(ctx, state.name)
-    message = f"{state.module_name} {state.version} {how}{why}."
-    details = {"service": state.name, "log": lines}
-    return JobFailed(message, code=ErrorCode.MODULE_UNHEALTHY, details=details)
-
-
-def last_lines(ctx: JobContext, name: str) -> list[str]:
-    """The end of a service's log; nothing where it has none."""
-    try:
-        return list(ctx.runtime.providers.services.logs(name, tail=LOG_LINES).lines)
-    except NotFound:
-        return []
-
-
-# Rolling back: what no instance that is written down uses goes away.
-
-
-def undo_services(ctx: JobContext, found: Found) -> None:
-    """Remove services that are not those of their instances."""
-    for place in found.places:
-        name = place.service(ctx.runtime.settings)
-        row = _row(ctx, place)
-        if row is None or row.service != name:
-            ctx.runtime.providers.services.remove(name)
-
-
-def undo_folders(ctx: JobContext, found: Found) -> None:
-    """Remove releases that are not those of their instances, and folders of nobody."""
-    for place in found.places + found.resting:
-        path = place.path(ctx.runtime.settings)
-        row = _row(ctx, place)
-        if row is None:
-            shutil.rmtree(path, ignore_errors=True)
-        elif row.release != place.release:
-            shutil.rmtree(path / place.release, ignore_errors=True)
-
-
-def undo_staging(ctx: JobContext) -> None:
-    """Remove what was collected."""
-    shutil.rmtree(staging(ctx), ignore_errors=True)
-
-
-def undo_slot(ctx: JobContext, instance_id: str) -> None:
-    """Give the place of an instance back that did not come to be."""
-    with ctx.transaction() as session:
-        if session.get(ModuleInstance, instance_id) is None:
-            slots.release(session, instance_id)
-
-
-def _row(ctx: JobContext, place: Place) -> ModuleInstance | None:
-    with ctx.runtime.sessions() as session:
-        return session.get(ModuleInstance, place.instance_id)
-
-
-def found_again(ctx: JobContext) -> Found | None:
-    """What the first step stored; None where it did not come to that."""
-    known = ctx.recorded("resolve")
-    return Found.read(known.output) if known and known.output else None

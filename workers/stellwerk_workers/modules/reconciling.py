@@ -10,29 +10,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import func, select, update
 
-from stellwerk.errors import Conflict, ProviderError
+from stellwerk.errors import Conflict, ProviderError, StellwerkError
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.submission import Submission, submit
-from stellwerk.modules import indices, leading, slots, telling, watching
+from stellwerk.modules import indices, leading, telling, watching
 from stellwerk.modules.model import ModuleInstance
 from stellwerk.modules.orphans import busy, orphans
-from stellwerk.modules.services import spec_of_row
 from stellwerk.modules.states import InstanceStatus, Wanted
-from stellwerk.providers.repositories.protocol import SourceKind
-from stellwerk.providers.services.protocol import ServiceState, ServiceStatus
+from stellwerk.providers.services.protocol import ServiceState
 from stellwerk_workers.handlers import handles
-from stellwerk_workers.modules.placing import last_lines
+from stellwerk_workers.modules.health import last_lines
+from stellwerk_workers.modules.reviving import (
+    count_anew,
+    is_given_up,
+    is_gone,
+    is_steady,
+    is_unwanted,
+    revive,
+)
 
 log = structlog.get_logger()
-
-_CLAIM = text("""
-    INSERT INTO module_operations (job_id, module_name, is_active) VALUES (:job_id, :name, true)
-    ON CONFLICT (job_id) DO UPDATE SET module_name = excluded.module_name, is_active = true
-""")
-_RELEASE = text("UPDATE module_operations SET is_active = false WHERE job_id = :job_id")
 
 
 @dataclass(slots=True)
@@ -44,6 +43,16 @@ class Findings:
     started: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     news_of: set[str] = field(default_factory=set)  # modules
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How an instance is; `restarts` None: as before."""
+
+    status: InstanceStatus
+    health: str
+    message: str = ""
+    restarts: int | None = None
 
 
 @handles("modules.reconcile")
@@ -74,62 +83,55 @@ def reconcile(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
 def _look_at(
     ctx: JobContext, row: ModuleInstance, state: ServiceState | None, findings: Findings
 ) -> None:
-    ought_to_run = row.wanted == Wanted.RUNNING.value
-    is_up = state is not None and state.status is not ServiceStatus.STOPPED
-    if ought_to_run is not is_up:
-        _act(ctx, row, findings)
-    else:
-        _note(ctx, row, state, findings)
-
-
-def _act(ctx: JobContext, row: ModuleInstance, findings: Findings) -> None:
-    """Make it as it ought to be, alone at work on the module; left alone where others are."""
-    if not _claim(ctx, row.module_name):
-        return
+    """One instance; what cannot be done with it keeps nobody from the others."""
     try:
-        _start_or_stop(ctx, row, findings)
-    except ProviderError as exc:
+        if is_unwanted(row, state) or (is_gone(row, state) and not is_given_up(row)):
+            _revive(ctx, row, findings)
+        else:
+            _note(ctx, row, state, findings)
+    except StellwerkError as exc:
         log.warning("an instance is not as it ought to be", service=row.service, reason=exc.message)
-    finally:
-        with ctx.transaction() as session:
-            session.execute(_RELEASE, {"job_id": ctx.job_id})
+        if row.wanted == Wanted.RUNNING.value:
+            _write(ctx, row, Condition(InstanceStatus.ERROR, "unknown", exc.message), findings)
 
 
-def _start_or_stop(ctx: JobContext, row: ModuleInstance, findings: Findings) -> None:
-    with ctx.transaction() as session:
-        present = session.get(ModuleInstance, row.id)
-        if present is None or (present.service, present.wanted) != (row.service, row.wanted):
-            return  # somebody was quicker
-        slot = slots.claim(session, ctx.runtime.settings, row.module_name, row.id)
-        spec = spec_of_row(ctx.runtime, present, slot)
-    services = ctx.runtime.providers.services
-    if row.wanted == Wanted.STOPPED.value:
-        services.stop(row.service)
-        return
-    services.create(spec)
-    services.start(spec.name)
-    findings.started.append(row.service)
-    findings.news_of.add(row.module_name)
-    log.warning("an instance was gone, and is started again", service=row.service)
+def _revive(ctx: JobContext, row: ModuleInstance, findings: Findings) -> None:
+    if revive(ctx, row):
+        findings.started.append(row.service)
+        findings.news_of.add(row.module_name)
 
 
 def _note(
     ctx: JobContext, row: ModuleInstance, state: ServiceState | None, findings: Findings
 ) -> None:
+    if row.revivals and is_steady(state):
+        count_anew(ctx, row)
+    seen = state.status if state else None
+    status = watching.status_of(row.wanted, seen)
+    message = _reason(row, state) if status is InstanceStatus.ERROR else ""
+    restarts = state.restarts if state else row.restarts
+    found = Condition(status, watching.health_of(seen), message, restarts)
+    _write(ctx, row, found, findings)
+
+
+def _reason(row: ModuleInstance, state: ServiceState | None) -> str:
+    told = state.message if state else watching.LOST
+    if is_gone(row, state):
+        return f"It was started again {row.revivals} times, and was gone each time. {told}".strip()
+    return told
+
+
+def _write(ctx: JobContext, row: ModuleInstance, found: Condition, findings: Findings) -> None:
     """Write down how it is, where that is news."""
-    status = watching.status_of(row.wanted, state.status if state else None)
-    health = watching.health_of(state.status if state else None)
-    is_error = status is InstanceStatus.ERROR
-    message = state.message if state and is_error else ""
-    if (row.status, row.health, row.message) == (status.value, health, message):
+    if (row.status, row.health, row.message) == (found.status.value, found.health, found.message):
         return
-    lines = "\n".join(last_lines(ctx, row.service)) if is_error else ""
+    is_error = found.status is InstanceStatus.ERROR
     values = {
-        "status": status.value,
-        "health": health,
-        "message": message,
-        "last_log": lines,
-        "restarts": state.restarts if state else row.restarts,
+        "status": found.status.value,
+        "health": found.health,
+        "message": found.message,
+        "last_log": "\n".join(last_lines(ctx, row.service)) if is_error else "",
+        "restarts": row.restarts if found.restarts is None else found.restarts,
         "seen_at": func.now(),
     }
     same = (
@@ -143,20 +145,15 @@ def _note(
     findings.news_of.add(row.module_name)
     if is_error:
         findings.failed.append(row.service)
-        log.error("an instance of a module is ill", service=row.service, reason=message)
-
-
-def _claim(ctx: JobContext, module_name: str) -> bool:
-    try:
-        with ctx.transaction() as session:
-            session.execute(_CLAIM, {"job_id": ctx.job_id, "name": module_name})
-    except IntegrityError:
-        return False
-    return True
+        log.error("an instance of a module is ill", service=row.service, reason=found.message)
 
 
 def _report_orphans(ctx: JobContext, states: Mapping[str, ServiceState]) -> list[str]:
-    found = [f"{one.kind} {one.name}" for one in orphans(ctx.runtime, states)]
+    try:
+        found = [f"{one.kind} {one.name}" for one in orphans(ctx.runtime, states)]
+    except ProviderError as exc:
+        log.warning("nobody looked for orphans", reason=exc.message)
+        return []
     if found:
         log.warning("nobody wrote these down", orphans=found)
     return found
@@ -166,7 +163,7 @@ def _read_old_indices(ctx: JobContext) -> None:
     """By jobs of their own: a repository may take its time."""
     settings = ctx.runtime.settings
     with ctx.runtime.sessions() as session:
-        due = indices.stale(session, settings.module_index_ttl_s, SourceKind.HTTPS)
+        due = indices.stale(session, settings.module_index_ttl_s)
     for repository_id in due:
         wanted = Submission("modules.sync", {"repository_id": repository_id}, owner_id=None)
         with suppress(Conflict):  # it is under way

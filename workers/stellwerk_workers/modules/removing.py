@@ -1,6 +1,5 @@
 """Removes modules, and single instances of them: forward only, whatever is interrupted."""
 
-import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,8 +11,10 @@ from stellwerk.modules.model import ModuleInstance
 from stellwerk.modules.schemas import Data
 from stellwerk.modules.states import Wanted
 from stellwerk.providers.services.place import modules_dir
+from stellwerk.providers.services.removal import remove_tree
 from stellwerk_workers.handlers import handles
 from stellwerk_workers.modules.placing import passed
+from stellwerk_workers.modules.turns import take_turn
 
 KEPT = ".kept"  # below the folder of modules: data of what was removed
 
@@ -21,6 +22,7 @@ KEPT = ".kept"  # below the folder of modules: data of what was removed
 @handles("modules.uninstall")
 def uninstall(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     """All instances, then their files, then the module."""
+    take_turn(ctx, payload)
     name = payload["module_name"]
     gone = ctx.step("close", partial(_close_module, ctx, name))
     return _remove(ctx, payload, gone)
@@ -29,6 +31,7 @@ def uninstall(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
 @handles("modules.remove_instance")
 def remove_instance(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
     """One instance, with its files."""
+    take_turn(ctx, payload)
     gone = ctx.step("close", partial(_close_instance, ctx, payload))
     return _remove(ctx, payload, gone)
 
@@ -46,6 +49,7 @@ def _close_module(ctx: JobContext, name: str) -> list[dict[str, str]]:
 def _close_instance(ctx: JobContext, payload: dict[str, Any]) -> list[dict[str, str]]:
     name, instance_id = payload["module_name"], payload["instance_id"]
     with ctx.transaction() as session:
+        service.installed(session, name, locked=True)
         row = service.instance(session, name, instance_id)
         service.refuse_primary(session, name, instance_id)
         return _closed([row])
@@ -88,7 +92,7 @@ def _remove_files(
         path = Path(one["path"])
         if payload["data"] == Data.KEEP.value:
             kept += _kept(ctx, path)
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
     return kept
 
 
