@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from embedded import wait_until
-from service_places import RESTART, ServicePlace
+from service_places import HEALTH, RESTART, ServicePlace
 from stellwerk.errors import NotFound
 from stellwerk.providers.services.protocol import HealthCheck, ServiceSpec, ServiceStatus
 from swarm_places import EVERY_PLACE, EVERYWHERE
@@ -118,17 +118,17 @@ def test_another_version_takes_the_place_of_the_one_before(place: ServicePlace) 
 
 
 def test_a_service_that_fails_its_health_check_is_started_again(place: ServicePlace) -> None:
-    spec = place.running()
+    spec = place.running(health=replace(HEALTH, retries=1))
 
     place.ask(spec, "sicken")
 
-    wait_until(lambda: place.state(spec).restarts == 1)
-    assert place.await_status(spec, ServiceStatus.RUNNING).restarts == 1
+    wait_until(lambda: place.state(spec).restarts >= 1)
+    assert place.await_status(spec, ServiceStatus.RUNNING).restarts >= 1
 
 
 def test_a_health_check_may_be_a_command(place: ServicePlace) -> None:
     command = ("python3", "-S", "-c", "import sys, os; sys.exit(not os.environ['PORT'])")
-    health = HealthCheck(command=command, interval_s=2.0, retries=1)
+    health = HealthCheck(command=command, interval_s=2.0)
 
     spec = place.running(health=health)
 
@@ -143,7 +143,7 @@ def test_a_service_that_crashes_is_started_again_and_keeps_its_address(
 
     place.bid(spec, "crash")
 
-    wait_until(lambda: place.state(spec).restarts == 1)
+    wait_until(lambda: place.state(spec).restarts >= 1)
     state = place.await_status(spec, ServiceStatus.RUNNING)
     assert state.address == address
     assert "3" in state.message

@@ -29,7 +29,7 @@ from stellwerk.settings import load_settings
 from stellwerk.stack.ports import free_port
 
 MIB = 1024**2
-HEALTH = HealthCheck("/health", interval_s=1.0, timeout_s=2.0, retries=1, start_period_s=20.0)
+HEALTH = HealthCheck("/health", interval_s=1.0, timeout_s=5.0, retries=3, start_period_s=20.0)
 RESTART = RestartPolicy(attempts=2, delay_s=0.1, steady_s=30.0)
 
 

@@ -109,7 +109,6 @@ def _start(plan: Plan, options: Options, supervisor: Supervisor, stop: Stop) -> 
     start_backends(plan, supervisor, stop)
     if stop.requested:
         return
-    start_services(place_of(plan.filled), options.say)
     if options.migrate:
         _migrate(plan.filled)
     env = process_environment(plan.filled, plan.ports)
@@ -117,6 +116,8 @@ def _start(plan: Plan, options: Options, supervisor: Supervisor, stop: Stop) -> 
         supervisor.add(program)
     ready = partial(_answers, plan, options.ready_path)
     supervisor.wait_for("The platform", ready, stop=stop, timeout_s=STACK_READY_S)
+    if not stop.requested:  # after ours: what is not ours may not find our ports free
+        start_services(place_of(plan.filled), options.say)
 
 
 def _answers(plan: Plan, path: str) -> bool:

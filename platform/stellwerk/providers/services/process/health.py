@@ -8,6 +8,7 @@ import socket
 import time
 from typing import Protocol
 
+from stellwerk.providers.services.process.listeners import listeners
 from stellwerk.providers.services.process.program import HOST, Started, start
 from stellwerk.providers.services.process.records import Task
 
@@ -27,11 +28,37 @@ class Check(Protocol):
         """Give up what it holds; it may not have been answered."""
 
 
-def ask(task: Task, nowhere: int) -> Check:
-    """Begin a check; what a command says goes `nowhere`."""
+def ask(task: Task, nowhere: int, *, is_known: bool) -> Check:
+    """Begin a check; what a command says goes `nowhere`.
+
+    Of a service that is not known as well yet, its port has to be its own.
+    """
     if task.spec.health.command:
         return CommandCheck(task, nowhere)
+    if not is_known and _is_anothers(task):
+        return Refusal(f"port {task.spec.port} is another program's")
     return HttpCheck(task)
+
+
+def _is_anothers(task: Task) -> bool:
+    """Whether somebody listens on its port, and not as the service's user."""
+    users = set() if task.uid is None else listeners(task.spec.port)
+    return bool(users) and task.uid not in users
+
+
+class Refusal:
+    """Nobody is asked."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def answer(self, statuses: dict[int, int]) -> str | None:
+        """As the protocol says."""
+        del statuses
+        return self._reason
+
+    def close(self) -> None:
+        """As the protocol says."""
 
 
 class HttpCheck:

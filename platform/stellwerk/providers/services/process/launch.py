@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import signal
+import struct
 import sys
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -23,6 +24,11 @@ NICENESS = 5  # the platform itself comes first
 OOM_SCORE = 500  # of a machine without memory, this ends before the platform
 UMASK = 0o077
 
+# landlock(7): numbers of its calls on every architecture, and what of it is used.
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
+BIND_TCP, NET_PORT = 1, 2
+ANY_FREE_PORT = 0  # of the range for outgoing connections, which is nobody's
+
 
 def main() -> NoReturn:
     """Read the order, and become what it says; ends with 127 and a sentence where that fails."""
@@ -32,6 +38,7 @@ def main() -> NoReturn:
         _limit(order)
         _leave_root(order["uid"])
         _tie_to(order["keeper"])
+        _take_no_other_port(order["port"])
         os.chdir(order["folder"])
         os.execvpe(order["argv"][0], order["argv"], order["environment"])  # noqa: S606  no shell is wanted
     except OSError as exc:
@@ -81,6 +88,22 @@ def _tie_to(keeper: int) -> None:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != keeper:
         sys.exit("the keeper is gone")
+
+
+def _take_no_other_port(port: int) -> None:
+    """Ports of the platform, and of other modules, are not taken while those restart.
+
+    Kernels before 6.7 (Landlock's version 4) have no such rule.
+    """
+    libc = ctypes.CDLL(None)
+    handled = struct.pack("=QQ", 0, BIND_TCP)  # of files nothing
+    rules = libc.syscall(CREATE_RULESET, handled, len(handled), 0)
+    if rules < 0:
+        return
+    for allowed in (port, ANY_FREE_PORT):
+        libc.syscall(ADD_RULE, rules, NET_PORT, struct.pack("=QQ", BIND_TCP, allowed), 0)
+    libc.syscall(RESTRICT_SELF, rules, 0)
+    os.close(rules)
 
 
 if __name__ == "__main__":

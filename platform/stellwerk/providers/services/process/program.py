@@ -92,6 +92,7 @@ def _order(task: Task, argv: Sequence[str]) -> dict[str, object]:
         "environment": variables(task),
         "folder": str(task.spec.folder),
         "uid": task.uid,
+        "port": task.spec.port,
         "keeper": os.getpid(),
         "group": f"{group}/cgroup.procs" if group else None,
         "address_space": ADDRESSES_PER_BYTE * limits.memory_bytes + ADDRESSES_MORE,

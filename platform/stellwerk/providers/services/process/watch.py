@@ -52,7 +52,8 @@ class Watch:
             if now_s < self._next_s:
                 return
             self._next_s = now_s + self._pace_s(now_s)
-            self._check = ask(self._task, self._nowhere)
+            known = self.health is Health.WELL
+            self._check = ask(self._task, self._nowhere, is_known=known)
         answer = self._check.answer(statuses)
         if answer is not None:
             self.close()
