@@ -1,11 +1,16 @@
 """The shipped Caddyfile in a real Caddy, before two small upstreams that say what they got."""
 
+import json
+import subprocess
+import sysconfig
 import threading
 
 import httpx
 import pytest
 
 from embedded import wait_until
+from stellwerk.settings import environment
+from stellwerk.shipped import shipped
 from upstreams import ROUTES, Ports, reaches, upstream
 
 
@@ -180,3 +185,18 @@ def test_an_answer_may_take_longer_than_a_body(client: httpx.Client) -> None:
     for method in ("GET", "POST"):
         slow = client.request(method, "/api/v1/slow", content=b"{}")
         assert slow.json()["path"] == "/api/v1/slow"
+
+
+def test_the_edge_has_no_admin_api_unless_it_is_asked_for() -> None:
+    env = {name: value for name, value in environment().items() if name != "CADDY_ADMIN"}
+    caddy = f"{sysconfig.get_path('scripts')}/caddy"
+    command = [
+        caddy,
+        "adapt",
+        "--adapter",
+        "caddyfile",
+        "--config",
+        str(shipped("deploy/Caddyfile")),
+    ]
+    ran = subprocess.run(command, env=env, check=True, capture_output=True)  # noqa: S603  our own
+    assert json.loads(ran.stdout)["admin"]["disabled"]
