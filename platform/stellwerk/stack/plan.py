@@ -86,7 +86,6 @@ def fill(given: Settings, home: Home, ports: dict[str, int]) -> Settings:
         "web_address": f"127.0.0.1:{ports['web']}",
         "realtime_port": ports["realtime"],
         "modules_port": ports["modules"],
-        "modules_url": _modules_url(given, ports["modules"]),
         "gateway_port": ports["gateway"],
         "gateway_admin": given.gateway_admin or f"unix://{admin_socket(home.path)}",
     }
@@ -100,14 +99,6 @@ def _public_url(given: Settings, port: int) -> str:
     if given.public_url or transport.kind is Tls.OFF:
         return given.public_url
     return f"{transport.scheme}://{reachable_address(given.host)}:{port}"
-
-
-def _modules_url(given: Settings, port: int) -> str:
-    """The same of the origin of modules' pages."""
-    transport = transport_of(given)
-    if given.modules_url or transport.kind is Tls.OFF:
-        return given.modules_url
-    return f"{transport.scheme}://{transport.domain or reachable_address(given.host)}:{port}"
 
 
 def joined_settings(

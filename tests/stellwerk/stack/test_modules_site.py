@@ -12,6 +12,7 @@ from stellwerk.stack.home import Home
 from stellwerk.stack.modules_site import modules_host, modules_site, modules_wish
 from stellwerk.stack.plan import make_plan
 from stellwerk.stack.ports import Wish, choose_ports
+from stellwerk.stack.production import refuse_unfit
 from stellwerk.stack.report import stack_urls
 
 PUBLIC = "https://stellwerk.example.com"
@@ -94,6 +95,14 @@ def test_in_production_nobody_reaches_it_before_it_has_a_url() -> None:
     production = {"mode": "production", "public_url": PUBLIC, "host": "0.0.0.0"}  # noqa: S104  told
     assert modules_host(told(**production)) == "127.0.0.1"
     assert modules_host(told(**production, modules_url=SUBDOMAIN)) == "0.0.0.0"  # noqa: S104  same
+
+
+def test_a_platform_that_names_none_starts_in_production(home: Home, certificates: Path) -> None:
+    production = {"mode": "production", "allow_local_providers": True, "host": "0.0.0.0"}  # noqa: S104  told
+    given = told(**production, home=home.path, certificate_dir=certificates, tls_port=0)
+    filled = make_plan(given, home).filled
+    refuse_unfit(filled)
+    assert modules_host(filled) == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
