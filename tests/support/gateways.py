@@ -19,6 +19,7 @@ from stellwerk.providers.gateway.caddy import CaddyGateway
 from stellwerk.settings import environment
 from stellwerk.stack.ports import free_port
 from stellwerk.stack.process import Child, Program
+from stellwerk.stack.procfile import STOP_SIGNALS
 
 ANSWER_HEADERS = "X-Answer-With"  # a JSON list of pairs: what the module is to answer
 
@@ -66,6 +67,7 @@ def running_gateway(home: Path, port: int = 0, **more: str) -> Iterator[GatewayP
         role="gateway",
         argv=(sys.executable, "-m", "stellwerk.stack.gateway"),
         env=environment() | variables | more,
+        stop_signal=STOP_SIGNALS["gateway"],
     )
     child = Child(program, run=f"gateway-{os.getpid()}-{port}", log=home / "gateway.log")
     child.start()

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from embedded import wait_until
 from gateways import GatewayProcess, module, talking
 from stellwerk.errors import ProviderUnavailable
 from stellwerk.providers.gateway.caddy import CaddyGateway
@@ -121,6 +122,13 @@ def test_a_gateway_that_was_killed_comes_back_with_its_routes(
     process.start_again()
     assert httpx.get(f"{process.url}/echo/").json()["who"] == "echo"
     assert not process.gateway.apply(lambda: {"echo": echo})
+
+
+def test_no_socket_keeps_a_gateway_from_its_end(process: GatewayProcess) -> None:
+    with talking(process) as url, connect(url):
+        process.child.ask_to_end()
+        wait_until(lambda: process.child.ended() or not process.child.pid, timeout_s=5)
+    process.start_again()
 
 
 def test_routes_that_were_half_written_are_begun_anew(tmp_path: Path) -> None:
