@@ -9,6 +9,7 @@ from stellwerk.choices import (
     ImageProvider,
     MailProvider,
     Mode,
+    ModuleRuntime,
     ScriptProvider,
     SmtpSecurity,
     Tls,
@@ -43,6 +44,7 @@ def refuse_unfit(settings: Settings, *, serves: bool = True) -> None:
     lines = [
         *(_open_transport(settings) if serves else ()),
         *_shared_host(settings),
+        *_open_gateway(settings),
         *_local_parts(settings),
         *_weak_keys(settings),
         *_open_mails(settings),
@@ -70,10 +72,25 @@ def _shared_host(settings: Settings) -> Iterator[str]:
         return
     if not url.startswith("https://"):
         yield f"STELLWERK_MODULES_URL={url} serves pages that are not encrypted"
+    if not settings.public_url:
+        yield (
+            f"STELLWERK_MODULES_URL={url} has to be another host than the platform's, which nobody "
+            "named: set PUBLIC_URL=https://..."
+        )
     if urlsplit(url).hostname == urlsplit(settings.public_url).hostname:
         yield (
             f"STELLWERK_MODULES_URL={url} is the platform's own host, whose cookies browsers send "
             "to every port: choose another, such as a subdomain"
+        )
+
+
+def _open_gateway(settings: Settings) -> Iterator[str]:
+    is_beside_modules = settings.module_runtime is ModuleRuntime.PROCESS
+    if is_beside_modules and not settings.gateway_url().startswith("unix:"):
+        yield (
+            f"STELLWERK_GATEWAY_ADMIN={settings.gateway_admin} can be opened by every module, "
+            "since they run as processes of this machine: leave it empty for a socket in the home, "
+            "or name one (unix:///a/path)"
         )
 
 

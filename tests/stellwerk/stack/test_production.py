@@ -76,6 +76,17 @@ def test_pages_of_modules_have_a_host_of_their_own_in_production(url: str, said:
     refuse_unfit(production(public_url=public_url, modules_url="https://modules.example.com"))
 
 
+def test_pages_of_modules_want_the_platforms_own_host_to_be_named() -> None:
+    assert "set PUBLIC_URL" in refusal(production(modules_url="https://modules.example.com"))
+
+
+def test_a_gateway_that_modules_could_tell_routes_is_refused_in_production() -> None:
+    open_gateway = {"gateway_admin": "http://127.0.0.1:2019"}
+    assert "can be opened by every module" in refusal(production(**open_gateway))
+    refuse_unfit(production(**open_gateway, module_runtime="swarm"))
+    refuse_unfit(production(gateway_admin="unix:///run/stellwerk/gateway.sock"))
+
+
 def test_who_does_not_open_the_port_is_not_asked_for_tls() -> None:
     refuse_unfit(production(behind_proxy=False), serves=False)
 
