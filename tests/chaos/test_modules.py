@@ -22,8 +22,8 @@ INSTALL = [
     *((CrashPoint.WITHIN_STEP, step) for step in ("unpack", "create service", "register")),
 ]
 UPDATE = [
-    *((CrashPoint.BETWEEN_STEPS, step) for step in (*INTO_PLACE, "switch", "retire")),
-    *((CrashPoint.WITHIN_STEP, step) for step in ("switch", "retire")),
+    *((CrashPoint.BETWEEN_STEPS, step) for step in (*INTO_PLACE, "switch")),
+    *((CrashPoint.WITHIN_STEP, step) for step in ("create service", "switch", "retire")),
 ]
 UNINSTALL = [
     *((CrashPoint.BETWEEN_STEPS, step) for step in REMOVED),
