@@ -1524,8 +1524,14 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=5), nullable=False),
         sa.Column("location", sa.String(length=2000), nullable=False),
         sa.Column("public_key", sa.String(length=44), nullable=True),
-        sa.Column("index", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("modules", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("versions", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "categories",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default="{}",
+            nullable=False,
+        ),
         sa.Column("etag", sa.String(length=200), nullable=True),
         sa.Column("synced_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
@@ -1539,6 +1545,32 @@ def upgrade() -> None:
         sa.CheckConstraint("kind IN ('file', 'https')", name=op.f("ck_module_repositories_kind")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_module_repositories")),
         sa.UniqueConstraint("name", name=op.f("uq_module_repositories_name")),
+    )
+    op.create_table(
+        "module_offers",
+        sa.Column("repository_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.String(length=100), nullable=False),
+        sa.Column("place", sa.String(length=100, collation="C"), nullable=False),
+        sa.Column("newer", sa.Integer(), nullable=False),
+        sa.Column("category", sa.String(length=100), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("entry", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"],
+            ["module_repositories.id"],
+            name=op.f("fk_module_offers_repository_id_module_repositories"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("repository_id", "name", "version", name=op.f("pk_module_offers")),
+    )
+    op.create_index("ix_module_offers_name", "module_offers", ["name"], unique=False)
+    op.create_index(
+        "ix_module_offers_place",
+        "module_offers",
+        ["place"],
+        unique=False,
+        postgresql_where=sa.text("newer = 0"),
     )
     op.create_table(
         "modules",
@@ -1591,6 +1623,7 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), server_default="", nullable=False),
         sa.Column("last_log", sa.Text(), server_default="", nullable=False),
         sa.Column("restarts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("revivals", sa.Integer(), server_default="0", nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
             "created_at",
@@ -1668,6 +1701,7 @@ def downgrade() -> None:
     op.drop_constraint("fk_modules_primary_instance", "modules", type_="foreignkey")
     op.drop_table("module_instances")
     op.drop_table("modules")
+    op.drop_table("module_offers")
     op.drop_table("module_repositories")
     op.drop_table("module_slots")
     op.drop_index("ix_webhook_attempts_delivery", table_name="webhook_attempts")

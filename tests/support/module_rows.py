@@ -10,7 +10,7 @@ from sqlalchemy import delete
 from module_repositories import ServerModule, make_repository
 from stellwerk.bootstrap import Platform
 from stellwerk.clock import new_id
-from stellwerk.modules import watching
+from stellwerk.modules import indices, watching
 from stellwerk.modules.model import (
     Module,
     ModuleInstance,
@@ -34,19 +34,22 @@ ENTRY: Mapping[str, Any] = {
 
 
 def add_repository(platform: Platform, folder: Path, *modules: ServerModule) -> int:
-    """A folder with these modules, which nobody has read yet; returns its id."""
+    """A folder with these modules, which was read; returns its id."""
     make_repository(folder, *modules)
-    row = ModuleRepository(name=folder.name, kind="file", location=str(folder))
-    with platform.runtime.sessions.begin() as session:
-        session.add(row)
-        session.flush()
-        return row.id
+    repository_id = add_unread(platform, folder.name, str(folder))
+    indices.sync(platform.runtime, repository_id)
+    return repository_id
 
 
 def add_far_repository(platform: Platform) -> int:
     """One that nobody can reach, and nobody has tried to read."""
-    location = "https://modules.example.com"
-    row = ModuleRepository(name=f"far {token_hex(4)}", kind="https", location=location)
+    name, location = f"far {token_hex(4)}", "https://modules.example.com"
+    return add_unread(platform, name, location, kind="https")
+
+
+def add_unread(platform: Platform, name: str, location: str, *, kind: str = "file") -> int:
+    """A repository that nobody has read yet; returns its id."""
+    row = ModuleRepository(name=name, kind=kind, location=location)
     with platform.runtime.sessions.begin() as session:
         session.add(row)
         session.flush()

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func
 
 from stellwerk.bootstrap import Platform
+from stellwerk.modules import indices
 from stellwerk.modules.model import ModuleRepository
 
 
@@ -33,12 +34,11 @@ def offer(platform: Platform, name: str, *entries: Mapping[str, Any]) -> int:
         name=name,
         kind="file",
         location=f"/repositories/{name}",
-        index={"modules": list(entries)},
-        modules=len({one["name"] for one in entries}),
         synced_at=func.now(),
         tried_at=func.now(),
     )
     with platform.runtime.sessions.begin() as session:
         session.add(row)
         session.flush()
+        indices.replace(session, row.id, entries)
         return row.id

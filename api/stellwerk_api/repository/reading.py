@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stellwerk.jobs.runtime import Runtime
 from stellwerk.modules import indices, offering
 from stellwerk.modules.offering import OfferFilter
-from stellwerk.providers.repositories.protocol import SourceKind
 from stellwerk_api.context import platform
 from stellwerk_api.pagination import decode_cursor, page
 
 
 def repositories() -> dict[str, Any]:
     """All of them."""
-    return {"items": offering.repositories(_read_lately())}
+    return {"items": offering.repositories(_with_samples())}
 
 
 def repository(repository_id: int) -> dict[str, Any]:
@@ -29,14 +29,14 @@ def offered(query: Mapping[str, Any]) -> dict[str, Any]:
         is_installed=query.get("installed"),
         after=decode_cursor(query["cursor"]) if query["cursor"] else None,
     )
-    found = offering.offered(_read_lately(), wanted)
+    found = offering.offered(_with_samples(), wanted, query["limit"] + 1)
     shown = page(found, query["limit"], "place")
     items = [{name: one[name] for name in one if name != "place"} for one in shown["items"]]
     return shown | {"items": items}
 
 
-def _read_lately() -> Any:
-    """Folders are read here where that is due; addresses by jobs, since they may take long."""
+def _with_samples() -> Runtime:
+    """A platform that was just installed has something to show."""
     runtime = platform().runtime
-    indices.refresh_stale(runtime, SourceKind.FILE)
+    indices.read_samples(runtime)
     return runtime

@@ -4,21 +4,26 @@ An index is read again when it is older than its time; while its repository is d
 stands, and says so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from stellwerk.choices import Mode
 from stellwerk.errors import ErrorCode, NotFound, ProviderError, ProviderRejected
 from stellwerk.jobs.runtime import Runtime
-from stellwerk.modules.model import ModuleRepository
+from stellwerk.modules.model import ModuleOffer, ModuleRepository
 from stellwerk.providers.repositories.index import dumped, loaded
 from stellwerk.providers.repositories.protocol import Entry, Index, Source, SourceKind
+from stellwerk.providers.repositories.versions import ordered
 from stellwerk.shipped import shipped
 
 SHIPPED = "shipped:"  # the location of the samples, wherever they were installed
@@ -71,38 +76,97 @@ def repository(session: Session, repository_id: int) -> ModuleRepository:
     return found
 
 
-def offers(session: Session, repository_id: int | None = None) -> list[Offer]:
-    """All that repositories have, in the order of their ids."""
-    query = select(ModuleRepository).order_by(ModuleRepository.id)
+def offers(
+    session: Session, repository_id: int | None = None, *, names: Collection[str] | None = None
+) -> list[Offer]:
+    """What repositories have, in the order of their ids: all of it, or modules of these names."""
+    query = (
+        select(ModuleOffer.repository_id, ModuleRepository.name, ModuleOffer.entry)
+        .join(ModuleRepository, ModuleRepository.id == ModuleOffer.repository_id)
+        .order_by(ModuleOffer.repository_id, ModuleOffer.name, ModuleOffer.newer)
+    )
     if repository_id is not None:
-        query = query.where(ModuleRepository.id == repository_id)
-    return [offer for row in session.scalars(query) for offer in _offers(row)]
+        query = query.where(ModuleOffer.repository_id == repository_id)
+    if names is not None:
+        query = query.where(ModuleOffer.name.in_(names))
+    return [Offer(*row) for row in session.execute(query)]
 
 
-def _offers(row: ModuleRepository) -> Iterator[Offer]:
-    for entry in (row.index or {}).get("modules", ()):
-        yield Offer(row.id, row.name, entry)
+def place_of(name: str, repository_id: int) -> str:
+    """By what offered modules are sorted."""
+    return f"{name.lower()} {name} {repository_id:010}"
 
 
-def stale(session: Session, ttl_s: float, kind: SourceKind | None = None) -> Sequence[int]:
+def replace(session: Session, repository_id: int, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Let a repository have these entries (as JSON) and no others."""
+    session.execute(delete(ModuleOffer).where(ModuleOffer.repository_id == repository_id))
+    by_name = sorted(entries, key=itemgetter("name"))
+    rows: list[dict[str, Any]] = []
+    categories: Counter[str] = Counter()
+    for name, named in groupby(by_name, key=itemgetter("name")):
+        place = place_of(name, repository_id)
+        newest_first = sorted(named, key=lambda one: ordered(one["version"]), reverse=True)
+        rows += _rows(repository_id, place, newest_first)
+        categories[newest_first[0].get("category", "")] += 1
+    if rows:
+        session.execute(insert(ModuleOffer), rows)
+    known = {"modules": categories.total(), "versions": len(rows), "categories": categories}
+    mine = ModuleRepository.id == repository_id
+    session.execute(update(ModuleRepository).where(mine).values(**known))
+
+
+def _rows(
+    repository_id: int, place: str, newest_first: Sequence[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    for newer, entry in enumerate(newest_first):
+        yield {
+            "repository_id": repository_id,
+            "name": entry["name"],
+            "version": entry["version"],
+            "place": place,
+            "newer": newer,
+            "category": entry.get("category", ""),
+            "words": f"{entry['name']}\n{entry['description']}".lower(),
+            "entry": dict(entry),
+        }
+
+
+def stale(session: Session, ttl_s: float) -> Sequence[int]:
     """Ids of repositories that were not tried within the time."""
     oldest = func.now() - timedelta(seconds=ttl_s)
     is_old = or_(ModuleRepository.tried_at.is_(None), ModuleRepository.tried_at < oldest)
     query = select(ModuleRepository.id).where(is_old).order_by(ModuleRepository.id)
-    if kind is not None:
-        query = query.where(ModuleRepository.kind == kind.value)
     return session.scalars(query).all()
 
 
-def refresh_stale(runtime: Runtime, kind: SourceKind | None = None) -> None:
+def refresh_stale(runtime: Runtime) -> None:
     """Read what is older than its time; one that cannot be read keeps its old index."""
     with runtime.sessions() as session:
-        due = stale(session, runtime.settings.module_index_ttl_s, kind)
+        due = stale(session, runtime.settings.module_index_ttl_s)
     for repository_id in due:
-        try:
-            sync(runtime, repository_id)
-        except (ProviderError, NotFound):
-            continue  # the row says why
+        _try_to_sync(runtime, repository_id)
+
+
+def read_samples(runtime: Runtime) -> None:
+    """Read those that come with the platform where nobody has yet.
+
+    They are few, and on this machine's own disk; every other repository is read by jobs.
+    """
+    unread = (ModuleRepository.location == SHIPPED, ModuleRepository.tried_at.is_(None))
+    query = select(ModuleRepository.id).where(*unread)
+    with runtime.sessions() as session:
+        if session.scalar(query) is None:
+            return
+    mine = update(ModuleRepository).where(*unread).values(tried_at=func.now())
+    with runtime.sessions.begin() as session:  # of several at once one reads them
+        repository_id = session.scalar(mine.returning(ModuleRepository.id))
+    if repository_id is not None:
+        _try_to_sync(runtime, repository_id)
+
+
+def _try_to_sync(runtime: Runtime, repository_id: int) -> None:
+    with suppress(ProviderError, NotFound):  # the row says why
+        sync(runtime, repository_id)
 
 
 def sync(runtime: Runtime, repository_id: int) -> bool:
@@ -112,30 +176,33 @@ def sync(runtime: Runtime, repository_id: int) -> bool:
     """
     with runtime.sessions() as session:
         row = repository(session, repository_id)
-        source, etag = source_of(row), row.etag if row.index is not None else None
+        source, etag = source_of(row), row.etag
     try:
         require_signed(runtime, source)
         index = runtime.providers.repositories.read_index(source, etag)
     except ProviderError as exc:
-        _note(runtime, repository_id, {"error": exc.message})
+        with runtime.sessions.begin() as session:
+            _note(session, repository_id, error=exc.message)
         raise
-    _note(runtime, repository_id, _read(index))
+    _store(runtime, repository_id, index)
     return index is not None
 
 
-def _read(index: Index | None) -> dict[str, object]:
-    known: dict[str, object] = {"error": None, "synced_at": func.now()}
-    if index is not None:
-        entries = [dumped(entry) for entry in index.entries]
-        names = {entry.name for entry in index.entries}
-        known |= {"index": {"modules": entries}, "modules": len(names), "etag": index.etag}
-    return known
-
-
-def _note(runtime: Runtime, repository_id: int, known: dict[str, object]) -> None:
-    mine = ModuleRepository.id == repository_id
+def _store(runtime: Runtime, repository_id: int, index: Index | None) -> None:
+    """What was read; None where that is what is known already."""
+    entries = [dumped(entry) for entry in index.entries] if index else []
     with runtime.sessions.begin() as session:
-        session.execute(update(ModuleRepository).where(mine).values(tried_at=func.now(), **known))
+        _note(session, repository_id, error=None, synced_at=func.now())  # one at a time from here
+        repository(session, repository_id)
+        if index is not None:
+            _note(session, repository_id, etag=index.etag)
+            replace(session, repository_id, entries)
+
+
+def _note(session: Session, repository_id: int, **known: object) -> None:
+    mine = ModuleRepository.id == repository_id
+    values = {"tried_at": func.now(), **known}
+    session.execute(update(ModuleRepository).where(mine).values(**values))
 
 
 def is_unread(session: Session, repository_id: int | None = None) -> bool:

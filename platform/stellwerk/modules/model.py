@@ -26,7 +26,7 @@ _WANTED = ", ".join(f"'{wanted}'" for wanted in Wanted)
 
 
 class ModuleRepository(Base):
-    """A folder or an HTTPS address with an index of modules, and the index as last read."""
+    """A folder or an HTTPS address with an index of modules, and what there was in it."""
 
     __tablename__ = "module_repositories"
     __table_args__ = (CheckConstraint("kind IN ('file', 'https')", name="kind"),)
@@ -36,13 +36,35 @@ class ModuleRepository(Base):
     kind: Mapped[str] = mapped_column(String(5))
     location: Mapped[str] = mapped_column(String(2000))  # a folder's path, or the index's folder
     public_key: Mapped[str | None] = mapped_column(String(44))  # Ed25519, base64
-    index: Mapped[Json | None]  # as last read and checked
-    modules: Mapped[int] = mapped_column(server_default="0")  # in it
+    modules: Mapped[int] = mapped_column(server_default="0")  # as last read and checked
+    versions: Mapped[int] = mapped_column(server_default="0")  # of all of these
+    categories: Mapped[Json] = mapped_column(server_default="{}")  # how many modules each has
     etag: Mapped[str | None] = mapped_column(String(200))
     synced_at: Mapped[Timestamp | None]  # when that was
     tried_at: Mapped[Timestamp | None]
     error: Mapped[str | None] = mapped_column(Text)  # of the last try; null: it went well
     created_at: Mapped[CreatedAt]
+
+
+class ModuleOffer(Base):
+    """A version of a module that a repository has, as its index was last read and checked."""
+
+    __tablename__ = "module_offers"
+    __table_args__ = (
+        Index("ix_module_offers_name", "name"),
+        Index("ix_module_offers_place", "place", postgresql_where=text("newer = 0")),
+    )
+
+    repository_id: Mapped[int] = mapped_column(
+        ForeignKey("module_repositories.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    version: Mapped[str] = mapped_column(String(100), primary_key=True)
+    place: Mapped[str] = mapped_column(String(100, collation="C"))  # among all: see `place_of`
+    newer: Mapped[int]  # versions of the module in the repository: 0 for the newest
+    category: Mapped[str] = mapped_column(String(100))
+    words: Mapped[str] = mapped_column(Text)  # that it is found by, in small letters
+    entry: Mapped[Json]
 
 
 class Module(Base):
@@ -101,6 +123,7 @@ class ModuleInstance(Base):
     message: Mapped[str] = mapped_column(Text, server_default="")  # why it is in error
     last_log: Mapped[str] = mapped_column(Text, server_default="")  # its last lines then
     restarts: Mapped[int] = mapped_column(server_default="0")
+    revivals: Mapped[int] = mapped_column(server_default="0")  # in a row, where it was gone
     seen_at: Mapped[Timestamp | None]  # when its service was last looked at
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[Timestamp] = mapped_column(server_default=func.now(), onupdate=func.now())

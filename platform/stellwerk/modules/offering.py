@@ -1,23 +1,21 @@
 """Repositories and what they offer, as clients see it.
 
-Indices are read here as they are stored: they were checked when they were synced, and the larger
-ones would take seconds to be checked again.
+Entries are read here as they are stored: they were checked when their index was synced.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from stellwerk.clock import rfc3339, utc_now
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.modules import indices
-from stellwerk.modules.model import Module, ModuleRepository
+from stellwerk.modules.model import Module, ModuleOffer, ModuleRepository
 from stellwerk.providers.repositories.versions import ordered
 
 SLACK_S = 60.0  # until what is due was read: the reconciliation has that done
@@ -27,7 +25,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class OfferFilter:
-    """Which modules are meant; `after` is the place (`place_of`) before the page's first."""
+    """Which modules are meant; `after` is the place (ModuleOffer) before the page's first."""
 
     repository_id: int | None = None
     category: str | None = None
@@ -36,25 +34,20 @@ class OfferFilter:
     after: str | None = None
 
 
-def place_of(name: str, repository_id: int) -> str:
-    """By what offered modules are sorted."""
-    return f"{name.lower()} {name} {repository_id:010}"
-
-
-def offered(runtime: Runtime, wanted: OfferFilter) -> list[Document]:
-    """Modules that are meant, by name; raises NotFound for an unknown repository."""
+def offered(runtime: Runtime, wanted: OfferFilter, limit: int) -> list[Document]:
+    """So many of the modules that are meant, by name; raises NotFound for an unknown repository."""
     with runtime.sessions() as session:
         if wanted.repository_id is not None:
             indices.repository(session, wanted.repository_id)
-        installed = {row.name: row for row in session.scalars(select(Module))}
-        rows = _repositories(session, wanted.repository_id)
-    found = [
-        one
+        rows = session.execute(_meant(wanted).limit(limit)).all()
+        versions = _versions(session, [row.ModuleOffer for row in rows])
+    ttl_s = runtime.settings.module_index_ttl_s
+    return [
+        _offer(row.ModuleOffer, versions)
+        | _present(row.Module, row.ModuleOffer)
+        | _of_repository(row.ModuleRepository, ttl_s)
         for row in rows
-        for one in _modules_of(row, installed, runtime.settings.module_index_ttl_s)
-        if _is_meant(one, wanted)
     ]
-    return sorted(found, key=lambda one: str(one["place"]))
 
 
 def repositories(runtime: Runtime, repository_id: int | None = None) -> list[Document]:
@@ -72,18 +65,10 @@ def repositories(runtime: Runtime, repository_id: int | None = None) -> list[Doc
 
 def newest_versions(session: Session, names: Collection[str]) -> Mapping[tuple[str, int], str]:
     """The newest version that each repository has of these modules, by name and repository."""
-    entries = (
-        (str(entry["name"]), row.id, str(entry["version"]))
-        for row in (_repositories(session) if names else ())
-        for entry in _entries(row)
-        if entry["name"] in names
-    )
-    newest: dict[tuple[str, int], str] = {}
-    for name, repository_id, version in entries:
-        known = newest.get((name, repository_id))
-        if known is None or ordered(version) > ordered(known):
-            newest[name, repository_id] = version
-    return newest
+    newest = (ModuleOffer.newer == 0, ModuleOffer.name.in_(names))
+    columns = (ModuleOffer.name, ModuleOffer.repository_id, ModuleOffer.version)
+    rows = session.execute(select(*columns).where(*newest))
+    return {(row.name, row.repository_id): row.version for row in rows}
 
 
 def _repositories(session: Session, repository_id: int | None = None) -> Sequence[ModuleRepository]:
@@ -93,66 +78,78 @@ def _repositories(session: Session, repository_id: int | None = None) -> Sequenc
     return session.scalars(query).all()
 
 
-def _entries(row: ModuleRepository) -> Sequence[Mapping[str, Any]]:
-    found: Sequence[Mapping[str, Any]] = (row.index or {}).get("modules", ())
+def _meant(wanted: OfferFilter) -> Select[Any]:
+    """The newest versions, their repositories, and what is installed of them."""
+    query = (
+        select(ModuleOffer, ModuleRepository, Module)
+        .join(ModuleRepository, ModuleRepository.id == ModuleOffer.repository_id)
+        .outerjoin(Module, Module.name == ModuleOffer.name)
+        .where(ModuleOffer.newer == 0)
+        .order_by(ModuleOffer.place)
+    )
+    if wanted.repository_id is not None:
+        query = query.where(ModuleOffer.repository_id == wanted.repository_id)
+    if wanted.category is not None:
+        query = query.where(ModuleOffer.category == wanted.category)
+    if wanted.text is not None:
+        query = query.where(func.strpos(ModuleOffer.words, wanted.text.lower()) > 0)
+    if wanted.is_installed is not None:
+        query = query.where(Module.name.is_(None) != wanted.is_installed)
+    if wanted.after is not None:
+        query = query.where(ModuleOffer.place > wanted.after)
+    return query
+
+
+def _versions(
+    session: Session, offers: Sequence[ModuleOffer]
+) -> Mapping[tuple[str, int], Sequence[str]]:
+    """All that there are of these, the newest first."""
+    columns = (ModuleOffer.name, ModuleOffer.repository_id, ModuleOffer.version)
+    are_named = ModuleOffer.name.in_({one.name for one in offers})
+    found: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+    rows = session.execute(select(*columns).where(are_named).order_by(ModuleOffer.newer))
+    for row in rows:
+        found[row.name, row.repository_id].append(row.version)
     return found
 
 
-def _modules_of(
-    row: ModuleRepository, installed: Mapping[str, Module], ttl_s: float
-) -> Iterator[Document]:
-    by_name = sorted(_entries(row), key=lambda entry: str(entry["name"]))
-    of_repository = {
+def _offer(newest: ModuleOffer, versions: Mapping[tuple[str, int], Sequence[str]]) -> Document:
+    entry = newest.entry
+    return {
+        "name": newest.name,
+        "version": newest.version,
+        "versions": versions[newest.name, newest.repository_id],
+        "category": newest.category,
+        "description": entry["description"],
+        "dependencies": entry.get("dependencies", []),
+        "size_bytes": entry["size"],
+        "signed": "signature" in entry,
+        "place": newest.place,
+    }
+
+
+def _of_repository(row: ModuleRepository, ttl_s: float) -> Document:
+    return {
         "repository_id": row.id,
         "repository": row.name,
         "stale": _is_stale(row, ttl_s),
         "synced_at": rfc3339(row.synced_at),
     }
-    for name, entries in groupby(by_name, key=lambda entry: str(entry["name"])):
-        newest_first = sorted(entries, key=lambda one: ordered(one["version"]), reverse=True)
-        present = _present(installed.get(name), row.id, newest_first[0]["version"])
-        place = {"place": place_of(name, row.id)}
-        yield _offer(newest_first) | present | of_repository | place
 
 
-def _offer(newest_first: Sequence[Mapping[str, Any]]) -> Document:
-    newest = newest_first[0]
-    return {
-        "name": newest["name"],
-        "version": newest["version"],
-        "versions": [entry["version"] for entry in newest_first],
-        "category": newest.get("category", ""),
-        "description": newest["description"],
-        "dependencies": newest.get("dependencies", []),
-        "size_bytes": newest["size"],
-        "signed": "signature" in newest,
-    }
-
-
-def _present(module: Module | None, repository_id: int, newest: str) -> Document:
+def _present(module: Module | None, newest: ModuleOffer) -> Document:
     """An update comes from where the module came from."""
     if module is None:
         return {"installed": False, "installed_version": None, "update_available": False}
-    is_its_own = module.repository_id in {None, repository_id}
+    is_its_own = module.repository_id in {None, newest.repository_id}
     return {
         "installed": True,
         "installed_version": module.version,
-        "update_available": is_its_own and ordered(newest) > ordered(module.version),
+        "update_available": is_its_own and ordered(newest.version) > ordered(module.version),
     }
 
 
-def _is_meant(one: Document, wanted: OfferFilter) -> bool:
-    text = (wanted.text or "").lower()
-    return (
-        wanted.category in {None, one["category"]}
-        and wanted.is_installed in {None, one["installed"]}
-        and (text in one["name"].lower() or text in one["description"].lower())
-        and (wanted.after is None or one["place"] > wanted.after)
-    )
-
-
 def _repository(row: ModuleRepository, ttl_s: float) -> Document:
-    of_name = {str(entry["name"]): str(entry.get("category", "")) for entry in _entries(row)}
     return {
         "id": row.id,
         "name": row.name,
@@ -160,8 +157,8 @@ def _repository(row: ModuleRepository, ttl_s: float) -> Document:
         "location": row.location,
         "public_key": row.public_key,
         "modules": row.modules,
-        "versions": len(_entries(row)),
-        "categories": dict(sorted(Counter(of_name.values()).items())),
+        "versions": row.versions,
+        "categories": dict(sorted(row.categories.items())),
         "reachable": None if row.tried_at is None else row.error is None,
         "stale": _is_stale(row, ttl_s),
         "synced_at": rfc3339(row.synced_at),

@@ -42,6 +42,12 @@ def choose(offers: Sequence[Offer], wanted: Wanted) -> Offer:
     return newest[0]
 
 
+def find(session: Session, wanted: Wanted) -> Offer:
+    """The same of all that repositories have."""
+    offers = indices.offers(session, wanted.repository_id, names=(wanted.module_name,))
+    return choose(offers, wanted)
+
+
 def _newest(offers: Sequence[Offer], repository_id: int) -> Offer:
     own = [one for one in offers if one.repository_id == repository_id]
     return max(own, key=lambda one: ordered(one.version))
@@ -82,7 +88,7 @@ def missing(session: Session, offer: Offer) -> list[Wanted]:
     """
     rows = session.execute(select(Module.name, Module.version))
     installed = {row.name: row.version for row in rows}
-    search = _Search(indices.offers(session), installed)
+    search = _Search(session, installed)
     search.visit(offer, ())
     return search.found
 
@@ -90,9 +96,9 @@ def missing(session: Session, offer: Offer) -> list[Wanted]:
 class _Search:
     """Depth first, so that what is needed comes before what needs it."""
 
-    def __init__(self, offers: Sequence[Offer], installed: Mapping[str, str]) -> None:
+    def __init__(self, session: Session, installed: Mapping[str, str]) -> None:
         self.found: list[Wanted] = []
-        self._offers = offers
+        self._session = session
         self._installed = installed
 
     def visit(self, offer: Offer, path: tuple[str, ...]) -> None:
@@ -112,9 +118,8 @@ class _Search:
             return
         if any(one.module_name == needed.name for one in self.found):
             return
-        fitting = [
-            one for one in self._offers if one.name == needed.name and needed.admits(one.version)
-        ]
+        named = indices.offers(self._session, names=(needed.name,))
+        fitting = [one for one in named if needed.admits(one.version)]
         if not fitting:
             raise NotFound(f"{path[-1]} needs {written}, which no repository has.")
         chosen = choose(fitting, Wanted(needed.name))
@@ -136,6 +141,20 @@ def dependents(session: Session, module_name: str) -> list[str]:
         for name, needs in rows
         if any(dependency(written).name == module_name for written in needs or ())
     )
+
+
+def refuse_unfit(session: Session, module_name: str, version: str) -> None:
+    """Raise Conflict (MODULE_NEEDED) for a version that installed modules cannot use."""
+    rows = session.execute(select(Module.name, Module.entry["dependencies"]))
+    unfit = sorted(
+        row.name
+        for row in rows
+        for needed in map(dependency, row[1] or ())
+        if needed.name == module_name and not needed.admits(version)
+    )
+    if unfit:
+        message = f"{', '.join(unfit)} cannot use {module_name} {version}."
+        raise Conflict(message, code=ErrorCode.MODULE_NEEDED, details={"modules": unfit})
 
 
 def refuse_needed(session: Session, module_name: str) -> None:

@@ -1,5 +1,7 @@
 """Which repositories there are, and what they offer."""
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,13 @@ import pytest
 
 from api import ApiUser, error_of
 from module_repositories import ServerModule, make_repository
-from module_rows import add_module, add_repository
+from module_rows import add_module, add_repository, add_unread
+from offered import entry, offer
+from statements import counted
 from stellwerk.bootstrap import Platform
 from stellwerk.choices import Mode
+from stellwerk.errors import ProviderUnavailable
+from stellwerk.modules import indices
 from stellwerk.providers.repositories.signatures import SigningKey
 from stellwerk_api.app import create_app
 
@@ -146,13 +152,57 @@ def test_offers_are_paged(platform: Platform, bob: ApiUser, tmp_path: Path) -> N
 def test_a_folder_that_is_gone_is_offered_as_last_read_and_marked(
     platform: Platform, bob: ApiUser, tmp_path: Path
 ) -> None:
-    add_repository(platform, tmp_path / "near", ServerModule("clock"))
+    near = add_repository(platform, tmp_path / "near", ServerModule("clock"))
     assert not bob.get("/repository/modules").get_json()["items"][0]["stale"]
     (tmp_path / "near").rename(tmp_path / "elsewhere")
-    settings = platform.settings.model_copy(update={"module_index_ttl_s": 0.0})
-    runtime = replace(platform.runtime, settings=settings)
-    there = replace(bob, client=create_app(replace(platform, runtime=runtime)).test_client())
-    (clock,) = there.get("/repository/modules").get_json()["items"]
+    with pytest.raises(ProviderUnavailable):
+        indices.sync(platform.runtime, near)
+    (clock,) = bob.get("/repository/modules").get_json()["items"]
     assert (clock["name"], clock["stale"]) == ("clock", True)
-    (near,) = there.get("/repositories").get_json()["items"]
-    assert (near["reachable"], near["stale"]) == (False, True)
+    (listed,) = bob.get("/repositories").get_json()["items"]
+    assert (listed["reachable"], listed["stale"]) == (False, True)
+
+
+def test_whoever_looks_waits_for_no_repository_but_the_samples(
+    platform: Platform, bob: ApiUser, tmp_path: Path
+) -> None:
+    make_repository(tmp_path / "near", ServerModule("clock"))
+    add_unread(platform, "near", str(tmp_path / "near"))
+    add_unread(platform, "samples", indices.SHIPPED)
+    with ThreadPoolExecutor(4) as threads:  # as many at once as like: one of them reads
+        list(threads.map(indices.read_samples, [platform.runtime] * 4))
+    offered = bob.get("/repository/modules").get_json()["items"]
+    assert {one["repository"] for one in offered} == {"samples"}
+    near, samples = bob.get("/repositories").get_json()["items"]
+    assert (near["reachable"], near["tried_at"]) == (None, None)
+    assert (samples["reachable"], samples["modules"]) == (True, len(offered))
+    with platform.runtime.sessions() as session:
+        due = indices.stale(session, platform.settings.module_index_ttl_s)
+    assert list(due) == [near["id"]]
+
+
+def test_a_page_of_many_modules_is_made_of_these_alone(platform: Platform, bob: ApiUser) -> None:
+    names = [f"module-{number:04}" for number in range(600)]
+    versions = [entry(name, version) for name in names for version in ("1.0.0", "1.1.0")]
+    offer(platform, "large", *versions)
+    with counted(platform.engine) as read:
+        page = bob.get("/repository/modules?limit=10").get_json()
+        bob.get("/repositories")
+        bob.get("/modules")
+    assert [one["name"] for one in page["items"]] == names[:10]
+    assert page["items"][0]["versions"] == ["1.1.0", "1.0.0"]
+    assert read.most_rows == 22  # versions of these, and of the one that tells of a next page
+
+
+def test_what_a_repository_has_no_more_is_offered_no_more(
+    platform: Platform, bob: ApiUser, tmp_path: Path
+) -> None:
+    near = add_repository(platform, tmp_path / "near", ServerModule("clock"), ServerModule("echo"))
+    shutil.rmtree(tmp_path / "near")
+    make_repository(tmp_path / "near", ServerModule("clock", "2.0.0"))
+    assert indices.sync(platform.runtime, near)
+    (clock,) = bob.get("/repository/modules").get_json()["items"]
+    assert (clock["name"], clock["versions"]) == ("clock", ["2.0.0"])
+    (listed,) = bob.get("/repositories").get_json()["items"]
+    assert (listed["modules"], listed["versions"], listed["categories"]) == (1, 1, {"tests": 1})
+    assert not indices.sync(platform.runtime, near)
