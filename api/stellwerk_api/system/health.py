@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,6 +12,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.calls.standing import standing
 from stellwerk.db.migrate import head
 from stellwerk.modules import standing as modules
+from stellwerk.modules.watching import require_answer
 
 NOBODY_WORKS_S = 30.0  # a due job waits for so long while none of its queue runs
 LATE_S = 15.0  # what the dispatcher should have done by then
@@ -90,8 +91,8 @@ def _of_modules(platform: Platform) -> Iterator[Part]:
             present = modules.numbers(connection)
     except SQLAlchemyError:
         return
-    providers = platform.runtime.providers
-    found = modules.standing(present, providers.services, providers.gateway)
+    require_runtime = partial(require_answer, platform.runtime)
+    found = modules.standing(present, require_runtime, platform.runtime.providers.gateway)
     if found:
         yield Part("modules", "ok" if found.is_well else "degraded", found.message)
 

@@ -8,7 +8,6 @@ from sqlalchemy import Connection, text
 from stellwerk.errors import ProviderError
 from stellwerk.modules.states import InstanceStatus
 from stellwerk.providers.gateway.protocol import Gateway
-from stellwerk.providers.services.protocol import Services
 
 _NUMBERS = text("SELECT status, count(*) AS number FROM module_instances GROUP BY status")
 
@@ -26,13 +25,15 @@ def numbers(connection: Connection) -> Mapping[str, int]:
     return {row.status: row.number for row in connection.execute(_NUMBERS)}
 
 
-def standing(present: Mapping[str, int], services: Services, gateway: Gateway) -> Standing | None:
-    """How those are; None where nothing is installed. Both backends are asked."""
+def standing(
+    present: Mapping[str, int], require_runtime: Callable[[], object], gateway: Gateway
+) -> Standing | None:
+    """How those are; None where nothing is installed. `require_runtime` raises ProviderError."""
     if not present:
         return None
     ill = present.get(InstanceStatus.ERROR, 0)
     wrong = [f"{ill} of {sum(present.values())} instances in error"] if ill else []
-    wrong += _asked(f"the runtime ({services.kind})", services.states)
+    wrong += _asked("the runtime", require_runtime)
     wrong += _asked("the gateway", gateway.routes)
     if wrong:
         return Standing(f"{'; '.join(wrong)}.", is_well=False)

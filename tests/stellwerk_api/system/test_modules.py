@@ -8,7 +8,9 @@ from sqlalchemy import update
 from api import ApiUser
 from gateways import GatewayProcess
 from module_rows import add_module
+from remembered_services import RememberedServices, running_on
 from stellwerk.bootstrap import Platform
+from stellwerk.errors import ProviderUnavailable
 from stellwerk.modules.model import ModuleInstance
 from stellwerk.providers.gateway.caddy import CaddyGateway
 from stellwerk.stack.ports import free_port
@@ -56,6 +58,20 @@ def test_a_gateway_that_does_not_answer_degrades(platform: Platform) -> None:
     found = {one.name: one for one in health.parts(replace(platform, runtime=runtime))}
     assert found["modules"].status == "degraded"
     assert found["modules"].message.startswith("the gateway does not answer: ")
+
+
+def test_a_runtime_that_does_not_answer_degrades_and_is_not_asked_each_time(
+    platform: Platform, gateway: GatewayProcess
+) -> None:
+    del gateway
+    add_module(platform, "clock")
+    services = RememberedServices(failures={"states": ProviderUnavailable("It is asleep.")})
+    asleep = replace(platform, runtime=running_on(platform.runtime, services))
+    for _ in range(3):
+        found = {one.name: one for one in health.parts(asleep)}["modules"]
+        told = "the runtime does not answer: It is asleep."
+        assert (found.status, found.message) == ("degraded", told)
+    assert services.asked("states") == 1
 
 
 def test_instances_are_counted_by_their_status(platform: Platform, admin: ApiUser) -> None:

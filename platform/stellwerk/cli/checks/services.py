@@ -144,7 +144,7 @@ def check_modules(who: Patient) -> Iterator[Finding]:
     except SQLAlchemyError:
         return
     providers = choose_providers(who.joined)
-    found = modules.standing(present, providers.services, providers.gateway)
+    found = modules.standing(present, providers.services.states, providers.gateway)
     if found:
         remedy = "`stellwerk modules instances` names them; docs/modules.md says what to do."
         otherwise = Grade.WARNING
