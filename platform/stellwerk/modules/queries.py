@@ -18,6 +18,7 @@ from stellwerk.modules.states import InstanceStatus
 from stellwerk.modules.states import Wanted as WantedState
 from stellwerk.modules.watching import Seen
 from stellwerk.providers.repositories.versions import ordered
+from stellwerk.providers.services.protocol import ServiceStatus
 
 Document = dict[str, Any]
 
@@ -36,7 +37,6 @@ _COLUMNS: tuple[Any, ...] = (
     ModuleInstance.updated_at,
     (Module.primary_instance_id == ModuleInstance.id).label("is_primary"),
 )
-_LOST = "The runtime knows nothing of its service."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,15 @@ class InstanceFilter:
 
 def instances(runtime: Runtime, wanted: InstanceFilter) -> list[Document]:
     """Instances in the order of their ids, which is that of their age."""
-    with runtime.sessions() as session:
-        rows = session.execute(_listed(wanted)).all()
-    seen = _seen(runtime, rows)
-    shown = (_instance(row, seen) for row in rows)
-    meant = (one for one in shown if wanted.status in {None, one["status"]})
-    return list(islice(meant, wanted.limit))
+    rows = _rows(runtime, wanted)
+    return _shown(rows, _seen(runtime, rows), wanted)
+
+
+def instances_as_seen(
+    runtime: Runtime, wanted: InstanceFilter, seen: Mapping[str, Seen] | None
+) -> list[Document]:
+    """The same for who has just looked at their services."""
+    return _shown(_rows(runtime, wanted), seen, wanted)
 
 
 def instance(runtime: Runtime, module_name: str, instance_id: str) -> Document:
@@ -110,6 +113,19 @@ def _modules_listed(limit: int) -> Select[Any]:
     )
 
 
+def _rows(runtime: Runtime, wanted: InstanceFilter) -> Sequence[Row[Any]]:
+    with runtime.sessions() as session:
+        return session.execute(_listed(wanted)).all()
+
+
+def _shown(
+    rows: Sequence[Row[Any]], seen: Mapping[str, Seen] | None, wanted: InstanceFilter
+) -> list[Document]:
+    shown = (_instance(row, seen) for row in rows)
+    meant = (one for one in shown if wanted.status in {None, one["status"]})
+    return list(islice(meant, wanted.limit))
+
+
 def _listed(wanted: InstanceFilter) -> Select[Any]:
     query = _of_rows().order_by(ModuleInstance.id)
     if wanted.module_name is not None:
@@ -127,7 +143,7 @@ def _seen(runtime: Runtime, rows: Sequence[Row[Any]]) -> Mapping[str, Seen] | No
 
 
 def _instance(row: Row[Any], seen: Mapping[str, Seen] | None) -> Document:
-    """Where the runtime does not answer: as it was last seen, with unknown health."""
+    """Where the runtime does not answer: as it was last reconciled."""
     present = seen.get(row.service) if seen is not None else None
     shown = {
         "instance_id": row.id,
@@ -135,7 +151,7 @@ def _instance(row: Row[Any], seen: Mapping[str, Seen] | None) -> Document:
         "path": row.path,
         "version": row.version,
         "status": row.status,
-        "health": "unknown",
+        "health": row.health,
         "message": row.message,
         "is_primary": row.is_primary,
         "frontend_url": f"/{row.module_name}/",
@@ -144,18 +160,25 @@ def _instance(row: Row[Any], seen: Mapping[str, Seen] | None) -> Document:
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
     }
-    return shown if seen is None else shown | _now(row.wanted, present)
+    return shown if seen is None else shown | _now(row, present)
 
 
-def _now(wanted: str, seen: Seen | None) -> Document:
-    status = watching.status_of(wanted, seen.status if seen else None)
-    is_error = status is InstanceStatus.ERROR
+def _now(row: Row[Any], seen: Seen | None) -> Document:
+    status = watching.status_of(row.wanted, seen.status if seen else None)
     told = {
         "status": status.value,
         "health": watching.health_of(seen.status if seen else None),
-        "message": (seen.message if seen else _LOST) if is_error else "",
+        "message": _reason(row, seen) if status is InstanceStatus.ERROR else "",
     }
     return told | ({"restarts": seen.restarts, "started_at": seen.started_at} if seen else {})
+
+
+def _reason(row: Row[Any], seen: Seen | None) -> str:
+    """Why it is in error: of one that is gone the reconciliation knows more than the runtime."""
+    is_gone = seen is None or seen.status is ServiceStatus.STOPPED
+    if is_gone and row.status == InstanceStatus.ERROR.value and row.message:
+        return str(row.message)
+    return seen.message if seen else watching.LOST
 
 
 def _module(row: Module, newest: Mapping[tuple[str, int], str]) -> Document:
