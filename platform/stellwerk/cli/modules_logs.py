@@ -56,4 +56,12 @@ def _print(lines: list[str], *, as_json: bool) -> None:
         if as_json:
             emit_json({"line": line})
         else:
-            click.echo(line)
+            click.echo(shown(line))
+
+
+def shown(line: str) -> str:
+    """With what a terminal would obey written out: a module is not to move its cursor."""
+    return "".join(
+        one if one.isprintable() or one == "\t" else one.encode("unicode_escape").decode()
+        for one in line
+    )
