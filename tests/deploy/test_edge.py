@@ -189,14 +189,7 @@ def test_an_answer_may_take_longer_than_a_body(client: httpx.Client) -> None:
 
 def test_the_edge_has_no_admin_api_unless_it_is_asked_for() -> None:
     env = {name: value for name, value in environment().items() if name != "CADDY_ADMIN"}
-    caddy = f"{sysconfig.get_path('scripts')}/caddy"
-    command = [
-        caddy,
-        "adapt",
-        "--adapter",
-        "caddyfile",
-        "--config",
-        str(shipped("deploy/Caddyfile")),
-    ]
+    caddy, config = f"{sysconfig.get_path('scripts')}/caddy", str(shipped("deploy/Caddyfile"))
+    command = [caddy, "adapt", "--adapter", "caddyfile", "--config", config]
     ran = subprocess.run(command, env=env, check=True, capture_output=True)  # noqa: S603  our own
     assert json.loads(ran.stdout)["admin"]["disabled"]
