@@ -55,10 +55,9 @@ class Rules:
 
     def is_own_label(self, written: Any) -> bool:
         """Whether labels say so, and nothing to other programs that read labels."""
-        known = {value for name, value in vars(labels).items() if name.isupper()}
         return (
             isinstance(written, dict)
-            and written.keys() <= known
+            and written.keys() <= labels.ALL
             and all(isinstance(value, str) for value in written.values())
             and written.get(labels.STACK) == self.stack
         )

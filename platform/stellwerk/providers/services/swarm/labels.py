@@ -7,3 +7,5 @@ INSTANCE = "stellwerk.instance"
 VERSION = "stellwerk.version"
 PORT = "stellwerk.port"
 SPEC = "stellwerk.spec"  # SHA-256 over all that the service was made from
+
+ALL = frozenset({STACK, SERVICE, MODULE, INSTANCE, VERSION, PORT, SPEC})

@@ -23,11 +23,15 @@ UNHEALTHY = "unhealthy container"
 def states_of(
     services: Iterable[Json], tasks: Iterable[Json], place: Place
 ) -> dict[str, ServiceState]:
-    """All states, by name."""
+    """All states of ours, by name: others may have written one of our labels on theirs."""
     by_service: dict[str, list[Json]] = {}
     for task in tasks:
         by_service.setdefault(task["ServiceID"], []).append(task)
-    read = [state_of(found, by_service.get(found["ID"], ()), place) for found in services]
+    read = [
+        state_of(found, by_service.get(found["ID"], ()), place)
+        for found in services
+        if is_ours(found, place.stack)
+    ]
     return {state.name: state for state in read}
 
 
@@ -50,6 +54,14 @@ def state_of(service: Json, tasks: Sequence[Json], place: Place) -> ServiceState
         started_at=_time(running[0]) if running else None,
         message=_message(service, live, ended),
     )
+
+
+def is_ours(service: Json, stack: str) -> bool:
+    """Whether it has the name and all the labels that services of this stack are made with."""
+    spec = service["Spec"]
+    written = spec.get("Labels") or {}
+    is_complete = written.keys() >= labels.ALL and written[labels.STACK] == stack
+    return is_complete and str(spec["Name"]).startswith(f"{stack}_")
 
 
 def is_over(task: Json) -> bool:

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from stellwerk.errors import NotFound, ProviderUnavailable
+from stellwerk.errors import NotFound, ProviderRejected, ProviderUnavailable
 from stellwerk.providers.services.protocol import (
     LogPage,
     ServiceSpec,
@@ -21,7 +21,13 @@ from stellwerk.providers.services.swarm.body import (
 from stellwerk.providers.services.swarm.engine import Docker, Json
 from stellwerk.providers.services.swarm.names import require_own, require_short
 from stellwerk.providers.services.swarm.probe import NS, require_check
-from stellwerk.providers.services.swarm.reading import is_over, is_stopped, state_of, states_of
+from stellwerk.providers.services.swarm.reading import (
+    is_ours,
+    is_over,
+    is_stopped,
+    state_of,
+    states_of,
+)
 from stellwerk.settings import Settings
 
 CHANGES = 5  # times that others may change a service while it is being changed
@@ -60,21 +66,18 @@ class SwarmServices:
 
     def remove(self, name: str) -> None:
         """Remove the service and wait for its task, also where somebody else removed it."""
-        require_own(name, self._stack)
-        found = self._docker.service(name)
+        found = self._found(name)
         self._docker.remove(name)
         self._wait_for_end(name, found)
 
     def start(self, name: str) -> None:
         """Let one task run; what has failed is stopped before, so that its restarts count anew."""
-        require_own(name, self._stack)
         if self._read(self._require(name)).status is ServiceStatus.FAILED:
             self.stop(name)
         self._until_settled(name, lambda: self._change(name, started))
 
     def stop(self, name: str) -> None:
         """Keep the service without a task."""
-        require_own(name, self._stack)
         self._until_settled(name, lambda: self._change(name, stopped))
         self._wait_for_end(name, self._docker.service(name))
 
@@ -89,8 +92,7 @@ class SwarmServices:
 
     def state(self, name: str) -> ServiceState | None:
         """By two questions as well."""
-        require_own(name, self._stack)
-        found = self._docker.service(name)
+        found = self._found(name)
         return self._read(found) if found else None
 
     def logs(self, name: str, *, tail: int = 100, cursor: str = "") -> LogPage:
@@ -105,7 +107,7 @@ class SwarmServices:
     def _settle(self, body: Json) -> bool:
         """One attempt to have the service as the body says; False where others were quicker."""
         name = body["Name"]
-        found = self._docker.service(name)
+        found = self._found(name)
         if found is None:
             self._docker.ensure_network(self._settings.swarm_network)
             return self._docker.create(body)
@@ -139,8 +141,17 @@ class SwarmServices:
                 raise ProviderUnavailable(f"Docker has not ended {name} in time.")
             time.sleep(POLL_S)
 
-    def _require(self, name: str) -> Json:
+    def _found(self, name: str) -> Json | None:
+        """Raises ProviderRejected for what somebody else made."""
+        require_own(name, self._stack)
         found = self._docker.service(name)
+        if found is not None and not is_ours(found, self._stack):
+            message = f"There is a service {name} that {self._stack} did not make: remove it."
+            raise ProviderRejected(message)
+        return found
+
+    def _require(self, name: str) -> Json:
+        found = self._found(name)
         if found is None:
             raise _none(name)
         return found
