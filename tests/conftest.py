@@ -19,6 +19,7 @@ from groups import (
 )
 from installations import Installations
 from plenty import PLENTY
+from service_places import users_of_their_own
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
 from stellwerk.jobs import budget
@@ -93,6 +94,7 @@ def settings(
         long_slots=2,
         module_drain_s=0.5,
         module_ports_from=free_port(),
+        module_users_from=users_of_their_own(),
     )
     yield made
     remove_modules(made.home.absolute())

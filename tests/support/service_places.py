@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from stellwerk.stack.ports import free_port
 MIB = 1024**2
 HEALTH = HealthCheck("/health", interval_s=1.0, timeout_s=5.0, retries=3, start_period_s=20.0)
 RESTART = RestartPolicy(attempts=2, delay_s=0.1, steady_s=30.0)
+HOMES = count()
 
 
 @dataclass(slots=True)
@@ -109,11 +111,15 @@ class ServicePlace:
             self.services.remove(self.made.pop())
 
 
+def users_of_their_own() -> int:
+    """The first of 10,000 that no other home of any test process has."""
+    return 1_000_000 + os.getpid() % 10_000 * 100_000 + next(HOMES) % 10 * 10_000
+
+
 @contextmanager
 def process_place(folder: Path) -> Iterator[ServicePlace]:
     """Processes of this machine; under root with users that no other test process has."""
-    users_from = 1_000_000 + os.getpid() % 10_000 * 100_000
-    given = {"home": folder, "module_users_from": users_from}
+    given = {"home": folder, "module_users_from": users_of_their_own()}
     settings = load_settings(**given)
     place = ServicePlace(services(settings), given, modules_dir(settings))
     try:

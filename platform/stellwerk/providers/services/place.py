@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stellwerk.errors import StackError
 from stellwerk.providers.services.removal import remove_tree
+from stellwerk.providers.services.users import release_users
 from stellwerk.settings import Settings
 from stellwerk.stack.accounts import Account
 from stellwerk.stack.home import read_json, write_json
@@ -57,6 +58,7 @@ def remove_modules(home: Path) -> None:
         if folder.is_dir():
             remove_tree(folder)
     (home / RECORD).unlink(missing_ok=True)
+    release_users(home)
 
 
 def _record(home: Path) -> Path | None:

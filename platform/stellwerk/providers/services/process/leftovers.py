@@ -9,12 +9,11 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from stellwerk.providers.services.process.descent import PROC, descendants
 from stellwerk.providers.services.process.records import Records, Task
 
-KEEPERS_SCRIPT = str(Path(__file__).with_name("entry.py")).encode()
+KEEPERS_SCRIPT = b"/process/entry.py"  # of any installation: its home may be another one
 WITHIN_S = 10.0
 PAUSE_S = 0.02
 GONE = frozenset({"Z", "X"})
@@ -71,10 +70,16 @@ def _is_kept(seen: Seen, all_of_them: dict[int, Seen]) -> bool:
     """Whether a keeper is above it; two versions of an instance have one user."""
     above = all_of_them.get(seen.parent)
     while above:
-        with suppress(OSError):  # gone: nobody is kept by it
-            if KEEPERS_SCRIPT in (PROC / str(above.pid) / "cmdline").read_bytes().split(b"\0"):
-                return True
+        if above.uid == os.geteuid() and _is_keeper(above.pid):
+            return True
         above = all_of_them.get(above.parent)
+    return False
+
+
+def _is_keeper(pid: int) -> bool:
+    with suppress(OSError):  # gone: nobody is kept by it
+        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+        return any(word.endswith(KEEPERS_SCRIPT) for word in words)
     return False
 
 

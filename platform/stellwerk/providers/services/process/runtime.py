@@ -42,6 +42,7 @@ from stellwerk.providers.services.protocol import (
     ServiceStatus,
 )
 from stellwerk.providers.services.removal import remove_tree
+from stellwerk.providers.services.users import module_user
 from stellwerk.settings import Settings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -65,7 +66,8 @@ class ProcessServices:
             raise ProviderRejected(
                 f"{spec.module_name} names no command: it runs as a container alone."
             )
-        uid = self._uid(spec)
+        with _clear_errors():
+            uid = self._uid(spec)
         if uid is not None:
             _refuse_user(uid)
         elif self._settings.mode is Mode.PRODUCTION:
@@ -155,7 +157,7 @@ class ProcessServices:
                         lock.unlink(missing_ok=True)
 
     def _uid(self, spec: ServiceSpec) -> int | None:
-        return self._settings.module_user(spec.port) if os.geteuid() == 0 else None
+        return module_user(self._settings, spec.port) if os.geteuid() == 0 else None
 
     def _task(self, spec: ServiceSpec) -> Task:
         uid = self._uid(spec)
