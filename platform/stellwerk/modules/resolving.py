@@ -84,7 +84,7 @@ def missing(session: Session, offer: Offer) -> list[Wanted]:
     """What has to be installed before, in order: only what is not there yet.
 
     Raises NotFound for a dependency that nobody offers, InvalidInput (MODULE_CYCLE), and Conflict
-    (MODULE_NEEDED) where an installed module is of a version that will not do.
+    (MODULE_NEEDED) where a version that is installed, or that another one needs, will not do.
     """
     rows = session.execute(select(Module.name, Module.version))
     installed = {row.name: row.version for row in rows}
@@ -98,6 +98,7 @@ class _Search:
 
     def __init__(self, session: Session, installed: Mapping[str, str]) -> None:
         self.found: list[Wanted] = []
+        self._asked: dict[str, str] = {}  # for each of these: who needs what of it
         self._session = session
         self._installed = installed
 
@@ -116,14 +117,21 @@ class _Search:
         if present is not None:
             _require_fit(needed, written, present, path[-1])
             return
-        if any(one.module_name == needed.name for one in self.found):
+        asked = f"{path[-1]} needs {written}"
+        chosen = next((one for one in self.found if one.module_name == needed.name), None)
+        if chosen is not None:
+            _require_same(needed, asked, chosen, self._asked[needed.name])
             return
+        self._find(needed, asked, path)
+
+    def _find(self, needed: Dependency, asked: str, path: tuple[str, ...]) -> None:
         named = indices.offers(self._session, names=(needed.name,))
         fitting = [one for one in named if needed.admits(one.version)]
         if not fitting:
-            raise NotFound(f"{path[-1]} needs {written}, which no repository has.")
+            raise NotFound(f"{asked}, which no repository has.")
         chosen = choose(fitting, Wanted(needed.name))
         self.visit(chosen, path)
+        self._asked[needed.name] = asked
         self.found.append(Wanted(needed.name, chosen.entry.version, chosen.repository_id))
 
 
@@ -131,6 +139,14 @@ def _require_fit(needed: Dependency, written: str, present: str, by: str) -> Non
     if not needed.admits(present):
         message = f"{by} needs {written}, but {present} is installed. Update {needed.name} first."
         raise Conflict(message, code=ErrorCode.MODULE_NEEDED)
+
+
+def _require_same(needed: Dependency, asked: str, chosen: Wanted, before: str) -> None:
+    version = str(chosen.version)
+    if not needed.admits(version):
+        message = f"{before} (of which {version} is the newest), but {asked}."
+        hint = f"Install a version of {needed.name} first that does for both."
+        raise Conflict(f"{message} {hint}", code=ErrorCode.MODULE_NEEDED)
 
 
 def dependents(session: Session, module_name: str) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 from offered import entry, offer
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import Conflict, ErrorCode, InvalidInput, NotFound
-from stellwerk.modules import indices, resolving
+from stellwerk.modules import resolving
 from stellwerk.modules.indices import Offer
 from stellwerk.modules.model import Module, ModuleInstance
 from stellwerk.modules.resolving import Wanted
@@ -15,12 +15,12 @@ INSTANCE = "1" * 32
 
 def chosen(platform: Platform, wanted: Wanted) -> Offer:
     with platform.runtime.sessions() as session:
-        return resolving.choose(indices.offers(session), wanted)
+        return resolving.find(session, wanted)
 
 
 def needed(platform: Platform, name: str) -> list[tuple[str, str | None]]:
     with platform.runtime.sessions() as session:
-        found = resolving.choose(indices.offers(session), Wanted(name))
+        found = resolving.find(session, Wanted(name))
         missing = resolving.missing(session, found)
     return [(one.module_name, one.version) for one in missing]
 
@@ -123,6 +123,20 @@ def test_a_need_that_nobody_offers_is_named(platform: Platform) -> None:
     offer(platform, "one", entry("page", needs=["clock>=3"]), entry("clock", "2.0.0"))
     with pytest.raises(NotFound, match="page needs clock>=3, which no repository has"):
         needed(platform, "page")
+
+
+def test_two_that_need_different_versions_of_a_third_are_refused(platform: Platform) -> None:
+    offer(
+        platform,
+        "one",
+        entry("page", needs=["store", "clock<2"]),
+        entry("store", needs=["clock"]),
+        entry("clock", "1.0.0"),
+        entry("clock", "2.0.0"),
+    )
+    with pytest.raises(Conflict, match=r"store needs clock .* but page needs clock<2") as told:
+        needed(platform, "page")
+    assert told.value.code is ErrorCode.MODULE_NEEDED
 
 
 def test_what_others_need_is_not_removed(platform: Platform) -> None:
