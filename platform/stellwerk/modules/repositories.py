@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
 from stellwerk.audit.trail import record
 from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput
+from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.modules import indices
-from stellwerk.modules.model import Module, ModuleRepository
+from stellwerk.modules.model import Module, ModuleOperation, ModuleRepository
 from stellwerk.providers.repositories.protocol import SourceKind
 from stellwerk.providers.repositories.signatures import is_public_key
 
@@ -54,17 +55,50 @@ def add(runtime: Runtime, actor: int, wanted: NewRepository) -> int:
 
 
 def remove(runtime: Runtime, actor: int, repository_id: int) -> None:
-    """Forget a repository; raises NotFound, and Conflict where installed modules are from it."""
-    from_it = select(Module.name).where(Module.repository_id == repository_id).order_by(Module.name)
+    """Forget a repository; raises NotFound, and Conflict (REPOSITORY_IN_USE).
+
+    In use it is where installed modules are from it, or operations under way may take one from it.
+    """
     with runtime.sessions.begin() as session:
+        session.execute(_NO_NEW_OPERATIONS)
         row = indices.repository(session, repository_id)
-        names = list(session.scalars(from_it))
-        if names:
-            message = f"{', '.join(names)}: installed from {row.name}. Uninstall these first."
-            details = {"modules": names}
-            raise Conflict(message, code=ErrorCode.REPOSITORY_IN_USE, details=details)
+        session.refresh(row, with_for_update=True)
+        _refuse_installed_from(session, row)
+        _refuse_taken_from(session, row)
         _record(session, Action.REPOSITORY_REMOVED, actor, row)
         session.delete(row)
+
+
+# One that is accepted after this finds the repository gone.
+_NO_NEW_OPERATIONS = text("LOCK TABLE module_operations IN SHARE MODE")
+_TAKING = ("modules.install", "modules.update")
+
+
+def _refuse_installed_from(session: Session, row: ModuleRepository) -> None:
+    from_it = select(Module.name).where(Module.repository_id == row.id).order_by(Module.name)
+    names = list(session.scalars(from_it))
+    if names:
+        message = f"{', '.join(names)}: installed from {row.name}. Uninstall these first."
+        details = {"modules": names}
+        raise Conflict(message, code=ErrorCode.REPOSITORY_IN_USE, details=details)
+
+
+def _refuse_taken_from(session: Session, row: ModuleRepository) -> None:
+    """One that names no repository may come to take it from any."""
+    named = Job.payload["repository_id"].as_integer()
+    under_way = (
+        select(ModuleOperation.module_name)
+        .join(Job, Job.id == ModuleOperation.job_id)
+        .where(ModuleOperation.is_active, Job.operation.in_(_TAKING))
+        .where(or_(named.is_(None), named == row.id))
+        .order_by(ModuleOperation.module_name)
+    )
+    names = list(session.scalars(under_way))
+    if names:
+        message = f"{', '.join(names)}: being installed or updated, maybe from {row.name}."
+        details = {"modules": names}
+        code = ErrorCode.REPOSITORY_IN_USE
+        raise Conflict(message, code=code, details=details, retry_after_s=2)
 
 
 def _record(session: Session, action: Action, actor: int, row: ModuleRepository) -> None:

@@ -97,6 +97,23 @@ def test_one_that_modules_are_from_stays(
     assert (error["code"], error["details"]) == ("REPOSITORY_IN_USE", {"modules": ["clock"]})
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_one_that_an_operation_may_take_from_stays(
+    platform: Platform, admin: ApiUser, tmp_path: Path, *, named: bool
+) -> None:
+    near, other = (
+        add_repository(platform, tmp_path / name, ServerModule("clock")) for name in ("near", "far")
+    )
+    wanted = {"module_name": "clock", "repository_id": near if named else None}
+    job_id = admin.post("/repository/install", wanted).get_json()["job_id"]
+    error = error_of(admin.send("DELETE", f"/repositories/{near}"), 409)
+    assert (error["code"], error["details"]) == ("REPOSITORY_IN_USE", {"modules": ["clock"]})
+    if named:
+        assert admin.send("DELETE", f"/repositories/{other}").status_code == 204
+    admin.post(f"/jobs/{job_id}/cancel")
+    assert admin.send("DELETE", f"/repositories/{near}").status_code == 204
+
+
 def test_one_that_nothing_is_from_goes(platform: Platform, admin: ApiUser, tmp_path: Path) -> None:
     repository_id = add_repository(platform, tmp_path / "near", ServerModule("clock"))
     assert admin.send("DELETE", f"/repositories/{repository_id}").status_code == 204
