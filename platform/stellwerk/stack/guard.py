@@ -70,7 +70,12 @@ def main(run: str, home: str = "", modules: str = "") -> None:
     kill_remains(f"{run}/", sessions - {os.getsid(0)})
     if home:
         place = ModulesPlace(Path(home), Path(modules) if modules else None)
-        end_services(place, in_a_hurry=lambda: True)
+        end_services(place, in_a_hurry=lambda: True, say=_nobody_hears)
+
+
+def _nobody_hears(sentence: str) -> None:
+    """Whoever read what the supervisor says is gone with it."""
+    del sentence
 
 
 if __name__ == "__main__":

@@ -46,7 +46,16 @@ def start_services(place: ModulesPlace | None, say: Callable[[str], None]) -> No
         say(exc.message)
 
 
-def end_services(place: ModulesPlace | None, in_a_hurry: Callable[[], bool]) -> None:
-    """End all, without their grace as soon as `in_a_hurry`; they are started by the next `up`."""
-    if place is not None:
+def end_services(
+    place: ModulesPlace | None, in_a_hurry: Callable[[], bool], say: Callable[[str], None]
+) -> None:
+    """End all, without their grace as soon as `in_a_hurry`; they are started by the next `up`.
+
+    What does not end is told.
+    """
+    if place is None:
+        return
+    try:
         end_keepers(place.services(), in_a_hurry)
+    except ProviderUnavailable as exc:
+        say(exc.message)

@@ -91,8 +91,10 @@ class Supervisor:
             members = [c for c in self.children if _stage(c.program.role) == stage]
             self._end(members, stop, grace_s)
         kill_remains(f"{self._run}/", ())
-        at_last()
-        self._guard.dismiss()
+        try:
+            at_last()
+        finally:
+            self._guard.dismiss()
 
     def _end(self, members: Sequence[Child], stop: Stop, grace_s: float) -> None:
         for child in members:

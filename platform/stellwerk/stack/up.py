@@ -99,7 +99,7 @@ def _live(plan: Plan, options: Options, lock: HomeLock, stop: Stop) -> None:
         _supervise(plan, supervisor, follower, stop)
     finally:
         report.enter(StackState.STOPPING)
-        end_modules = partial(end_services, modules, lambda: stop.urgent)
+        end_modules = partial(end_services, modules, lambda: stop.urgent, options.say)
         supervisor.end_all(stop, grace_s=plan.filled.shutdown_grace_s, at_last=end_modules)
         remove_admin_socket(plan.home)
         report.enter(StackState.STOPPED)

@@ -35,18 +35,26 @@ def reap(statuses: dict[int, int]) -> bool:
         statuses[pid] = status
 
 
-def end_descendants(statuses: dict[int, int], *, within_s: float = 30.0) -> None:
-    """SIGKILL all of them and wait until the kernel knows of none.
+def sees_descendants() -> bool:
+    """Whether this kernel tells whose children are whose."""
+    return (PROC / "thread-self" / "children").exists()
+
+
+def end_descendants(statuses: dict[int, int], *, within_s: float = 30.0) -> bool:
+    """SIGKILL all of them and wait until the kernel knows of none; False where it still does.
 
     They are stopped first: what forks faster than it is killed would never be gone.
     """
     deadline = time.monotonic() + within_s
-    while reap(statuses) and time.monotonic() < deadline:
+    while reap(statuses):
+        if time.monotonic() > deadline:
+            return False
         doomed = descendants(os.getpid())
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in doomed:
                 _signal(pid, number)
         time.sleep(PAUSE_S)
+    return True
 
 
 def descendants(pid: int) -> set[int]:

@@ -7,6 +7,7 @@ on, nobody's child and in a session of its own. With `sweep` it ends what a kill
 """
 
 import os
+import select
 import sys
 import time
 import traceback
@@ -41,20 +42,21 @@ def main(folder: str, purpose: str = "keep") -> NoReturn:
     if os.fork():
         os.close(writing)
         sys.exit(0 if os.read(reading, 1) == BEGUN else 1)
+    launcher = os.dup(0)
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
     for standard in (0, 1, 2):
         os.dup2(os.open(os.devnull, os.O_RDWR), standard)
-    _keep(records, task, writing)
+    life = _life(records)
+    if life is None:  # another one is first: all is well
+        _tell(writing)
+    elif _is_awaited(launcher):
+        _keep(records, task, writing)
     os._exit(0)
 
 
 def _keep(records: Records, task: Task, word: int) -> None:
-    life = _life(records)
-    if life is None:  # another one is first: all is well
-        _tell(word)
-        return
     with suppress(OSError):  # what it keeps must not keep it from its work; root alone may say so
         os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     try:
@@ -78,6 +80,13 @@ def _life(records: Records) -> int | None:
             return life
         time.sleep(PAUSE_S)
     return None
+
+
+def _is_awaited(launcher: int) -> bool:
+    """Whether who started this one lives. If not, others may have looked for keepers already."""
+    readable, _, _ = select.select([launcher], [], [], 0)
+    os.close(launcher)
+    return not readable  # nobody writes: at its end alone there is something to read
 
 
 def _tell(word: int) -> None:

@@ -146,11 +146,12 @@ class Keeper:
     def _ended(self, status: int, now_s: float) -> None:
         steady = self._watch.is_steady(now_s)
         self._watch.close()
-        end_descendants(self._statuses)
+        if end_descendants(self._statuses):  # else whoever removes it has something to look for
+            self._course = replace(self._course, program=None)
         self._hear_out()
         self._program = None
         if self._ears.asked_to_stop:
-            self._note(status=ServiceStatus.STOPPED, message="", program=None)
+            self._note(status=ServiceStatus.STOPPED, message="")
             return
         self._ends_in_a_row = 0 if steady else self._ends_in_a_row
         self._plan_next(self._reason or how_it_ended(status), now_s)
@@ -159,12 +160,12 @@ class Keeper:
         self._ends_in_a_row += 1
         delay_s = restart_delay_s(self._task.spec.restart, self._ends_in_a_row)
         if delay_s is None:
-            self._note(status=ServiceStatus.FAILED, message=message, program=None)
+            self._note(status=ServiceStatus.FAILED, message=message)
             return
         self._next_start_s = now_s + delay_s
         ill = self._course.status is ServiceStatus.UNHEALTHY
         status = ServiceStatus.UNHEALTHY if ill else ServiceStatus.STARTING
-        self._note(status=status, message=message, program=None)
+        self._note(status=status, message=message)
 
     def _hear_out(self) -> None:
         for _ in range(MOST_PARTS):  # another process may hold the pipe, and go on

@@ -31,12 +31,13 @@ def services_in(modules: Path) -> list[Records]:
 
 
 def start_keepers(services: Iterable[Records]) -> None:
-    """Start what is not kept yet, all at once; raises ProviderUnavailable where one cannot be."""
+    """Start what is not kept yet, all at once; raises ProviderUnavailable where some cannot be."""
     launched = [(one, _run(one, "keep")) for one in services if not _is_kept(one)]
-    for one, process in launched:
-        if _code(process):
-            message = f"The service {one.name} cannot be started; see its log in {one.path}."
-            raise ProviderUnavailable(message)
+    failed = [one for one, process in launched if _code(process)]
+    if failed:
+        names = ", ".join(one.name for one in failed)
+        message = f"What cannot be started: {names}; see the log in {failed[0].path}."
+        raise ProviderUnavailable(message)
 
 
 def end_keepers(
@@ -45,17 +46,27 @@ def end_keepers(
     """End what is kept, all at once, and sweep after killed keepers.
 
     As soon as `in_a_hurry` says so, nothing is given its grace any more. When this returns nothing
-    of them runs; raises ProviderUnavailable where something does.
+    of them runs; raises ProviderUnavailable, at last, where something does.
     """
     asked = [(one, _grace_s(one)) for one in services]
     for one, _ in asked:
         _ask_to_end(one, signal.SIGTERM)
     began = time.monotonic()
-    for one, grace_s in asked:
-        _await_end(one, began + grace_s + BEYOND_GRACE_S, in_a_hurry)
-        course = one.course()
-        if course and course.program is not None and _code(_run(one, "sweep")):
-            raise ProviderUnavailable(f"Processes of {one.name} do not end.")
+    reasons = [
+        _left_of(one, began + grace_s + BEYOND_GRACE_S, in_a_hurry) for one, grace_s in asked
+    ]
+    if any(reasons):
+        raise ProviderUnavailable(" ".join(filter(None, reasons)))
+
+
+def _left_of(one: Records, deadline_s: float, in_a_hurry: Callable[[], bool]) -> str:
+    """What of it does not end, as a sentence; empty where nothing is left."""
+    if not _has_ended(one, deadline_s, in_a_hurry):
+        return f"What keeps {one.name} does not end."
+    course = one.course()
+    if course and course.program is not None and _code(_run(one, "sweep")):
+        return f"Processes of {one.name} do not end."
+    return ""
 
 
 def _is_kept(one: Records) -> bool:
@@ -74,16 +85,13 @@ def _grace_s(one: Records) -> float:
     return task.spec.stop_grace_s if task else 0.0
 
 
-def _await_end(one: Records, deadline_s: float, in_a_hurry: Callable[[], bool]) -> None:
+def _has_ended(one: Records, deadline_s: float, in_a_hurry: Callable[[], bool]) -> bool:
     for _ in _pauses(deadline_s):
         if not one.has_keeper():
-            return
+            return True
         _ask_to_end(one, AT_ONCE if in_a_hurry() else signal.SIGTERM)
     _signal(one, signal.SIGKILL)
-    for _ in _pauses(time.monotonic() + BEYOND_GRACE_S):
-        if not one.has_keeper():
-            return
-    raise ProviderUnavailable(f"What keeps {one.name} does not end.")
+    return any(not one.has_keeper() for _ in _pauses(time.monotonic() + BEYOND_GRACE_S))
 
 
 def _pauses(deadline_s: float) -> Iterator[None]:
@@ -114,7 +122,7 @@ def _run(one: Records, purpose: str) -> subprocess.Popen[bytes]:
         [sys.executable, "-I", "-S", entry.__file__, str(one.path), purpose],
         env={},  # above all not our mark: restarts of workers leave services alone
         cwd="/",
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # held for as long as we wait for it: so it knows that we do
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -127,3 +135,6 @@ def _code(process: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+    finally:
+        if process.stdin:
+            process.stdin.close()

@@ -63,9 +63,15 @@ class Records:
         self.path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
 
     def task(self) -> Task | None:
-        """What to run; None where nothing is written, or nothing whole."""
+        """What to run; None where nothing is written, or nothing that this release can read."""
         found = _read(self.path / "task.json")
-        return task_of(found) if found else None
+        with suppress(KeyError, TypeError, ValueError):
+            return task_of(found) if found else None
+        return None
+
+    def has_task(self) -> bool:
+        """Whether something is written."""
+        return (self.path / "task.json").exists()
 
     def write_task(self, task: Task) -> None:
         """Replace what to run."""
@@ -85,7 +91,9 @@ class Records:
     def course(self) -> Course | None:
         """What its keeper wrote last; None before the first."""
         found = _read(self.path / "course.json")
-        return _course_of(found) if found else None
+        with suppress(KeyError, TypeError, ValueError):
+            return _course_of(found) if found else None
+        return None
 
     def write_course(self, course: Course) -> None:
         """Replace what became of it."""
@@ -131,29 +139,41 @@ def document_of(task: Task) -> dict[str, Any]:
 
 
 def task_of(document: Mapping[str, Any]) -> Task:
-    """The inverse."""
+    """The inverse; another release may have written fewer fields, or more.
+
+    Raises KeyError, TypeError or ValueError where what is needed is not there.
+    """
     spec = dict(document["spec"])
-    health = dict(spec["health"])
+    health = dict(spec.get("health", {}))
     spec |= {
         "folder": Path(spec["folder"]),
         "data": Path(spec["data"]),
         "command": tuple(spec["command"]),
-        "health": HealthCheck(**health | {"command": tuple(health["command"])}),
-        "limits": Limits(**spec["limits"]),
-        "restart": RestartPolicy(**spec["restart"]),
+        "health": HealthCheck(
+            **_fields(HealthCheck, health | {"command": tuple(health.get("command", ()))})
+        ),
+        "limits": Limits(**_fields(Limits, spec["limits"])),
+        "restart": RestartPolicy(**_fields(RestartPolicy, spec.get("restart", {}))),
     }
-    return Task(ServiceSpec(**spec), document["uid"], document["path"])
+    return Task(ServiceSpec(**_fields(ServiceSpec, spec)), document["uid"], document["path"])
+
+
+def _fields(kind: type, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What of it a class of ours has."""
+    names = kind.__dataclass_fields__  # type: ignore[attr-defined]  # all given are dataclasses
+    return {name: value for name, value in found.items() if name in names}
 
 
 def _course_of(found: Mapping[str, Any]) -> Course:
-    at = found["started_at"]
+    at = found.get("started_at")
     started_at = datetime.fromisoformat(at) if at else None
-    return Course(**{**found, "status": ServiceStatus(found["status"]), "started_at": started_at})
+    known = _fields(Course, found)
+    return Course(**{**known, "status": ServiceStatus(found["status"]), "started_at": started_at})
 
 
 def _read(path: Path) -> dict[str, Any]:
     """Empty for a file that is missing, or that a full disk cut off."""
-    with suppress(FileNotFoundError, NotADirectoryError, ValueError):
+    with suppress(FileNotFoundError, NotADirectoryError, ValueError, TypeError):
         return dict(json.loads(path.read_text()))
     return {}
 

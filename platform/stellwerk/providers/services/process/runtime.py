@@ -23,6 +23,7 @@ from stellwerk.errors import (
 )
 from stellwerk.providers.services.place import known_modules_dir, module_account, modules_dir
 from stellwerk.providers.services.process.changes import change_of
+from stellwerk.providers.services.process.descent import sees_descendants
 from stellwerk.providers.services.process.interpreter import search_path
 from stellwerk.providers.services.process.keepers import (
     SERVICES,
@@ -66,6 +67,8 @@ class ProcessServices:
             raise ProviderRejected(
                 f"{spec.module_name} names no command: it runs as a container alone."
             )
+        if not sees_descendants():
+            raise ProviderRejected("This kernel does not tell whose children processes are.")
         with _clear_errors():
             uid = self._uid(spec)
         if uid is not None:
@@ -81,7 +84,7 @@ class ProcessServices:
             one = Records(modules_dir(self._settings) / SERVICES / spec.name)
             with change_of(one.path):
                 known = one.task()
-                if known is None or known.spec != spec:
+                if known != task:
                     _make(one, task)
                 elif not one.is_wanted() or _has_failed(one):
                     return
@@ -195,7 +198,7 @@ def _state(one: Records) -> ServiceState | None:
     is_kept = one.has_keeper()  # before its course: a keeper writes that last
     task, course = one.task(), one.course()
     if task is None:
-        return None
+        return _unreadable(one) if one.has_task() else None
     status, message = ServiceStatus.STARTING, ""
     if course:
         status, message = course.status, course.message
@@ -214,6 +217,11 @@ def _state(one: Records) -> ServiceState | None:
         started_at=course.started_at if course and status not in OVER else None,
         message=message,
     )
+
+
+def _unreadable(one: Records) -> ServiceState:
+    message = f"This release cannot read what {one.path} says of it: make it anew."
+    return ServiceState(one.name, "", "", "", ServiceStatus.STOPPED, "", message=message)
 
 
 def _require(one: Records) -> None:
