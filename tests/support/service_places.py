@@ -48,8 +48,8 @@ class ServicePlace:
         """A service that nobody made yet; removed with the place, at the latest."""
         instance_id = uuid.uuid4().hex
         instance = self.folder / f"probe_{instance_id}"
-        release = instance / "1.0.0"
-        for folder in (instance, release):
+        release = instance / "releases" / "1.0.0"
+        for folder in (instance, release.parent, release):
             folder.mkdir()
             folder.chmod(0o755)
         shutil.copyfile(service_server.__file__, release / "server.py")

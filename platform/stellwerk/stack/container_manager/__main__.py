@@ -20,11 +20,19 @@ def options_of(given: Settings) -> Options:
     if given.modules_dir is None:
         raise ConfigurationError("STELLWERK_MODULES_DIR is not set: no folder may be mounted.")
     most = Limits(given.module_memory_mb * 1024**2, given.module_cpus, given.module_processes)
+    first = given.module_users_from
+    rules = Rules(
+        given.swarm_stack,
+        given.swarm_network,
+        given.modules_dir.absolute(),
+        most,
+        users=range(first, first + given.module_instances),
+    )
     return Options(
         listen=given.container_manager_listen,
         docker=given.container_manager_docker,
         timeout_s=given.swarm_timeout_s,
-        rules=Rules(given.swarm_stack, given.swarm_network, given.modules_dir.absolute(), most),
+        rules=rules,
         token=given.swarm_token.get_secret_value(),
     )
 

@@ -68,7 +68,7 @@ def _services(rules: Rules, method: str, address: _Address, body: bytes) -> Pass
         case "GET", *none if not none:
             return Passed(method, address.target(LISTED), keep=_is_own_service(rules))
         case "POST", "create":
-            return Passed(method, address.target(NONE), _checked(body, service_shape(rules)))
+            return Passed(method, address.target(NONE), _service(rules, body))
         case "GET", name if rules.is_own_name(name):
             return Passed(method, address.target(frozenset({"insertDefaults"})))
         case "DELETE", name if rules.is_own_name(name):
@@ -76,7 +76,7 @@ def _services(rules: Rules, method: str, address: _Address, body: bytes) -> Pass
         case "GET", name, "logs" if rules.is_own_name(name):
             return Passed(method, address.target(LOGS))
         case "POST", name, "update" if rules.is_own_name(name):
-            whole = _checked(body, service_shape(rules, name))
+            whole = _service(rules, body, name)
             return Passed(method, address.target(frozenset({"version"})), whole)
     raise Refused(f"Of services, this is not allowed, or is not one of {rules.stack}.")
 
@@ -88,7 +88,7 @@ def _others(rules: Rules, method: str, address: _Address, body: bytes) -> Passed
         case "GET", "networks", name if name == rules.network:
             return Passed(method, address.target(NONE))
         case "POST", "networks", "create":
-            return Passed(method, address.target(NONE), _checked(body, network_shape(rules)))
+            return Passed(method, address.target(NONE), _checked(read(body), network_shape(rules)))
     raise Refused("This is not allowed.")
 
 
@@ -100,8 +100,12 @@ def handed_out(answer: bytes, keep: Keep) -> bytes:
         raise Refused("Docker answered what is no list.", HTTPStatus.BAD_GATEWAY) from exc
 
 
-def _checked(body: bytes, shape: Shape) -> bytes:
+def _service(rules: Rules, body: bytes, name: str = "") -> bytes:
     found = read(body)
+    return _checked(found, service_shape(rules, found.get("Labels"), name))
+
+
+def _checked(found: dict[str, Any], shape: Shape) -> bytes:
     require(found, shape, "body")
     return json.dumps(found).encode()
 

@@ -14,6 +14,7 @@ from stellwerk.providers.services.swarm.body import (
     RELEASE,
     TMP_BYTES,
 )
+from stellwerk.stack.container_manager.instances import Instance, instance_of
 from stellwerk.stack.container_manager.shapes import (
     Allowed,
     Shape,
@@ -48,6 +49,7 @@ class Rules:
     network: str
     modules_dir: Path
     limits: Limits
+    users: range  # uids of modules, each with a group of the same number
 
     def is_own_name(self, name: Any) -> bool:
         """Whether a service is of this stack."""
@@ -62,26 +64,27 @@ class Rules:
             and written.get(labels.STACK) == self.stack
         )
 
-    def is_below_modules(self, path: Any) -> bool:
-        """Whether a folder is one of a module, also after its links were followed."""
-        if not text(r"/[^\0]*")(path):
+    def is_user(self, given: Any) -> bool:
+        """Whether it is one of modules' own, or whoever the folder of modules belongs to.
+
+        The latter are the platform's: one that is not root has no users to give.
+        """
+        if not text(USER)(given):
             return False
-        given = Path(path)
-        return (
-            ".." not in given.parts
-            and given.is_dir()
-            and given.resolve() != self.modules_dir.resolve()
-            and given.resolve().is_relative_to(self.modules_dir.resolve())
-        )
+        uid, gid = map(int, given.split(":"))
+        owner = self.modules_dir.stat()
+        is_platform = (uid, gid) == (owner.st_uid, owner.st_gid)
+        return is_platform or (uid == gid and uid in self.users)
 
 
-def service_shape(rules: Rules, name: str = "") -> Shape:
-    """The body of a service, of one name where it is there already."""
+def service_shape(rules: Rules, written: Any, name: str = "") -> Shape:
+    """The body of a service with these labels, of one name where it is there already."""
+    owner = instance_of(written, rules.stack, rules.modules_dir)
     return {
-        "Name": exactly(name) if name else rules.is_own_name,
         "Labels": rules.is_own_label,
+        "Name": lambda found: owner.is_name(found) and found == (name or found),
         "Mode": {"Replicated": {"Replicas": exactly(0, 1)}},
-        "TaskTemplate": _template(rules),
+        "TaskTemplate": _template(rules, owner, written),
         "UpdateConfig": UPDATE,
         "RollbackConfig": UPDATE,
         "EndpointSpec": {"Mode": exactly("dnsrr")},
@@ -129,9 +132,9 @@ HEALTH: Shape = {
 }
 
 
-def _template(rules: Rules) -> Shape:
+def _template(rules: Rules, owner: Instance, written: Any) -> Shape:
     return {
-        "ContainerSpec": _container(rules),
+        "ContainerSpec": _container(rules, owner, written),
         "Resources": {"Limits": _limits(rules.limits)},
         "RestartPolicy": RESTARTS,
         "LogDriver": exactly(LOG),
@@ -140,15 +143,15 @@ def _template(rules: Rules) -> Shape:
     }
 
 
-def _container(rules: Rules) -> Shape:
+def _container(rules: Rules, owner: Instance, written: Any) -> Shape:
     return {
         "Image": text(IMAGE),
         "Command?": texts(),
         "Env": texts(r"(?s)[A-Za-z_][A-Za-z0-9_]*=.*"),
         "Dir": exactly(RELEASE),
-        "User": text(USER),
-        "Labels": rules.is_own_label,
-        "Mounts": _mounts(rules),
+        "User": rules.is_user,
+        "Labels": exactly(written),
+        "Mounts": _mounts(owner),
         "ReadOnly": yes,
         "Init": yes,
         "CapabilityDrop": exactly(["ALL"]),
@@ -166,16 +169,16 @@ def _limits(most: Limits) -> Shape:
     }
 
 
-def _mounts(rules: Rules) -> Allowed:
-    """The release, which is only read, the data, and a folder in memory."""
+def _mounts(owner: Instance) -> Allowed:
+    """A release, which is only read, the data, and a folder in memory."""
     kind = exactly("bind")
     release: Shape = {
         "Type": kind,
-        "Source": rules.is_below_modules,
+        "Source": owner.is_release,
         "Target": exactly(RELEASE),
         "ReadOnly": yes,
     }
-    data: Shape = {"Type": kind, "Source": rules.is_below_modules, "Target": exactly(DATA)}
+    data: Shape = {"Type": kind, "Source": owner.is_data, "Target": exactly(DATA)}
     memory: Shape = {
         "Type": exactly("tmpfs"),
         "Target": exactly("/tmp"),  # noqa: S108  the container's own

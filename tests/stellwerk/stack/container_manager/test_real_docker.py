@@ -16,6 +16,7 @@ from stellwerk.errors import ProviderRejected
 from stellwerk.providers.services.protocol import ServiceStatus
 from stellwerk.providers.services.swarm.runtime import SwarmServices
 from stellwerk.settings import environment, load_settings
+from stellwerk.stack.ports import free_port
 from swarm_places import MARKS, SwarmPlace, swarm_place
 
 pytestmark = MARKS
@@ -54,14 +55,20 @@ def socket(place: SwarmPlace, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def through(place: SwarmPlace, socket: Path) -> SwarmPlace:
-    """The same place, as the platform has it."""
-    given = {**place.settings, "swarm_url": f"unix://{socket}"}
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def through(place: SwarmPlace, socket: Path, port: int) -> SwarmPlace:
+    """The same place, as the platform has it; its instance's port is the first of modules'."""
+    own = {"swarm_url": f"unix://{socket}", "module_ports_from": port}
+    given = {**place.settings, **own}
     return SwarmPlace(SwarmServices(load_settings(**given)), given, place.folder)
 
 
-def test_a_service_lives_its_whole_life_through_a_manager(through: SwarmPlace) -> None:
-    spec = through.running()
+def test_a_service_lives_its_whole_life_through_a_manager(through: SwarmPlace, port: int) -> None:
+    spec = through.running(port=port)
     assert through.lines(spec) == ["listening"]
 
     through.services.restart(spec.name)
@@ -86,8 +93,10 @@ def test_services_of_others_are_neither_seen_nor_touched(through: SwarmPlace, do
     docker.remove_service("database")
 
 
-def test_who_mounts_what_is_no_modules_is_refused(through: SwarmPlace, tmp_path: Path) -> None:
-    spec = through.spec(data=tmp_path)
+def test_who_mounts_what_is_no_modules_is_refused(
+    through: SwarmPlace, port: int, tmp_path: Path
+) -> None:
+    spec = through.spec(port=port, data=tmp_path)
 
     with pytest.raises(ProviderRejected, match=r"403.*Mounts"):
         through.services.create(spec)
