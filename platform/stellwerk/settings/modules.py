@@ -54,6 +54,10 @@ class Modules(BaseModel):
         """The port of an instance's service: an update takes the other one of its two."""
         return self.module_ports_from + 2 * slot + generation % 2
 
+    def module_ports(self) -> range:
+        """All ports that instances' services may have."""
+        return range(self.module_ports_from, self.module_port(self.module_instances, 0))
+
     def module_user(self, port: int) -> int:
         """The user (uid) of the instance that has this port."""
         return self.module_users_from + (port - self.module_ports_from) // 2

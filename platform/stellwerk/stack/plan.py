@@ -61,7 +61,9 @@ class Plan:
 
 def make_plan(given: Settings, home: Home) -> Plan:
     """Choose ports and make secrets; raises PortTaken."""
-    ports = choose_ports(home, given.host, transport_of(given).port, modules_wish(given))
+    public = transport_of(given).port
+    reserved = given.module_ports()  # of instances, which may not have taken theirs yet
+    ports = choose_ports(home, given.host, public, modules_wish(given), reserved=reserved)
     return Plan(home, given, fill(given, home, ports), ports)
 
 

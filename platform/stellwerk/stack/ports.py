@@ -29,23 +29,31 @@ ANY_PORT = Wish()
 
 
 def choose_ports(
-    home: Home, host: str, public_port: int, modules: Wish | None = ANY_PORT
+    home: Home,
+    host: str,
+    public_port: int,
+    modules: Wish | None = ANY_PORT,
+    *,
+    reserved: range = range(0),
 ) -> dict[str, int]:
     """Ports by process name, `edge` being the public one (0: any free one).
 
     `modules` is the second public one; None: the edge's, told apart by its host. The last start's
-    ports are taken again where they are free. Raises PortTaken where a public port was demanded
-    and cannot be had.
+    ports are taken again where they are free, and none that is `reserved`, if it is not demanded.
+    Raises PortTaken where a public port was demanded and cannot be had.
     """
-    last = known_ports(home)
+    known = known_ports(home).items()
+    last = {name: port for name, port in known if port not in reserved}
     with ExitStack() as taken:
         wish = Wish(public_port, is_demanded=bool(public_port))
-        ports = {"edge": _public(taken, host, wish, last.get("edge", 0))}
+        ports = {"edge": _public(taken, host, wish, last.get("edge", 0), reserved)}
         ports["modules"] = (
-            _public(taken, host, modules, last.get("modules", 0)) if modules else ports["edge"]
+            _public(taken, host, modules, last.get("modules", 0), reserved)
+            if modules
+            else ports["edge"]
         )
         for name in INNER:
-            ports[name] = _last(taken, "127.0.0.1", last.get(name, 0))
+            ports[name] = _last(taken, "127.0.0.1", last.get(name, 0), reserved)
     write_json(home.ports_file, ports)
     return ports
 
@@ -58,28 +66,28 @@ def known_ports(home: Home) -> dict[str, int]:
 def free_port(host: str = "127.0.0.1") -> int:
     """A port nobody listens on at this moment."""
     with ExitStack() as taken:
-        return _any(taken, host)
+        return _any(taken, host, range(0))
 
 
-def _public(taken: ExitStack, host: str, wish: Wish, last: int) -> int:
+def _public(taken: ExitStack, host: str, wish: Wish, last: int, reserved: range) -> int:
     try:
-        return _listen(taken, host, wish.port) if wish.port else _last(taken, host, last)
+        return _listen(taken, host, wish.port) if wish.port else _last(taken, host, last, reserved)
     except OSError as exc:
         if not wish.is_demanded:
-            return _last(taken, host, last)
+            return _last(taken, host, last, reserved)
         raise PortTaken(_sentence(host, wish.port, exc, wish.remedy)) from exc
 
 
-def _last(taken: ExitStack, host: str, last: int) -> int:
+def _last(taken: ExitStack, host: str, last: int, reserved: range) -> int:
     """The one of the last start where it is free, else any."""
     try:
-        return _listen(taken, host, last) if last else _any(taken, host)
+        return _listen(taken, host, last) if last else _any(taken, host, reserved)
     except OSError:
-        return _any(taken, host)
+        return _any(taken, host, reserved)
 
 
-def _any(taken: ExitStack, host: str) -> int:
-    for port in random.sample(RANGE, TRIES):
+def _any(taken: ExitStack, host: str, reserved: range) -> int:
+    for port in random.sample([port for port in RANGE if port not in reserved], TRIES):
         try:
             return _listen(taken, host, port)
         except OSError as exc:

@@ -87,6 +87,16 @@ def test_ports_are_taken_again_unless_somebody_else_has_them_now(home: Home) -> 
     assert {**second, "web": 0} == {**first, "web": 0}
 
 
+def test_reserved_ports_are_left_alone_also_where_the_last_start_had_them(home: Home) -> None:
+    first = choose_ports(home, "127.0.0.1", 0)
+    reserved = range(15_100, 31_000)
+
+    ports = choose_ports(home, "127.0.0.1", 0, reserved=reserved)
+
+    assert not set(ports.values()) & set(reserved)
+    assert set(first.values()) & set(reserved)
+
+
 def test_all_ports_of_a_stack_differ(home: Home) -> None:
     ports = choose_ports(home, "127.0.0.1", 0)
     assert len(set(ports.values())) == len(ports) == 9

@@ -86,4 +86,4 @@ def _free(wanted: range, claims: Iterable[list[int]]) -> int:
 
 
 def _is_given(settings: Settings) -> bool:
-    return settings.module_users_from != Settings.model_fields["module_users_from"].default
+    return bool(settings.module_users_from != Settings.model_fields["module_users_from"].default)
