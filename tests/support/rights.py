@@ -165,7 +165,7 @@ RIGHTS = {
     "legacy_install.install_named": _staff(409, SUBMIT),  # it is installed
     "repositories.browse": _each(200, READ),
     "repositories.show": _each(200, READ),
-    "repositories.add": _staff(422, WRITE),
+    "repositories.add": _staff(422, SUBMIT),
     "repositories.remove": _staff(204, WRITE),
     "repositories.sync": _staff(202, SUBMIT),
     "audit.browse": _admins(200, READ),

@@ -8,9 +8,10 @@ from flask import Response
 from stellwerk.jobs.operation import Scope
 from stellwerk.jobs.queries import API
 from stellwerk.modules.schemas import SyncPayload
-from stellwerk_api.accepted import HEADERS
+from stellwerk_api.accepted import HEADERS, replay_header
 from stellwerk_api.auth import requires
 from stellwerk_api.blueprint import Blueprint
+from stellwerk_api.idempotency import REPLAYED
 from stellwerk_api.jobs.documents import JobDocument
 from stellwerk_api.json_answers import json_answer
 from stellwerk_api.modules.acting import submitted
@@ -38,16 +39,17 @@ def browse() -> Response:
 
 
 @repositories.post("")
-@requires(MANAGE, scope=Scope.OPERATOR)
+@requires(MANAGE, scope=Scope.OPERATOR, submits=True)
 @repositories.body(NewRepositoryBody, example=EXAMPLE)
-@repositories.answers(201, AddedRepository)
-@repositories.raises(409)
+@repositories.answers(201, AddedRepository, headers=(REPLAYED,))
+@repositories.once()
+@repositories.raises(409, 429)
 def add(body: Mapping[str, Any]) -> Response:
     """Add a repository; it is read now, an address by a job.
 
     In production it needs a public key.
     """
-    return json_answer(changes.added(body), 201)
+    return json_answer(changes.added(body), 201, headers=replay_header())
 
 
 @repositories.get("/<int:repository_id>")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from stellwerk.audit.actions import Action
 from stellwerk.audit.trail import record
-from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput
+from stellwerk.errors import Conflict, ErrorCode, FieldError, InvalidInput, NotFound
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.modules import indices
@@ -30,7 +30,7 @@ class NewRepository:
     public_key: str | None = None
 
 
-def add(runtime: Runtime, actor: int, wanted: NewRepository) -> int:
+def add(session: Session, runtime: Runtime, actor: int, wanted: NewRepository) -> int:
     """Write a repository down, and return its id; it is not read yet.
 
     Raises InvalidInput, Conflict for a name that is taken, and ProviderRejected
@@ -44,14 +44,21 @@ def add(runtime: Runtime, actor: int, wanted: NewRepository) -> int:
         public_key=wanted.public_key,
     )
     indices.require_signed(runtime, indices.source_of(row))
+    session.add(row)
     try:
-        with runtime.sessions.begin() as session:
-            session.add(row)
-            session.flush()
-            _record(session, Action.REPOSITORY_ADDED, actor, row)
-            return row.id
+        session.flush()
     except IntegrityError as exc:
         raise Conflict(f"There is a repository called {wanted.name} already.") from exc
+    _record(session, Action.REPOSITORY_ADDED, actor, row)
+    return row.id
+
+
+def called(session: Session, name: str) -> int:
+    """The id of the repository of that name; raises NotFound."""
+    found = session.scalar(select(ModuleRepository.id).where(ModuleRepository.name == name))
+    if found is None:
+        raise NotFound(f"There is no repository called {name}.")
+    return found
 
 
 def remove(runtime: Runtime, actor: int, repository_id: int) -> None:

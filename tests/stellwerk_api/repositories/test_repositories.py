@@ -22,6 +22,8 @@ from stellwerk_api.app import create_app
 
 HTTPS = {"name": "far", "kind": "https", "location": "https://modules.example.com/stable"}
 
+MOMENTS = {"synced_at": None, "tried_at": None}
+
 
 def local(folder: Path, **fields: Any) -> dict[str, Any]:
     return {"name": folder.name, "kind": "file", "location": str(folder), **fields}
@@ -49,6 +51,22 @@ def test_an_address_that_is_added_is_read_by_a_job(admin: ApiUser) -> None:
     assert (job["operation"], said["reachable"]) == ("modules.sync", None)
     again = error_of(admin.post(f"/repositories/{said['id']}/sync"), 409)
     assert again["details"]["job_id"] == said["sync_job_id"]
+
+
+def test_one_that_is_sent_again_is_added_once(admin: ApiUser, tmp_path: Path) -> None:
+    make_repository(tmp_path / "near", ServerModule("clock"))
+    for body in (HTTPS, local(tmp_path / "near")):
+        key = {"Idempotency-Key": body["name"]}
+        first, again = (admin.post("/repositories", body, headers=key) for _ in range(2))
+        assert (first.status_code, again.status_code) == (201, 201), again.text
+        assert again.get_json() | MOMENTS == first.get_json() | MOMENTS
+    assert len(admin.get("/repositories").get_json()["items"]) == 2
+
+
+def test_a_key_for_other_operations_adds_none(admin: ApiUser) -> None:
+    error_of(admin.with_key(scopes=["calls.*"]).post("/repositories", HTTPS), 403)
+    assert admin.get("/repositories").get_json() == {"items": []}
+    assert admin.with_key(scopes=["modules.*"]).post("/repositories", HTTPS).status_code == 201
 
 
 @pytest.mark.parametrize(
