@@ -50,7 +50,7 @@ class ListStreams:
         standing = Standing.of(orjson.loads(told.content))
         asker = self._upstream.again(asker)
         with self._feed.listen(wanted.topic(standing.user_id)) as listener:
-            content = await self._upstream.listed(wanted.path, asker)
+            content = await self._read(wanted, asker)
             guest = Guest(standing, lambda code: listener.tell(Dismissed(code)))
             with self._guests.entered(guest):
                 chunks = self._chunks(wanted, asker, listener, content)
@@ -74,9 +74,12 @@ class ListStreams:
     async def _anew(self, wanted: LiveList, asker: Headers) -> bytes:
         while True:
             try:
-                return await self._upstream.listed(wanted.path, asker)
+                return await self._read(wanted, asker)
             except StellwerkError:  # web is being restarted; a right that ended is seen elsewhere
                 await asyncio.sleep(ASK_AGAIN_S)
+
+    async def _read(self, wanted: LiveList, asker: Headers) -> bytes:
+        return await wanted.read(lambda path: self._upstream.listed(path, asker))
 
 
 def _text(event: JobEvent, wanted: LiveList) -> str:

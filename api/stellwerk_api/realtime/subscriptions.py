@@ -188,7 +188,8 @@ class ListSubscription:
     async def _ask(self) -> bytes:
         """Once more: a limit counted the subscription when it began."""
         upstream = self._holder.upstream
-        return await upstream.listed(self._wanted.path, upstream.again(self._holder.asker))
+        asker = upstream.again(self._holder.asker)
+        return await self._wanted.read(lambda path: upstream.listed(path, asker))
 
     def _mend(self) -> None:
         if self._has_gap and self._held is None:

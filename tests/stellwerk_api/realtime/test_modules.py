@@ -12,7 +12,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.live.events import Listener
 from stellwerk.live.topics import MODULES, Topics
 from stellwerk.modules import telling
-from stellwerk_api.realtime.lists import LISTS
+from stellwerk_api.realtime.lists import AT_ONCE, LISTS
 
 
 def lose(platform: Platform) -> None:
@@ -50,6 +50,18 @@ def test_a_socket_has_a_channel_of_modules(client: Client, platform: Platform) -
         assert (told["data"]["instance_id"], told["data"]["status"]) == (ids[0], "error")
         talk.say("unsubscribe", channel="modules")
         assert talk.hear()["reason"] == "asked"
+
+
+def test_all_instances_are_listed_however_many_there_are(
+    client: Client, platform: Platform
+) -> None:
+    ids = add_module(platform, "clock", number=AT_ONCE + 1, wanted="stopped", status="stopped")
+    with opened(client, "/modules/events") as (_, found):
+        listed = json.loads(next(found).data)
+    assert [one["instance_id"] for one in listed["items"]] == sorted(ids)
+    assert listed["next_cursor"] is None
+    with talking(client) as talk:
+        assert len(talk.subscribe("modules")["data"]["items"]) == len(ids)
 
 
 def test_the_alias_is_the_same_stream(client: Client) -> None:
