@@ -120,7 +120,7 @@ def events() -> Response:
 @requires(MANAGE, scope=Scope.OPERATOR)
 @modules.answers(200, OrphanList)
 def orphans() -> Response:
-    """List services and folders that belong to no instance."""
+    """List what belongs to no instance: services, folders, releases, staging, places."""
     return json_answer(reading.unclaimed())
 
 

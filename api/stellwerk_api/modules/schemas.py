@@ -5,6 +5,7 @@ from marshmallow import Schema, fields, validate
 from stellwerk.fields import PlainString
 from stellwerk.modules.names import INSTANCE_ID, NAME
 from stellwerk.modules.operating import OperationStatus
+from stellwerk.modules.orphans import OrphanKind
 from stellwerk.modules.schemas import Data, InstallPayload, variables
 from stellwerk.modules.states import InstanceStatus
 from stellwerk_api.accepted import Accepted
@@ -168,11 +169,11 @@ class EnvironmentBody(Schema):
 
 
 class OrphanSchema(Schema):
-    """A service or a folder that belongs to no instance."""
+    """What belongs to no instance: something that runs, lies there, or is kept for one."""
 
-    kind = fields.String(required=True, validate=validate.OneOf(["service", "folder"]))
+    kind = fields.String(required=True, validate=validate.OneOf([*OrphanKind]))
     name = fields.String(required=True)
-    module_name = fields.String(required=True)
+    module_name = fields.String(required=True)  # empty where nobody knows
 
 
 class OrphanList(Schema):

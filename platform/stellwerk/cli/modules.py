@@ -114,7 +114,7 @@ def show(module: str, instance: str | None, *, as_json: bool) -> None:
 @modules.command()
 @json_option
 def orphans(*, as_json: bool) -> None:
-    """List services and folders that belong to no instance; nothing removes them by itself."""
+    """List what belongs to no instance, such as folders; nothing removes it by itself."""
     with connect() as api:
         found = api.get("/modules/orphans")["items"]
     _emit(found, ORPHANS, as_json=as_json)
