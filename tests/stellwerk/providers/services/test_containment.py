@@ -178,7 +178,7 @@ def test_a_keeper_that_does_not_answer_is_replaced(place: ServicePlace) -> None:
 
 def test_a_service_that_says_too_much_keeps_what_it_said_last(place: ServicePlace) -> None:
     script = (
-        "print(('x' * 1023 + '\\n') * 12_000 + 'done', flush=True); import time; time.sleep(600)"
+        "print(('x' * 1023 + '\\n') * 7_000 + 'done', flush=True); import time; time.sleep(600)"
     )
     spec = place.spec(command=("python3", "-S", "-c", script))
     place.services.create(spec)
@@ -186,7 +186,7 @@ def test_a_service_that_says_too_much_keeps_what_it_said_last(place: ServicePlac
     wait_until(lambda: place.services.logs(spec.name, tail=1).lines == ["done"])
     files = list(place.folder.glob(f".services/{spec.name}/log.*"))
     assert len(files) == 2
-    assert sum(path.stat().st_size for path in files) < 11 * MIB
+    assert sum(path.stat().st_size for path in files) < 8 * MIB
 
 
 def test_a_program_that_is_not_there_says_so_in_the_log(place: ServicePlace) -> None:

@@ -4,8 +4,11 @@ import os
 import select
 import signal
 import socket
+import time
 from contextlib import suppress
 from types import FrameType
+
+from stellwerk.providers.services.process.pace import Pace
 
 READ_BYTES = 64 * 1024
 AT_ONCE = signal.SIGQUIT  # end the service without its grace
@@ -17,6 +20,7 @@ class Ears:
     def __init__(self) -> None:
         self.asked_to_stop = False
         self.in_a_hurry = False
+        self._pace = Pace()
         self._said, self.output = os.pipe()
         os.set_blocking(self._said, False)
         self._woken, self._waking = socket.socketpair()
@@ -30,13 +34,21 @@ class Ears:
             signal.signal(unwanted, signal.SIG_IGN)
 
     def listen(self, at_most_s: float) -> bytes:
-        """Wait for something to happen; gives what was said, a part at a time."""
+        """Wait for something to happen; gives what was said, a part at a time.
+
+        Who says too much is not heard for a while: the pipe is full then, and it has to wait.
+        """
         woken = self._woken.fileno()
-        ready, _, _ = select.select([self._said, woken], [], [], max(0.0, at_most_s))
+        pause_s = self._pace.pause_s(time.monotonic())
+        heeded = [woken] if pause_s else [woken, self._said]
+        longest_s = min(at_most_s, pause_s) if pause_s else at_most_s
+        ready, _, _ = select.select(heeded, [], [], max(0.0, longest_s))
         if woken in ready:
             with suppress(BlockingIOError):
                 self._woken.recv(READ_BYTES)
-        return self.heard() if self._said in ready else b""
+        part = self.heard() if self._said in ready else b""
+        self._pace.count(len(part), time.monotonic())
+        return part
 
     def heard(self) -> bytes:
         """What was said until now, a part at a time; empty where there is nothing."""

@@ -27,7 +27,6 @@ from stellwerk.providers.services.process.records import Records, Task
 LIFE_WITHIN_S = 2.0  # others hold it for a moment when they look who lives
 PAUSE_S = 0.01
 BEGUN = b"1"
-NICENESS = -5
 
 
 def main(folder: str, purpose: str = "keep") -> NoReturn:
@@ -57,8 +56,6 @@ def main(folder: str, purpose: str = "keep") -> NoReturn:
 
 
 def _keep(records: Records, task: Task, word: int) -> None:
-    with suppress(OSError):  # what it keeps must not keep it from its work; root alone may say so
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     try:
         adopt_orphans()
         ears = Ears()

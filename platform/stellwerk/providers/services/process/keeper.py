@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -41,6 +42,7 @@ class Keeper:
         self._log = LogWriter(records.path)
         self._nowhere = os.open(os.devnull, os.O_WRONLY)
         self._course = Course(os.getpid(), ServiceStatus.STARTING)
+        self._is_noted = True
         self._statuses: dict[int, int] = {}
         self._program: Started | None = None
         self._watch = Watch(task, self._nowhere)
@@ -59,6 +61,8 @@ class Keeper:
             own = self._program.pid if self._program else 0
             self._statuses = {pid: how for pid, how in self._statuses.items() if pid == own}
             reap(self._statuses)
+            if not self._is_noted:
+                self._write_down()
             self._step(time.monotonic())
 
     def close(self) -> None:
@@ -182,7 +186,14 @@ class Keeper:
 
     def _note(self, **changes: object) -> None:
         self._course = replace(self._course, **changes)  # type: ignore[arg-type]  # fields of Course
-        self._records.write_course(self._course)
+        self._write_down()
+
+    def _write_down(self) -> None:
+        """On a full disk the service goes on, and this is tried again."""
+        self._is_noted = False
+        with suppress(OSError):
+            self._records.write_course(self._course)
+            self._is_noted = True
 
 
 def restart_delay_s(policy: RestartPolicy, ends_in_a_row: int) -> float | None:

@@ -20,6 +20,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
 CANNOT_START = 127  # what shells answer for a program that is missing
 OPEN_FILES = 4096
+LARGEST_FILE_BYTES = 1024**3
 NICENESS = 5  # the platform itself comes first
 OOM_SCORE = 500  # of a machine without memory, this ends before the platform
 UMASK = 0o077
@@ -51,6 +52,7 @@ def _limit(order: dict[str, Any]) -> None:
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_FSIZE: LARGEST_FILE_BYTES,
         resource.RLIMIT_AS: order["address_space"],
         resource.RLIMIT_NPROC: order["processes"],
     }

@@ -45,11 +45,12 @@ class LogWriter:
         self._ends_line = True
 
     def _rotate(self) -> None:
-        os.close(self._handle)
-        begin = self._begin + self._size
-        self._open(begin, self._folder / f"{PREFIX}{begin}")
-        for _, path in _files(self._folder)[:-2]:
-            path.unlink(missing_ok=True)
+        begin, full = self._begin + self._size, self._handle
+        with suppress(OSError):  # no place for another file: this one grows, by what there is
+            self._open(begin, self._folder / f"{PREFIX}{begin}")
+            os.close(full)
+            for _, path in _files(self._folder)[:-2]:
+                path.unlink(missing_ok=True)
 
 
 def read_page(folder: Path, *, tail: int, after: int | None) -> LogPage:

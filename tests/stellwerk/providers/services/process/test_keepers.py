@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import requests
 
+from embedded import wait_until
 from service_places import ServicePlace, process_place
 from stellwerk.errors import ProviderUnavailable
 from stellwerk.providers.services.process import entry
@@ -81,6 +83,24 @@ def test_a_keeper_that_nobody_waits_for_starts_nothing(
     assert ended.returncode == 1
     assert place.lines(spec).count("listening") == 1
     place.services.start(spec.name)
+    place.await_status(spec, ServiceStatus.RUNNING)
+
+
+def test_a_keeper_goes_on_while_nothing_can_be_written(
+    place: ServicePlace, spec: ServiceSpec
+) -> None:
+    before = place.lines(spec).count("listening")
+    course = records(place, spec.name).path / "course.json"
+    course.unlink()
+    (course / "in the way").mkdir(parents=True)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{spec.port}/crash", timeout=10)
+    wait_until(lambda: place.lines(spec).count("listening") == before + 1)
+
+    (course / "in the way").rmdir()
+    course.rmdir()
+
+    wait_until(lambda: place.state(spec).restarts == 1)
     place.await_status(spec, ServiceStatus.RUNNING)
 
 

@@ -86,3 +86,16 @@ def test_who_follows_a_line_longer_than_a_page_is_not_led_back(
 
     LogWriter(tmp_path).write(b"\nlast\n")
     assert read_page(tmp_path, tail=9, after=int(page.cursor)).lines == ["x" * 30, "last"]
+
+
+def test_a_log_goes_on_in_its_file_where_there_is_no_place_for_another(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path)
+    next_file = tmp_path / "log.110"
+    next_file.mkdir()  # what cannot be opened as a file
+
+    writer.write(numbers(0, 11))
+    next_file.rmdir()
+    writer.write(numbers(11, 12))
+
+    assert read_page(tmp_path, tail=9, after=0).lines == numbers(0, 12).decode().splitlines()[:9]
+    assert (tmp_path / "log.120").exists()
