@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import orjson
 
@@ -118,12 +119,16 @@ def _held(runtime: Runtime) -> Known | None:
 def _keep(runtime: Runtime, known: Known, ttl_s: float) -> None:
     if runtime.settings.module_status_ttl_s <= 0:
         return
-    services = known.services and {
-        name: (one.status.value, one.address, one.restarts, one.message, one.started_at)
-        for name, one in known.services.items()
-    }
+    services = None if known.services is None else _stored(known.services)
     content = orjson.dumps((known.at, services, known.reason))
     runtime.copies.put(KIND, NAME, content, ttl_s=ttl_s)
+
+
+def _stored(services: Mapping[str, Seen]) -> dict[str, Any]:
+    return {
+        name: (one.status.value, one.address, one.restarts, one.message, one.started_at)
+        for name, one in services.items()
+    }
 
 
 def _seen(state: ServiceState) -> Seen:
