@@ -1,6 +1,5 @@
 """Services that take more than they may, or will not end: nothing of them outlives its removal."""
 
-import ctypes
 import os
 import signal
 import time
@@ -12,20 +11,14 @@ import psutil
 import pytest
 
 from embedded import wait_until
-from service_places import HEALTH, MIB, ServicePlace, process_place
+from service_places import HEALTH, ServicePlace, process_place
 from stellwerk.errors import ProviderRejected
 from stellwerk.providers.services.process.runtime import ProcessServices
 from stellwerk.providers.services.protocol import (
-    Limits,
-    RestartPolicy,
     ServiceSpec,
     ServiceStatus,
 )
 from stellwerk.settings import load_settings
-
-IMPATIENT = replace(HEALTH, retries=1, start_period_s=0.0)
-ONCE = RestartPolicy(attempts=0)
-LANDLOCK_CREATE_RULESET, ITS_VERSION, WITH_PORTS = 444, 1, 4
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="users of their own need root: run as root")
 
@@ -73,16 +66,6 @@ def test_a_fork_bomb_is_ended_as_soon_as_it_is_too_many(place: ServicePlace) -> 
     assert len(alive(spec)) == 1
     place.services.remove(spec.name)
     assert alive(spec) == []
-
-
-def test_what_eats_memory_is_ended_and_started_again(place: ServicePlace) -> None:
-    spec = place.running(limits=Limits(64 * MIB, 1.0, 32))
-
-    place.bid(spec, "eat")
-
-    wait_until(lambda: place.state(spec).restarts >= 1)
-    assert "MiB of memory, more than its 64 MiB." in place.state(spec).message
-    assert place.await_status(spec, ServiceStatus.RUNNING).restarts >= 1
 
 
 def test_a_child_in_a_session_of_its_own_ends_with_its_service(place: ServicePlace) -> None:
@@ -176,19 +159,6 @@ def test_a_keeper_that_does_not_answer_is_replaced(place: ServicePlace) -> None:
     assert alive(spec) == []
 
 
-def test_a_service_that_says_too_much_keeps_what_it_said_last(place: ServicePlace) -> None:
-    script = (
-        "print(('x' * 1023 + '\\n') * 7_000 + 'done', flush=True); import time; time.sleep(600)"
-    )
-    spec = place.spec(command=("python3", "-S", "-c", script))
-    place.services.create(spec)
-
-    wait_until(lambda: place.services.logs(spec.name, tail=1).lines == ["done"])
-    files = list(place.folder.glob(f".services/{spec.name}/log.*"))
-    assert len(files) == 2
-    assert sum(path.stat().st_size for path in files) < 8 * MIB
-
-
 def test_a_program_that_is_not_there_says_so_in_the_log(place: ServicePlace) -> None:
     spec = place.spec(command=("no-such-program",), health=replace(HEALTH, retries=1))
     place.services.create(spec)
@@ -197,48 +167,6 @@ def test_a_program_that_is_not_there_says_so_in_the_log(place: ServicePlace) -> 
 
     assert state.message == "Ended with exit code 127."
     assert "cannot start no-such-program: No such file or directory" in place.lines(spec)
-
-
-BINDER = """
-import os, socket
-own = int(os.environ['PORT'])
-for port in (own, own ^ 1, 0):
-    try:
-        socket.socket().bind(('127.0.0.1', port))
-        print('taken')
-    except PermissionError:
-        print('refused')
-"""
-
-
-def knows_rules_of_ports() -> bool:
-    version = ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, 0, ITS_VERSION)
-    return int(version) >= WITH_PORTS
-
-
-@pytest.mark.skipif(not knows_rules_of_ports(), reason="a rule about ports needs Linux 6.7")
-def test_a_service_takes_no_port_but_its_own(place: ServicePlace) -> None:
-    spec = place.spec(command=("python3", "-S", "-c", BINDER), restart=ONCE)
-    place.services.create(spec)
-
-    place.await_status(spec, ServiceStatus.FAILED)
-
-    assert place.lines(spec) == ["taken", "refused", "taken"]
-
-
-@as_root
-def test_a_service_is_not_well_because_another_program_answers_on_its_port(
-    place: ServicePlace,
-) -> None:
-    impostor = place.running()
-    spec = place.spec(port=impostor.port, command=("sleep", "600"), health=IMPATIENT, restart=ONCE)
-    settings = load_settings(**place.settings)
-    users_from = settings.module_users_from + 1
-    ProcessServices(settings.model_copy(update={"module_users_from": users_from})).create(spec)
-
-    state = place.await_status(spec, ServiceStatus.FAILED)
-
-    assert state.message == f"Not healthy: port {spec.port} is another program's."
 
 
 def test_a_module_without_a_command_is_refused(place: ServicePlace) -> None:

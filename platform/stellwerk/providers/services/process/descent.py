@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")
 PAUSE_S = 0.01
 
@@ -68,16 +67,6 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def memory_bytes(pids: Collection[int], enough_bytes: int) -> int:
-    """What they hold in memory together, shared pages counted once.
-
-    That sum is dear, so it is made only where counting shared pages each time gives more than
-    `enough_bytes`.
-    """
-    rough = sum(_resident_bytes(pid) for pid in pids)
-    return rough if rough <= enough_bytes else sum(_proportional_bytes(pid) for pid in pids)
-
-
 def thread_count(pids: Collection[int]) -> int:
     """Threads of all of them, a process being one at least."""
     return sum(len(_threads(pid)) for pid in pids)
@@ -94,21 +83,6 @@ def _threads(pid: int) -> list[str]:
     with suppress(OSError):  # it has ended meanwhile
         return [path.name for path in (PROC / str(pid) / "task").iterdir()]
     return []
-
-
-def _resident_bytes(pid: int) -> int:
-    with suppress(OSError, IndexError):
-        return int((PROC / str(pid) / "statm").read_text().split()[1]) * PAGE_BYTES
-    return 0
-
-
-def _proportional_bytes(pid: int) -> int:
-    """PSS; where the kernel does not tell it, all that is resident."""
-    with suppress(OSError):
-        for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return _resident_bytes(pid)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -8,16 +8,20 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from stellwerk.providers.services.process.cgroup import make_group, remove_group
+from stellwerk.providers.services.process.cgroup import (
+    make_group,
+    ran_out_of_memory,
+    remove_group,
+)
 from stellwerk.providers.services.process.descent import (
     descendants,
     end_descendants,
-    memory_bytes,
     reap,
     thread_count,
 )
 from stellwerk.providers.services.process.ears import Ears
 from stellwerk.providers.services.process.log import LogWriter
+from stellwerk.providers.services.process.memory import memory_bytes
 from stellwerk.providers.services.process.program import Started, start
 from stellwerk.providers.services.process.records import Course, Records, Task
 from stellwerk.providers.services.process.watch import Health, Watch
@@ -69,7 +73,7 @@ class Keeper:
         """End what runs, whatever became of the keeper."""
         end_descendants(self._statuses)
         self._hear_out()
-        remove_group(make_group(self._task.spec.name, self._task.spec.limits.cpus))
+        remove_group(make_group(self._task.spec.name, self._task.spec.limits))
 
     def _step(self, now_s: float) -> None:
         program = self._program
@@ -158,7 +162,14 @@ class Keeper:
             self._note(status=ServiceStatus.STOPPED, message="")
             return
         self._ends_in_a_row = 0 if steady else self._ends_in_a_row
-        self._plan_next(self._reason or how_it_ended(status), now_s)
+        self._plan_next(self._reason or self._how_it_ended(status), now_s)
+
+    def _how_it_ended(self, status: int) -> str:
+        spec = self._task.spec
+        if not ran_out_of_memory(spec.name):
+            return how_it_ended(status)
+        remove_group(make_group(spec.name, spec.limits))  # the next one's counts anew
+        return f"Used more memory than its {spec.limits.memory_bytes // MIB} MiB."
 
     def _plan_next(self, message: str, now_s: float) -> None:
         self._ends_in_a_row += 1

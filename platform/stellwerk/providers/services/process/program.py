@@ -85,7 +85,7 @@ def variables(task: Task) -> dict[str, str]:
 
 def _order(task: Task, argv: Sequence[str]) -> dict[str, object]:
     limits = task.spec.limits
-    group = make_group(task.spec.name, limits.cpus)
+    group = make_group(task.spec.name, limits)
     own, shared = PROCESSES_OF_OWN * limits.processes, PROCESSES_SHARED + limits.processes
     return {
         "argv": list(argv),
