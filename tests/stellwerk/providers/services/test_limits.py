@@ -2,15 +2,17 @@
 
 import ctypes
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from embedded import wait_until
 from service_places import HEALTH, MIB, ServicePlace, process_place
 from stellwerk.providers.services.process.runtime import ProcessServices
-from stellwerk.providers.services.protocol import Limits, RestartPolicy, ServiceStatus
+from stellwerk.providers.services.protocol import HealthCheck, Limits, RestartPolicy, ServiceStatus
 from stellwerk.settings import load_settings
 
 IMPATIENT = replace(HEALTH, retries=1, start_period_s=0.0)
@@ -18,6 +20,10 @@ ONCE = RestartPolicy(attempts=0)
 LANDLOCK_CREATE_RULESET, ITS_VERSION, WITH_PORTS = 444, 1, 4
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="users of their own need root: run as root")
+
+
+def may_mount() -> bool:
+    return subprocess.run(["/usr/bin/unshare", "--mount", "true"], check=False).returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +124,45 @@ def test_a_service_is_not_well_because_another_program_answers_on_its_port(
     state = place.await_status(spec, ServiceStatus.FAILED)
 
     assert state.message == f"Not healthy: port {spec.port} is another program's."
+
+
+LITTERER = """
+import os, time
+for folder in ('/tmp', '/var/tmp', '/dev/shm'):
+    with open(f'{folder}/' + os.environ['INSTANCE_ID'], 'w') as file:
+        file.write('left')
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not may_mount(), reason="folders of its own need root, and mounts")
+def test_what_a_service_leaves_in_temporary_folders_is_seen_by_its_health_check_alone(
+    place: ServicePlace,
+) -> None:
+    spec = place.spec()
+    script = "test -e /tmp/$INSTANCE_ID && test -e /var/tmp/$INSTANCE_ID"
+    looking = replace(
+        spec,
+        command=("python3", "-S", "-c", LITTERER),
+        health=HealthCheck(command=("sh", "-c", script), interval_s=1.0),
+    )
+    place.services.create(looking)
+
+    place.await_status(spec, ServiceStatus.RUNNING)
+
+    for folder in (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")):  # noqa: S108  what it is about
+        assert not (folder / spec.instance_id).exists()
+
+
+@as_root
+def test_a_service_that_shares_temporary_folders_is_given_one_of_its_data(
+    place: ServicePlace,
+) -> None:
+    script = 'touch "$TMPDIR/mine" && echo "$TMPDIR"'
+    needs_it = ("sh", "-c", script, "/tmp/what-it-runs-lies-there")  # noqa: S108  not made
+    spec = place.spec(command=needs_it, restart=ONCE)
+    place.services.create(spec)
+
+    place.await_status(spec, ServiceStatus.FAILED)
+
+    assert place.lines(spec) == [str(spec.data / "tmp")]

@@ -28,13 +28,13 @@ class Check(Protocol):
         """Give up what it holds; it may not have been answered."""
 
 
-def ask(task: Task, nowhere: int, *, is_known: bool) -> Check:
-    """Begin a check; what a command says goes `nowhere`.
+def ask(task: Task, nowhere: int, *, program: int, is_known: bool) -> Check:
+    """Begin a check of what runs as `program`; what a command says goes `nowhere`.
 
     Of a service that is not known as well yet, its port has to be its own.
     """
     if task.spec.health.command:
-        return CommandCheck(task, nowhere)
+        return CommandCheck(task, nowhere, program)
     if not is_known and _is_anothers(task):
         return Refusal(f"port {task.spec.port} is another program's")
     return HttpCheck(task)
@@ -112,9 +112,10 @@ class HttpCheck:
 class CommandCheck:
     """A program that ends with 0."""
 
-    def __init__(self, task: Task, nowhere: int) -> None:
+    def __init__(self, task: Task, nowhere: int, program: int) -> None:
+        command = task.spec.health.command
         self._timeout_s = task.spec.health.timeout_s
-        self._process: Started | None = start(task, task.spec.health.command, nowhere)
+        self._process: Started | None = start(task, command, nowhere, beside=program)
 
     def answer(self, statuses: dict[int, int]) -> str | None:
         """As the protocol says."""

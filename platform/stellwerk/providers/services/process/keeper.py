@@ -97,13 +97,13 @@ class Keeper:
             self._start()
 
     def _start(self) -> None:
-        self._watch = Watch(self._task, self._nowhere)
         self._deadline_s, self._reason = None, ""
         try:
             self._program = start(self._task, self._task.spec.command, self._ears.output)
         except OSError as exc:
             self._plan_next(f"Cannot be started: {exc.strerror}.", time.monotonic())
             return
+        self._watch = Watch(self._task, self._nowhere, self._program.pid)
         self._note(
             status=ServiceStatus.STARTING, started_at=datetime.now(UTC), program=self._program.pid
         )

@@ -30,6 +30,13 @@ CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 BIND_TCP, NET_PORT = 1, 2
 ANY_FREE_PORT = 0  # of the range for outgoing connections, which is nobody's
 
+# What unshare(2) and mount(2) take.
+CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
+MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
+TEMPORARY = "/tmp"  # noqa: S108  made private
+PRIVATE = ("/dev/shm", TEMPORARY, "/var/tmp")  # noqa: S108  likewise
+TEMPORARY_FILES = 10_000
+
 
 def main() -> NoReturn:
     """Read the order, and become what it says; ends with 127 and a sentence where that fails."""
@@ -37,7 +44,11 @@ def main() -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         _limit(order)
-        _leave_root(order["uid"])
+        if order["uid"] is not None:
+            is_apart = _be_apart(order)
+            _leave_root(order["uid"])
+            if not is_apart:
+                _pass_by_its_data(order)
         _tie_to(order["keeper"])
         _take_no_other_port(order["port"])
         os.chdir(order["folder"])
@@ -70,9 +81,49 @@ def _limit(order: dict[str, Any]) -> None:
     os.umask(UMASK)
 
 
-def _leave_root(uid: int | None) -> None:
-    if uid is None:
-        return
+def _be_apart(order: dict[str, Any]) -> bool:
+    """Temporary folders are its own, and what it leaves there goes with it; False where it is not.
+
+    Who asks about its health sees those of the service. In most containers we may not do this.
+    """
+    libc, before = ctypes.CDLL(None), os.stat(TEMPORARY).st_dev  # noqa: PTH116  each import counts
+    if order["beside"]:
+        with suppress(OSError):  # it has just ended
+            space = os.open(f"/proc/{order['beside']}/ns/mnt", os.O_RDONLY)
+            libc.setns(space, CLONE_NEWNS)
+            os.close(space)
+    elif libc.unshare(CLONE_NEWNS | CLONE_NEWIPC) == 0:
+        private = ctypes.c_ulong(MS_REC | MS_PRIVATE)
+        if libc.mount(None, b"/", None, private, None) == 0:  # else the machine would see it all
+            _mount_own(libc, order)
+    return os.stat(TEMPORARY).st_dev != before  # noqa: PTH116  each import counts
+
+
+def _mount_own(libc: ctypes.CDLL, order: dict[str, Any]) -> None:
+    """One file system in memory for all of them, but for those that hold what it needs."""
+    first = b""
+    for place in PRIVATE:
+        if not os.path.isdir(place) or any(one.startswith(f"{place}/") for one in order["needs"]):  # noqa: PTH112  each import counts
+            continue
+        target = place.encode()
+        if first:
+            libc.mount(first, target, None, ctypes.c_ulong(MS_BIND), None)
+            continue
+        options = f"size={order['temporary_bytes']},nr_inodes={TEMPORARY_FILES},mode=1777".encode()
+        flags = ctypes.c_ulong(MS_NOSUID | MS_NODEV)
+        if libc.mount(b"tmpfs", target, b"tmpfs", flags, options) == 0:
+            first = target
+
+
+def _pass_by_its_data(order: dict[str, Any]) -> None:
+    """What others would find in /tmp goes where they do not get; the module may say otherwise."""
+    folder = order["environment"]["DATA_DIR"] + "/tmp"
+    with suppress(OSError):  # it is there, or its data are full
+        os.mkdir(folder)  # noqa: PTH102  each import counts
+    order["environment"].setdefault("TMPDIR", folder)
+
+
+def _leave_root(uid: int) -> None:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)

@@ -37,15 +37,18 @@ class Started:
             os.killpg(self.pid, number)
 
 
-def start(task: Task, argv: Sequence[str], output: int) -> Started:
-    """Start one as the service's user, under its limits, with `output` for all that it says."""
+def start(task: Task, argv: Sequence[str], output: int, *, beside: int = 0) -> Started:
+    """Start one as the service's user, under its limits, with `output` for all that it says.
+
+    It sees the temporary folders of the process `beside` which it runs, else its own.
+    """
     reading, writing = os.pipe()
     try:
         pid = _spawn(reading, output)
     finally:
         os.close(reading)
         with os.fdopen(writing, "wb") as pipe, suppress(BrokenPipeError):  # its status tells
-            pipe.write(json.dumps(_order(task, argv)).encode())
+            pipe.write(json.dumps(_order(task, argv, beside)).encode())
     return Started(pid, time.monotonic())
 
 
@@ -83,7 +86,7 @@ def variables(task: Task) -> dict[str, str]:
     }
 
 
-def _order(task: Task, argv: Sequence[str]) -> dict[str, object]:
+def _order(task: Task, argv: Sequence[str], beside: int) -> dict[str, object]:
     limits = task.spec.limits
     group = make_group(task.spec.name, limits)
     own, shared = PROCESSES_OF_OWN * limits.processes, PROCESSES_SHARED + limits.processes
@@ -95,6 +98,9 @@ def _order(task: Task, argv: Sequence[str]) -> dict[str, object]:
         "port": task.spec.port,
         "keeper": os.getpid(),
         "group": f"{group}/cgroup.procs" if group else None,
+        "beside": beside,
+        "needs": [str(task.spec.folder), str(task.spec.data), *task.path.split(":"), *argv],
+        "temporary_bytes": limits.memory_bytes,
         "address_space": ADDRESSES_PER_BYTE * limits.memory_bytes + ADDRESSES_MORE,
         "processes": own if task.uid is not None else shared + _tasks_of_ours(),
     }

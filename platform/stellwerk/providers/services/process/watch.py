@@ -20,13 +20,14 @@ class Health(StrEnum):
 
 
 class Watch:
-    """Asks when it is time, and counts the answers."""
+    """Asks when it is time, and counts the answers. `program` is the life's process."""
 
-    def __init__(self, task: Task, nowhere: int) -> None:
+    def __init__(self, task: Task, nowhere: int, program: int = 0) -> None:
         self.health = Health.UNKNOWN
         self.reason = ""  # why the last check failed
         self._task = task
         self._nowhere = nowhere
+        self._program = program
         self._began_s = time.monotonic()
         self._well_since_s = 0.0
         self._was_steady = False
@@ -52,8 +53,12 @@ class Watch:
             if now_s < self._next_s:
                 return
             self._next_s = now_s + self._pace_s(now_s)
-            known = self.health is Health.WELL
-            self._check = ask(self._task, self._nowhere, is_known=known)
+            self._check = ask(
+                self._task,
+                self._nowhere,
+                program=self._program,
+                is_known=self.health is Health.WELL,
+            )
         answer = self._check.answer(statuses)
         if answer is not None:
             self.close()
