@@ -46,9 +46,11 @@ class Installations:
     platform: Platform
     jobs: list[UUID] = field(default_factory=list)
 
-    def offer(self, repository: Path) -> int:
+    def offer(self, repository: Path, public_key: str | None = None) -> int:
         """Add a repository in a folder; returns its id."""
-        row = ModuleRepository(name=repository.name, kind="file", location=str(repository))
+        row = ModuleRepository(
+            name=repository.name, kind="file", location=str(repository), public_key=public_key
+        )
         with self.platform.runtime.sessions.begin() as session:
             session.add(row)
             session.flush()

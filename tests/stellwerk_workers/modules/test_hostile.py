@@ -3,11 +3,14 @@
 import json
 import tarfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import archives
 from installations import NOTHING, Installations
-from stellwerk.providers.repositories.index import written
+from module_repositories import ServerModule, make_repository
+from stellwerk.providers.repositories.index import INDEX, INDEX_SIGNATURE, parsed, written
+from stellwerk.providers.repositories.signatures import SigningKey, archive_message
 
 HOSTILE: Mapping[str, Callable[[], bytes]] = {
     "absolute": lambda: archives.packed(archives.file("/etc/passwd")),
@@ -38,6 +41,17 @@ def hostile_repository(folder: Path) -> Path:
     return folder
 
 
+def falsely_signed_repository(folder: Path, ours: SigningKey) -> Path:
+    """Its index is signed by us, and names an archive with somebody else's signature."""
+    make_repository(folder, ServerModule("forged"), key=ours)
+    (entry,) = parsed((folder / INDEX).read_bytes())
+    message = archive_message(entry.name, entry.version, entry.sha256)
+    index = written([replace(entry, signature=SigningKey.new().sign(message))])
+    (folder / INDEX).write_bytes(index)
+    (folder / INDEX_SIGNATURE).write_text(ours.sign(index))
+    return folder
+
+
 def test_each_hostile_archive_is_refused_with_an_error_of_its_own(
     modules: Installations, tmp_path: Path
 ) -> None:
@@ -51,4 +65,15 @@ def test_each_hostile_archive_is_refused_with_an_error_of_its_own(
     assert set(codes.values()) == {"MODULE_ARCHIVE_REFUSED"}, errors
     assert len({error["message"] for error in errors.values()}) == len(names)
     assert [name for name in names if modules.there(name) != NOTHING] == []
+    assert modules.is_tidy()
+
+
+def test_an_archive_that_another_signed_is_refused(modules: Installations, tmp_path: Path) -> None:
+    ours = SigningKey.new()
+    folder = falsely_signed_repository(tmp_path / "forged", ours)
+    modules.offer(folder, public_key=ours.public_key)
+    (job,) = modules.ended(modules.submit("install", module_name="forged"))
+    assert job.error
+    assert job.error["code"] == "MODULE_SIGNATURE_WRONG", job.error
+    assert modules.there("forged") == NOTHING
     assert modules.is_tidy()
