@@ -1670,6 +1670,7 @@ def upgrade() -> None:
         sa.Column("job_id", sa.Uuid(), nullable=False),
         sa.Column("module_name", sa.String(length=40), nullable=False),
         sa.Column("is_active", sa.Boolean(), server_default="true", nullable=False),
+        sa.Column("secrets", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
             ["job_id"],
             ["jobs.id"],

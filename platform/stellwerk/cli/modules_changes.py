@@ -12,6 +12,7 @@ from stellwerk.cli.modules_naming import (
     instance_path,
     module_argument,
     repository_id,
+    typed_in,
     variables,
 )
 from stellwerk.cli.output import emit_json, json_option, say
@@ -22,6 +23,13 @@ repository_option = click.option(
 )
 set_option = click.option(
     "--set", "environment", multiple=True, metavar="NAME=VALUE", help="A variable of its own."
+)
+secret_option = click.option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="One that is sealed, and never shown; NAME=- reads its value from standard input.",
 )
 drop_data_option = click.option(
     "--drop-data", is_flag=True, help="Delete its data too; they are kept otherwise."
@@ -34,11 +42,10 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 @version_option
 @repository_option
 @set_option
+@secret_option
 @no_follow_option
 @json_option
-def install(
-    module: str, *, repository: str | None, environment: tuple[str, ...], **wanted: Any
-) -> None:
+def install(module: str, *, repository: str | None, **wanted: Any) -> None:
     """Install MODULE with what it needs, and follow that to its end.
 
     Exits with 0 where it runs, 1 where it failed and was undone, 6 where it was cancelled.
@@ -46,7 +53,7 @@ def install(
     body = {
         "module_name": module,
         "version": wanted.pop("version"),
-        "environment": variables(environment, "--set"),
+        **_given(wanted.pop("environment"), wanted.pop("secrets")),
     }
     with connect() as api:
         body["repository_id"] = repository_id(api, repository)
@@ -89,11 +96,14 @@ def uninstall(module: str, *, drop_data: bool, yes: bool, **shown: bool) -> None
 @click.command("add-instance")
 @module_argument
 @set_option
+@secret_option
 @no_follow_option
 @json_option
-def add_instance(module: str, *, environment: tuple[str, ...], **shown: bool) -> None:
+def add_instance(
+    module: str, *, environment: tuple[str, ...], secrets: tuple[str, ...], **shown: bool
+) -> None:
     """Run one more instance of MODULE, with variables and data of its own."""
-    body = {"module_name": module, "environment": variables(environment, "--set")}
+    body = {"module_name": module, **_given(environment, secrets)}
     with connect() as api:
         see_through(api, lambda: api.post("/modules/install-instance", body), **shown)
 
@@ -162,6 +172,13 @@ def stop(module: str, instance: str | None, **shown: bool) -> None:
 def restart(module: str, instance: str | None, **shown: bool) -> None:
     """Stop and start an instance, with its present variables."""
     _control("restart", module, instance, **shown)
+
+
+def _given(environment: tuple[str, ...], secrets: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    return {
+        "environment": variables(environment, "--set"),
+        "secrets": typed_in(variables(secrets, "--secret")),
+    }
 
 
 def _control(verb: str, module: str, instance: str | None, **shown: bool) -> None:

@@ -1,15 +1,12 @@
 """`stellwerk modules set-env`: an instance's own variables."""
 
-import sys
 from typing import Any
 
 import click
 
 from stellwerk.cli.api import connect
-from stellwerk.cli.modules_naming import instance_path, module_argument, variables
+from stellwerk.cli.modules_naming import instance_path, module_argument, typed_in, variables
 from stellwerk.cli.output import emit_json, json_option, say
-
-FROM_STDIN = "-"
 
 
 @click.command("set-env")
@@ -27,7 +24,7 @@ def set_env(
     NAME=- reads the value from standard input, which keeps it out of the shell's history. Without
     any NAME=VALUE the present ones are shown, secrets by their names alone.
     """
-    given = _read(variables(assignments, "set-env"))
+    given = typed_in(variables(assignments, "set-env"))
     with connect() as api:
         path = f"{instance_path(api, module, instance)}/environment"
         found = api.get(path)
@@ -49,14 +46,6 @@ def _changes(
     (secrets if secret else plain).update(given)
     named = {"environment": plain, "secrets": secrets}
     return {kind: values for kind, values in named.items() if values}
-
-
-def _read(given: dict[str, str]) -> dict[str, str]:
-    """With what standard input says, all of it but a line break at its end."""
-    asking = [name for name, value in given.items() if value == FROM_STDIN]
-    if len(asking) > 1:
-        raise click.UsageError("One variable at a time is read from standard input.")
-    return given | {name: sys.stdin.read().removesuffix("\n") for name in asking}
 
 
 def _report(found: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """How commands name modules, their instances, and repositories."""
 
 import re
+import sys
 
 import click
 
@@ -8,6 +9,8 @@ from stellwerk.cli.api import Api
 from stellwerk.cli.pages import all_of
 from stellwerk.errors import ApiRefused
 from stellwerk.modules.names import INSTANCE_ID
+
+FROM_STDIN = "-"
 
 module_argument = click.argument("module", metavar="MODULE")
 instance_argument = click.argument("instance", metavar="[INSTANCE]", required=False)
@@ -54,6 +57,14 @@ def assigned(text: str, option: str) -> tuple[str, str]:
     if not separator or not name:
         raise click.UsageError(f"{option} takes NAME=VALUE, not {text!r}.")
     return name, value
+
+
+def typed_in(given: dict[str, str]) -> dict[str, str]:
+    """With what standard input says instead of `-`: all of it but a line break at its end."""
+    asking = [name for name, value in given.items() if value == FROM_STDIN]
+    if len(asking) > 1:
+        raise click.UsageError("One variable at a time is read from standard input.")
+    return given | {name: sys.stdin.read().removesuffix("\n") for name in asking}
 
 
 def variables(given: tuple[str, ...], option: str) -> dict[str, str]:

@@ -86,6 +86,9 @@ class Operation:
 
     `rate_class` limits how often a user may ask for it, beside the limit on all of their requests.
 
+    `secrets` are sealed before the payload is stored; `on_accept` moves them to a row of which
+    `sealed.py` tells, so that they come under new keys. Schedules keep none.
+
     Hooks run inside the ledger's own transactions, in whichever process makes the change:
     `on_accept` where domain rows belong to the submission (it may refuse by raising a
     StellwerkError), `on_end` when the job ends, whoever ends it (it cannot refuse: see
@@ -110,6 +113,7 @@ class Operation:
     rate_class: RateClass | None = None
     unique_key: Callable[[Payload], str] | None = None
     is_sensitive: bool = False
+    secrets: tuple[str, ...] = ()  # members of the payload that are sealed by themselves
     files_permission: str = ""  # to read its files, where these are sealed; empty: `permission`
     requires_idempotency_key: bool = False  # of callers with an API key
     is_internal: bool = False  # the platform submits it: in lists only for those who ask for it

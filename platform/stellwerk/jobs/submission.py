@@ -168,6 +168,9 @@ def _of_payload(
     if operation.is_sensitive:
         key = key and vault.lookups(f"{operation.name}\0{key}")[0]
         payload = seal(vault, job_id, payload)
+    else:
+        held = [name for name in operation.secrets if payload.get(name)]
+        payload = payload | {name: seal(vault, job_id, payload[name]) for name in held}
     return {"payload": payload, "operation_key": key, "is_sensitive": operation.is_sensitive}
 
 

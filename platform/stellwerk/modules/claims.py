@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from stellwerk.errors import Conflict, ErrorCode
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
+from stellwerk.jobs.states import JobStatus
+from stellwerk.modules import given_secrets
 from stellwerk.modules.model import ModuleOperation
 
 RECONCILE = "modules.reconcile"
@@ -40,6 +42,7 @@ class Claim:
         session.flush()
         is_due = session.scalar(select(Job.run_at <= func.now()).where(Job.id == job.id))
         take(session, job.id, job.payload["module_name"], is_due=bool(is_due))
+        given_secrets.keep(session, job)
         self.check(session, job.payload)
 
     def accept_again(self, session: Session, job: Job, runtime: Runtime) -> None:
@@ -71,6 +74,8 @@ def release(session: Session, job: Job, runtime: Runtime) -> None:
     """`on_end`: the operation is over, however it ended."""
     del runtime
     give_back(session, job.id)
+    if job.status == JobStatus.COMPLETED:
+        given_secrets.erase(session, job.id)
 
 
 def give_back(session: Session, job_id: UUID) -> None:

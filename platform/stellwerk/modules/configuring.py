@@ -10,7 +10,7 @@ from stellwerk.errors import Conflict, FieldError, InvalidInput
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.modules import leading, queries, service, telling
 from stellwerk.modules.model import ModuleInstance
-from stellwerk.modules.schemas import MOST_VARIABLES
+from stellwerk.modules.schemas import MOST_VARIABLES, TWICE
 from stellwerk.modules.services import sealed_secrets, secrets_of
 from stellwerk.modules.states import InstanceStatus, Wanted
 
@@ -100,8 +100,7 @@ def _with(present: dict[str, str], changes: Values, *, without: Values) -> dict[
 def _refuse_twice(changes: Changes) -> None:
     both = sorted(set(changes.environment) & set(changes.secrets))
     if both:
-        reason = "Stands in `environment` and in `secrets`."
-        errors = [FieldError(f"secrets.{name}", reason) for name in both]
+        errors = [FieldError(f"secrets.{name}", TWICE) for name in both]
         raise InvalidInput("A variable is either secret or not.", errors=errors)
 
 

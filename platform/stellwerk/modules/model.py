@@ -158,3 +158,4 @@ class ModuleOperation(Base):
     )
     module_name: Mapped[str] = mapped_column(String(40))
     is_active: Mapped[bool] = mapped_column(server_default="true")
+    secrets: Mapped[bytes | None] = mapped_column(LargeBinary)  # see given_secrets.py

@@ -78,7 +78,7 @@ def _repositories(session: Session, repository_id: int | None = None) -> Sequenc
     return session.scalars(query).all()
 
 
-def _meant(wanted: OfferFilter) -> Select[Any]:
+def _meant(wanted: OfferFilter) -> Select[ModuleOffer, ModuleRepository, Module]:
     """The newest versions, their repositories, and what is installed of them."""
     query = (
         select(ModuleOffer, ModuleRepository, Module)

@@ -1,7 +1,7 @@
 """The operations on modules: one at a time for each of them."""
 
 from stellwerk.jobs.operation import Operation, RetryPolicy, Scope, Step
-from stellwerk.modules import service
+from stellwerk.modules import given_secrets, service
 from stellwerk.modules.claims import Claim, release
 from stellwerk.modules.schemas import (
     InstalledResult,
@@ -44,6 +44,7 @@ INSTALL = Operation(
     time_limit_s=1800,
     steps=(*_INTO_PLACE, Step("register", 5, undo=True)),
     retry=_RETRY,
+    secrets=(given_secrets.SECRETS,),
     on_accept=Claim(service.check_install).accept,
     on_end=release,
     on_requeue=Claim(service.check_install).accept_again,
@@ -60,6 +61,7 @@ INSTALL_INSTANCE = Operation(
     time_limit_s=1800,
     steps=(*_INTO_PLACE, Step("register", 5, undo=True)),
     retry=_RETRY,
+    secrets=(given_secrets.SECRETS,),
     on_accept=Claim(service.check_installed).accept,
     on_end=release,
     on_requeue=Claim(service.check_installed).accept_again,

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from stellwerk.fields import Identifier, Pattern, PlainString
 from stellwerk.modules.names import INSTANCE_ID, NAME_RULE, RESERVED, is_name
@@ -11,6 +11,7 @@ from stellwerk.modules.names import INSTANCE_ID, NAME_RULE, RESERVED, is_name
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 OURS = frozenset({"PORT", "HOST", "DATA_DIR", "MODULE_NAME", "MODULE_VERSION", "INSTANCE_ID"})
 MOST_VARIABLES = 200
+TWICE = "Stands in `environment` and in `secrets`."
 
 
 class Data(StrEnum):
@@ -77,13 +78,29 @@ def _data() -> fields.Enum[Data]:
     return fields.Enum(Data, by_value=True, load_default=Data.KEEP, metadata=told)
 
 
-class InstallPayload(Schema):
+class _Variables(Schema):
+    """What an instance is given; what is secret is sealed, and never shown again."""
+
+    environment = variables(load_default=dict)
+    secrets = variables(load_default=dict, metadata={"description": "Sealed, and never shown."})
+
+    @validates_schema
+    def _refuse_twice(self, payload: dict[str, Any], **_: Any) -> None:
+        environment, secrets = (payload.get(name, {}) for name in ("environment", "secrets"))
+        both = sorted(set(environment) & set(secrets))
+        if both:
+            raise ValidationError({"secrets": {name: [TWICE] for name in both}})
+        if len(environment) + len(secrets) > MOST_VARIABLES:
+            message = f"An instance has at most {MOST_VARIABLES} variables."
+            raise ValidationError(message, "environment")
+
+
+class InstallPayload(_Variables):
     """What is installed: with what it depends on, which comes first."""
 
     module_name = module_name()
     repository_id = _repository()
     version = version()
-    environment = variables(load_default=dict)
 
 
 class UpdatePayload(Schema):
@@ -101,11 +118,10 @@ class UninstallPayload(Schema):
     data = _data()
 
 
-class InstallInstancePayload(Schema):
+class InstallInstancePayload(_Variables):
     """Of which module there is one more instance."""
 
     module_name = module_name()
-    environment = variables(load_default=dict)
 
 
 class InstancePayload(Schema):

@@ -2,4 +2,7 @@
 
 from stellwerk.db.holdings import SealedBytes
 
-SEALED = (SealedBytes("module_instances", "secrets"),)
+SEALED = (
+    SealedBytes("module_instances", "secrets"),
+    SealedBytes("module_operations", "secrets", ("job_id",)),
+)

@@ -10,7 +10,7 @@ from stellwerk.clock import new_id
 from stellwerk.db.engine import vault_of
 from stellwerk.errors import ErrorCode, FieldError, InvalidInput, NotPermitted
 from stellwerk.identity.model import User
-from stellwerk.jobs.operation import Registry
+from stellwerk.jobs.operation import Operation, Payload, Registry
 from stellwerk.jobs.submission import checked_payload, chosen_queue
 from stellwerk.schedules import payloads
 from stellwerk.schedules.model import Misfire, Overlap, Schedule
@@ -83,7 +83,17 @@ def _check(session: Session, schedule: Schedule, registry: Registry) -> None:
     except InvalidInput as exc:
         errors = [FieldError(f"payload.{one.field}".rstrip("."), one.reason) for one in exc.errors]
         raise InvalidInput(exc.message, code=exc.code, errors=errors) from exc
+    _refuse_secrets(operation, checked)
     schedule.payload = payloads.kept(vault, operation, schedule.id, checked)
+
+
+def _refuse_secrets(operation: Operation, payload: Payload) -> None:
+    """A schedule shows its owner all of its payload."""
+    held = [name for name in operation.secrets if payload.get(name)]
+    if held:
+        reason = "A schedule keeps no secrets."
+        errors = [FieldError(f"payload.{name}", reason) for name in held]
+        raise InvalidInput(reason, errors=errors)
 
 
 def _plan(schedule: Schedule, now: datetime) -> None:

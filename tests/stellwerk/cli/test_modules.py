@@ -51,7 +51,8 @@ def test_a_sample_is_installed_with_what_it_needs_and_removed_again(operator: Co
 
 @pytest.mark.usefixtures("repository")
 def test_instances_are_added_told_apart_and_configured(operator: CommandLine) -> None:
-    first = operator.json("modules", "install", "pulse", "--set", "A=1")["result"]["instance_id"]
+    given = ("--set", "A=1", "--secret", "C=3")
+    first = operator.json("modules", "install", "pulse", *given)["result"]["instance_id"]
     added = operator.json("modules", "add-instance", "pulse")["result"]["instance_id"]
     assert operator.done("modules", "primary", "pulse", added[-6:]).strip() == added
     unknown = operator.run("modules", "show", "pulse", "none")
@@ -62,7 +63,7 @@ def test_instances_are_added_told_apart_and_configured(operator: CommandLine) ->
 
     change = ("B=-", "--secret", "--unset", "A")
     configured = operator.run("modules", "set-env", "pulse", first, *change, typed="hidden\n")
-    assert (configured.code, configured.out) == (0, "B  (secret)\n")
+    assert (configured.code, configured.out) == (0, "B  (secret)\nC  (secret)\n")
     assert f"`stellwerk modules restart pulse {first}`" in configured.err
     restarted = operator.done("modules", "restart", "pulse", first)
     assert restarted == f"pulse {first}: running\n"

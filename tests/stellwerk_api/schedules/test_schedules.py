@@ -170,6 +170,14 @@ def test_a_sensitive_payload_is_kept_sealed_and_seen_by_its_owner_alone(
     assert error["details"]["field"].startswith("payload.")
 
 
+def test_secrets_of_a_module_are_kept_by_no_schedule(admin: ApiUser) -> None:
+    payload = {"module_name": "clock", "secrets": {"TOKEN": "open sesame"}}
+    body = {"name": "m", "operation": "modules.install", "interval_s": 3600, "payload": payload}
+    error = error_of(admin.post("/schedules", body), 422)
+    assert error["details"]["field"] == "payload.secrets"
+    assert admin.post("/schedules", body | {"payload": {"module_name": "clock"}}).status_code == 201
+
+
 def test_a_sealed_payload_moves_to_a_new_key_and_into_its_owners_export(
     platform: Platform, admin: ApiUser
 ) -> None:

@@ -1,18 +1,18 @@
 """Modules are installed with what they need, keep their data, and are started and stopped."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from dump import dumped, dumped_redis
 from embedded import wait_until
 from installations import NOTHING, Installations
 from module_repositories import HEALTH, Behaviour, ServerModule, make_repository
 from stellwerk.errors import Conflict, ErrorCode
 from stellwerk.modules.model import ModuleInstance
-from stellwerk.modules.services import sealed_secrets
+from stellwerk.modules.services import sealed_secrets, secrets_of
 
 QUICK = {**HEALTH, "start_period_s": 1}
 TELLS_ITS_SURROUNDINGS = """\
@@ -98,22 +98,33 @@ def test_an_instance_has_variables_and_secrets_of_its_own_and_keeps_its_data(
 ) -> None:
     teller = ServerModule("teller", program=TELLS_ITS_SURROUNDINGS, health={**QUICK, "path": "/"})
     modules.offer(make_repository(tmp_path / "tellers", teller))
-    instance_id = modules.install("teller", environment={"COLOUR": "blue"})
+    given = {"environment": {"COLOUR": "blue"}, "secrets": {"TOKEN": "open sesame"}}
+    instance_id = modules.install("teller", **given)
     first = surroundings(modules, "teller", "POST")
-    assert first["environment"]["COLOUR"] == "blue"
+    assert (first["environment"]["COLOUR"], first["environment"]["TOKEN"]) == (
+        "blue",
+        "open sesame",
+    )
     assert not [name for name in first["environment"] if name.startswith("STELLWERK")]
 
     runtime = modules.platform.runtime
     with runtime.sessions.begin() as session:
         row = session.get_one(ModuleInstance, instance_id)
         row.environment = {"COLOUR": "green"}
-        row.secrets = sealed_secrets(runtime.vault, instance_id, {"TOKEN": "sesame"})
+        assert secrets_of(runtime.vault, row) == {"TOKEN": "open sesame"}
+        row.secrets = sealed_secrets(runtime.vault, instance_id, {"TOKEN": "close sesame"})
     about = {"module_name": "teller", "instance_id": instance_id}
     modules.completed(modules.submit("restart", **about))
     second = surroundings(modules, "teller")
     assert second["notes"]
-    assert (second["environment"]["COLOUR"], second["environment"]["TOKEN"]) == ("green", "sesame")
-    assert "sesame" not in json.dumps([modules.job(one).result for one in modules.jobs])
+    assert (second["environment"]["COLOUR"], second["environment"]["TOKEN"]) == (
+        "green",
+        "close sesame",
+    )
+    written_down = dumped(modules.platform) + dumped_redis(modules.platform)
+    assert b"COLOUR" in written_down
+    for form in (b"sesame", b"sesame".hex().encode()):
+        assert form not in written_down
 
     modules.completed(modules.submit("stop", **about))
     with pytest.raises(requests.ConnectionError):

@@ -1,16 +1,17 @@
 """Installs modules, and further instances of them."""
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from stellwerk.errors import Conflict, ErrorCode, JobFailed
 from stellwerk.jobs.context import JobContext
 from stellwerk.jobs.interruptions import HandedOver
-from stellwerk.modules import indices, leading, resolving, service, slots, telling
+from stellwerk.modules import given_secrets, indices, leading, resolving, service, slots, telling
 from stellwerk.modules.model import Module, ModuleInstance
 from stellwerk.modules.names import instance_id_of
 from stellwerk.modules.resolving import Wanted
-from stellwerk.modules.services import Place
+from stellwerk.modules.services import Place, sealed_secrets
 from stellwerk.modules.states import InstanceStatus
 from stellwerk.providers.repositories.index import dumped, loaded
 from stellwerk.providers.repositories.protocol import Entry
@@ -20,6 +21,19 @@ from stellwerk_workers.modules.placing import Found, Placing
 from stellwerk_workers.modules.turns import AGAIN_AFTER_S, take_turn
 
 INSTALL, INSTANCE = "modules.install", "modules.install_instance"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An instance's own variables."""
+
+    environment: dict[str, str]
+    secrets: dict[str, str] = field(repr=False)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """All of them."""
+        return {**self.environment, **self.secrets}
 
 
 @handles(INSTALL)
@@ -45,10 +59,12 @@ def install_instance(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]
 
 def _place(ctx: JobContext, payload: dict[str, Any], resolved: dict[str, Any]) -> dict[str, Any]:
     found = Found.read(resolved)
-    addresses = Placing(ctx, found, payload["environment"]).carry_out()
+    with ctx.runtime.sessions() as session:
+        secrets = given_secrets.secrets_for(session, ctx.runtime.vault, ctx.job_id)
+    given = Given(payload["environment"], secrets)
+    addresses = Placing(ctx, found, given.variables).carry_out()
     name = found.places[0].service(ctx.runtime.settings)
-    register = partial(_register, ctx, found, payload["environment"], addresses[name])
-    return ctx.step("register", register)
+    return ctx.step("register", partial(_register, ctx, found, given, addresses[name]))
 
 
 def _resolve(ctx: JobContext, payload: dict[str, Any]) -> dict[str, Any]:
@@ -116,9 +132,7 @@ def _install_needs(ctx: JobContext, needs: list[Wanted]) -> list[str]:
     return [need.module_name for need in needs]
 
 
-def _register(
-    ctx: JobContext, found: Found, environment: dict[str, str], address: str
-) -> dict[str, Any]:
+def _register(ctx: JobContext, found: Found, given: Given, address: str) -> dict[str, Any]:
     place = found.places[0]
     with ctx.transaction() as session:
         if session.get(ModuleInstance, place.instance_id) is None:
@@ -126,7 +140,7 @@ def _register(
                 service.require_needs(session, found.entry)
                 session.add(_module(found))
                 session.flush()
-            session.add(_instance(ctx, found, environment, address))
+            session.add(_instance(ctx, found, given, address))
     placing.passed(ctx, "register")
     leading.lead_soon(ctx.runtime)
     telling.tell(ctx.runtime, place.module_name)
@@ -148,9 +162,7 @@ def _module(found: Found) -> Module:
     )
 
 
-def _instance(
-    ctx: JobContext, found: Found, environment: dict[str, str], address: str
-) -> ModuleInstance:
+def _instance(ctx: JobContext, found: Found, given: Given, address: str) -> ModuleInstance:
     place, settings = found.places[0], ctx.runtime.settings
     return ModuleInstance(
         id=place.instance_id,
@@ -162,7 +174,8 @@ def _instance(
         address=address,
         path=str(place.path(settings)),
         release=place.release,
-        environment=environment,
+        environment=given.environment,
+        secrets=sealed_secrets(ctx.runtime.vault, place.instance_id, given.secrets),
         status=InstanceStatus.RUNNING.value,
         health="healthy",
     )
