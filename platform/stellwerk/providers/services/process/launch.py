@@ -117,7 +117,7 @@ def _mount_own(libc: ctypes.CDLL, order: dict[str, Any]) -> None:
 
 def _pass_by_its_data(order: dict[str, Any]) -> None:
     """What others would find in /tmp goes where they do not get; the module may say otherwise."""
-    folder = order["environment"]["DATA_DIR"] + "/tmp"
+    folder = order["environment"]["DATA_DIR"] + "/tmp"  # noqa: S108  its own
     with suppress(OSError):  # it is there, or its data are full
         os.mkdir(folder)  # noqa: PTH102  each import counts
     order["environment"].setdefault("TMPDIR", folder)
