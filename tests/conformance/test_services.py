@@ -13,7 +13,7 @@ from embedded import wait_until
 from service_places import HEALTH, RESTART, ServicePlace
 from stellwerk.errors import NotFound
 from stellwerk.providers.services.protocol import HealthCheck, ServiceSpec, ServiceStatus
-from swarm_places import EVERY_PLACE, EVERYWHERE
+from swarm_places import EVERY_PLACE, EVERYWHERE, skip_what_docker_does
 
 CREATOR = """
 import pickle, sys
@@ -35,7 +35,8 @@ def whole_place(
 
 
 @pytest.fixture
-def place(whole_place: ServicePlace) -> Iterator[ServicePlace]:
+def place(request: pytest.FixtureRequest, whole_place: ServicePlace) -> Iterator[ServicePlace]:
+    skip_what_docker_does(request, whole_place)
     yield whole_place
     whole_place.remove_all()
 
@@ -51,7 +52,35 @@ def standing(whole_place: ServicePlace) -> ServiceSpec:
 @pytest.fixture(scope="module", autouse=True)
 def _standing_ends(whole_place: ServicePlace, standing: ServiceSpec) -> Iterator[None]:
     yield
-    whole_place.services.remove(standing.name)
+    whole_place.made.append(standing.name)
+    whole_place.remove_all()
+
+
+@pytest.fixture(scope="module")
+def changed(whole_place: ServicePlace) -> Iterator[list[ServiceSpec]]:
+    """At most one, which is `used`."""
+    specs: list[ServiceSpec] = []
+    yield specs
+    whole_place.made += [spec.name for spec in specs]
+    whole_place.remove_all()
+
+
+@pytest.fixture
+def used(place: ServicePlace, changed: list[ServiceSpec]) -> Iterator[ServiceSpec]:
+    """One that runs and may be changed: the next test takes it as it is left.
+
+    Each start takes seconds on a swarm. Tests that update it come last: Docker goes on to watch an
+    update, and takes it back for whatever happens then.
+    """
+    if not changed:
+        often = replace(RESTART, attempts=9)
+        changed.append(place.running(health=replace(HEALTH, retries=1), restart=often))
+    (spec,) = changed
+    place.made = [name for name in place.made if name != spec.name]
+    place.await_status(spec, ServiceStatus.RUNNING)
+    yield spec
+    if place.services.state(spec.name) is None:
+        changed.clear()
 
 
 def test_a_service_that_answers_is_running(place: ServicePlace, standing: ServiceSpec) -> None:
@@ -107,25 +136,18 @@ def test_two_creations_at_once_make_one_service(place: ServicePlace) -> None:
     assert place.lines(spec).count("listening") == 1
 
 
-def test_another_version_takes_the_place_of_the_one_before(place: ServicePlace) -> None:
-    spec = place.running()
+def test_a_service_that_fails_its_health_check_is_started_again(
+    place: ServicePlace, used: ServiceSpec
+) -> None:
+    before = place.state(used).restarts
 
-    place.services.create(replace(spec, version="1.1.0"))
+    place.ask(used, "sicken")
 
-    wait_until(lambda: place.state(spec).version == "1.1.0")
-    place.await_status(spec, ServiceStatus.RUNNING)
-    assert place.told(spec)["environment"]["MODULE_VERSION"] == "1.1.0"
-
-
-def test_a_service_that_fails_its_health_check_is_started_again(place: ServicePlace) -> None:
-    spec = place.running(health=replace(HEALTH, retries=1))
-
-    place.ask(spec, "sicken")
-
-    wait_until(lambda: place.state(spec).restarts >= 1)
-    assert place.await_status(spec, ServiceStatus.RUNNING).restarts >= 1
+    wait_until(lambda: place.state(used).restarts > before)
+    assert place.await_status(used, ServiceStatus.RUNNING).restarts > before
 
 
+@pytest.mark.not_in_a_swarm("that of an image is one, and is tried with the swarm's own tests")
 def test_a_health_check_may_be_a_command(place: ServicePlace) -> None:
     command = ("python3", "-S", "-c", "import sys, os; sys.exit(not os.environ['PORT'])")
     health = HealthCheck(command=command, interval_s=2.0)
@@ -135,17 +157,19 @@ def test_a_health_check_may_be_a_command(place: ServicePlace) -> None:
     assert place.state(spec).status is ServiceStatus.RUNNING
 
 
+@pytest.mark.not_in_a_swarm(
+    "what eats memory ends as well, and is tried with the swarm's own tests"
+)
 def test_a_service_that_crashes_is_started_again_and_keeps_its_address(
-    place: ServicePlace,
+    place: ServicePlace, used: ServiceSpec
 ) -> None:
-    spec = place.running()
-    address = place.state(spec).address
+    before = place.state(used)
 
-    place.bid(spec, "crash")
+    place.bid(used, "crash")
 
-    wait_until(lambda: place.state(spec).restarts >= 1)
-    state = place.await_status(spec, ServiceStatus.RUNNING)
-    assert state.address == address
+    wait_until(lambda: place.state(used).restarts > before.restarts)
+    state = place.await_status(used, ServiceStatus.RUNNING)
+    assert state.address == before.address
     assert "3" in state.message
 
 
@@ -159,43 +183,34 @@ def test_a_service_that_crashes_again_and_again_has_failed(place: ServicePlace) 
     assert place.lines(spec).count("these are its last words") == 2
 
 
-def test_a_stopped_service_stays_so_until_it_is_started(place: ServicePlace) -> None:
-    spec = place.running()
-    address = place.state(spec).address
+def test_a_stopped_service_stays_so_until_it_is_started(
+    place: ServicePlace, used: ServiceSpec
+) -> None:
+    address = place.state(used).address
 
-    place.services.stop(spec.name)
-    place.services.stop(spec.name)
-    assert place.state(spec).status is ServiceStatus.STOPPED
-    assert place.lines(spec)
+    place.services.stop(used.name)
+    place.services.stop(used.name)
+    assert place.state(used).status is ServiceStatus.STOPPED
+    assert place.lines(used)
 
-    place.services.start(spec.name)
-    place.services.start(spec.name)
-    assert place.await_status(spec, ServiceStatus.RUNNING).address == address
+    place.services.start(used.name)
+    place.services.start(used.name)
+    assert place.await_status(used, ServiceStatus.RUNNING).address == address
 
 
-def test_a_restart_is_another_process_at_the_same_address(place: ServicePlace) -> None:
-    spec = place.running()
-    before = place.state(spec)
+@pytest.mark.not_in_a_swarm("a restart is a stop and a start; the container manager lets one pass")
+def test_a_restart_is_another_process_at_the_same_address(
+    place: ServicePlace, used: ServiceSpec
+) -> None:
+    before = place.state(used)
 
-    place.services.restart(spec.name)
+    place.services.restart(used.name)
 
-    after = place.await_status(spec, ServiceStatus.RUNNING)
+    after = place.await_status(used, ServiceStatus.RUNNING)
     assert after.address == before.address
     assert after.started_at
     assert before.started_at
     assert after.started_at > before.started_at
-
-
-def test_nothing_is_left_of_a_removed_service(place: ServicePlace) -> None:
-    spec = place.running()
-
-    place.services.remove(spec.name)
-    place.services.remove(spec.name)
-
-    assert place.services.state(spec.name) is None
-    assert spec.name not in place.services.states()
-    with pytest.raises(NotFound):
-        place.services.logs(spec.name)
 
 
 def test_who_is_not_there_cannot_be_started(place: ServicePlace) -> None:
@@ -205,25 +220,47 @@ def test_who_is_not_there_cannot_be_started(place: ServicePlace) -> None:
             change(spec.name)
 
 
-def test_a_log_is_read_from_its_end_and_on_from_a_cursor(place: ServicePlace) -> None:
-    spec = place.running()
+def test_a_log_is_read_from_its_end_and_on_from_a_cursor(
+    place: ServicePlace, used: ServiceSpec
+) -> None:
     for word in ("one", "two", "three"):
-        place.ask(spec, f"say/{word}")
-    wait_until(lambda: "three" in place.lines(spec))
+        place.ask(used, f"say/{word}")
+    wait_until(lambda: "three" in place.lines(used))
 
-    page = place.services.logs(spec.name, tail=2)
+    page = place.services.logs(used.name, tail=2)
     assert list(page.lines) == ["two", "three"]
-    nothing = place.services.logs(spec.name, cursor=page.cursor)
+    nothing = place.services.logs(used.name, cursor=page.cursor)
     assert list(nothing.lines) == []
 
     for word in ("four", "five", "six"):
-        place.ask(spec, f"say/{word}")
-    wait_until(lambda: "six" in place.lines(spec))
-    on = place.services.logs(spec.name, tail=2, cursor=nothing.cursor)
+        place.ask(used, f"say/{word}")
+    wait_until(lambda: "six" in place.lines(used))
+    on = place.services.logs(used.name, tail=2, cursor=nothing.cursor)
     assert list(on.lines) == ["four", "five"]
-    assert list(place.services.logs(spec.name, cursor=on.cursor).lines) == ["six"]
+    assert list(place.services.logs(used.name, cursor=on.cursor).lines) == ["six"]
 
 
+def test_another_version_takes_the_place_of_the_one_before(
+    place: ServicePlace, used: ServiceSpec
+) -> None:
+    place.services.create(replace(used, version="1.1.0"))
+
+    wait_until(lambda: place.state(used).version == "1.1.0")
+    place.await_status(used, ServiceStatus.RUNNING)
+    assert place.told(used)["environment"]["MODULE_VERSION"] == "1.1.0"
+
+
+def test_nothing_is_left_of_a_removed_service(place: ServicePlace, used: ServiceSpec) -> None:
+    place.services.remove(used.name)
+    place.services.remove(used.name)
+
+    assert place.services.state(used.name) is None
+    assert used.name not in place.services.states()
+    with pytest.raises(NotFound):
+        place.services.logs(used.name)
+
+
+@pytest.mark.not_in_a_swarm("Docker keeps services, whoever made them")
 def test_a_service_survives_whoever_made_it(place: ServicePlace) -> None:
     spec = place.spec()
     order = pickle.dumps((dict(place.settings), spec))

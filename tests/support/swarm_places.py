@@ -13,7 +13,7 @@ from service_places import PLACES, ServicePlace
 from stellwerk.providers.services.choice import services
 from stellwerk.providers.services.place import modules_dir, remove_modules
 from stellwerk.providers.services.protocol import ServiceSpec
-from stellwerk.settings import load_settings
+from stellwerk.settings import environment, load_settings
 
 
 class SwarmPlace(ServicePlace):
@@ -53,6 +53,16 @@ def swarm_settings(folder: Path) -> dict[str, Any]:
         "swarm_network": "host",
         "swarm_image": IMAGE,
     }
+
+
+TRIES_ALL = environment().get("TEST_SWARM") == "all"
+
+
+def skip_what_docker_does(request: pytest.FixtureRequest, place: ServicePlace) -> None:
+    """Skip, with its reason, a case that tells nothing of what we do with a swarm."""
+    marker = request.node.get_closest_marker("not_in_a_swarm")
+    if marker and place.services.kind == "swarm" and not TRIES_ALL:
+        pytest.skip(f"{marker.args[0]} (TEST_SWARM=all tries it)")
 
 
 MARKS = [pytest.mark.swarm, pytest.mark.xdist_group("swarm")]  # one engine, in one test process

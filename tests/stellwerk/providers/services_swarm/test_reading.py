@@ -9,7 +9,7 @@ from stellwerk.providers.services.swarm.body import Place
 from stellwerk.providers.services.swarm.reading import is_ours, states_of
 
 PLACE = Place("stellwerk", "host", "python:3", "1000:1000")
-WRITTEN = {label: "1" for label in labels.ALL} | {labels.STACK: "stellwerk"}
+WRITTEN = dict.fromkeys(labels.ALL, "1") | {labels.STACK: "stellwerk"}
 
 
 def service(name: str, written: dict[str, str] | None) -> dict[str, Any]:
