@@ -13,6 +13,7 @@ from stellwerk.errors import NotFound
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.states import PublicStatus
 
+_LOOKS = frozenset({"verify", "health"})  # steps that make nothing
 OF_MODULES = "modules."  # how the names of these operations begin
 
 
@@ -78,8 +79,9 @@ def _failed_step(steps: list[dict[str, Any]]) -> str | None:
 
 
 def _undone(steps: list[dict[str, Any]]) -> list[str]:
-    """In the order in which it was done: the last first."""
-    return [str(step["name"]) for step in reversed(steps) if step["status"] == "undone"]
+    """In the order in which they were undone; what only looks has nothing to undo."""
+    undone = (step["name"] for step in reversed(steps) if step["status"] == "undone")
+    return [name for name in undone if name not in _LOOKS]
 
 
 def _told(job: Mapping[str, Any], failed_step: str | None, undone: list[str]) -> str:

@@ -50,7 +50,7 @@ def _intend(ctx: JobContext, payload: dict[str, Any], wanted: Wanted) -> Service
     take_turn(ctx, payload)
     with ctx.transaction() as session:
         row = _row(session, payload)
-        row.wanted = wanted.value
+        row.wanted, row.revivals = wanted.value, 0
         slot = slots.claim(session, ctx.runtime.settings, row.module_name, row.id)
         return spec_of_row(ctx.runtime, row, slot)
 

@@ -14,7 +14,7 @@ from stellwerk.jobs.interruptions import LeaseLost
 from stellwerk.modules import indices
 from stellwerk.modules.indices import Offer
 from stellwerk.modules.model import ModuleInstance
-from stellwerk.modules.orphans import busy
+from stellwerk.modules.orphans import STAGING, busy
 from stellwerk.modules.services import Place, environment_of, spec_of
 from stellwerk.providers.repositories.index import dumped, loaded
 from stellwerk.providers.repositories.protocol import Entry, Source
@@ -24,7 +24,6 @@ from stellwerk.providers.services.removal import remove_tree
 from stellwerk_workers.modules.health import await_health
 
 PASSABLE = 0o711
-STAGING = ".staging"  # below the folder of modules: what is being installed
 
 
 @dataclass(frozen=True, slots=True)
