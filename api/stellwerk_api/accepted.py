@@ -17,7 +17,7 @@ from stellwerk.jobs.submission import Submission, submit
 from stellwerk_api.aliases import own_status_url
 from stellwerk_api.auth import caller, credentials
 from stellwerk_api.context import platform
-from stellwerk_api.idempotency import HEADER, REPLAYED, once, replay, replayed
+from stellwerk_api.idempotency import HEADER, REPLAYED, is_replayed, once, replay, replayed
 from stellwerk_api.json_answers import json_answer
 from stellwerk_api.limits import note
 from stellwerk_api.observation import request_id
@@ -131,7 +131,7 @@ def present_status(job_id: UUID) -> str:
 
 def replay_header() -> dict[str, str]:
     """Says that the answer is to an earlier request."""
-    return {REPLAYED: "true"} if replayed() else {}
+    return {REPLAYED: "true"} if is_replayed() else {}
 
 
 @contextmanager

@@ -64,6 +64,11 @@ def replayed() -> tuple[UUID, ...]:
     return cast("tuple[UUID, ...]", g.get("replayed", ()))
 
 
+def is_replayed() -> bool:
+    """Whether the request repeats an earlier one, which may have had no jobs."""
+    return "replayed" in g
+
+
 def _key(given: str) -> str:
     quoted = _QUOTED.fullmatch(given)
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else given

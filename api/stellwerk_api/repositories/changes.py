@@ -14,7 +14,7 @@ from stellwerk.providers.repositories.protocol import SourceKind
 from stellwerk_api.accepted import require_submittable
 from stellwerk_api.auth import caller
 from stellwerk_api.context import platform
-from stellwerk_api.idempotency import once, replay
+from stellwerk_api.idempotency import is_replayed, once, replay
 from stellwerk_api.observation import request_id
 from stellwerk_api.repository.reading import repository
 
@@ -27,7 +27,7 @@ def added(body: Mapping[str, Any]) -> dict[str, Any]:
     wanted = NewRepository(**body)
     with unit(platform().runtime) as work:
         repository_id, job_id = _once(work, wanted)
-    if wanted.kind is SourceKind.FILE:
+    if wanted.kind is SourceKind.FILE and not is_replayed():
         with suppress(ProviderError):  # what is wrong with it stands in its row
             indices.sync(platform().runtime, repository_id)
     return repository(repository_id) | {"sync_job_id": job_id}
