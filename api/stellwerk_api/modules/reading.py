@@ -66,7 +66,7 @@ def logs(names: Mapping[str, str], query: Mapping[str, Any]) -> dict[str, Any]:
     runtime = platform().runtime
     with runtime.sessions() as session:
         name = service.instance(session, **names).service
-    found = runtime.providers.services.logs(name, tail=query["tail"], cursor=query["cursor"])
+    found = runtime.providers.services.logs(name, tail=query["tail"], cursor=query["cursor"] or "")
     return {"lines": list(found.lines), "cursor": found.cursor or None}
 
 

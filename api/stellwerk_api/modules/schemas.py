@@ -125,7 +125,7 @@ class LogsQuery(Schema):
 
     tail = QueryInteger(load_default=100, validate=validate.Range(1, LINES_MAX))
     cursor = fields.String(
-        load_default="",
+        load_default=None,
         validate=validate.Length(1, 200),
         metadata={"description": "`cursor` of the answer before: lines after those."},
     )
