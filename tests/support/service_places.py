@@ -113,7 +113,7 @@ class ServicePlace:
 
 def users_of_their_own() -> int:
     """The first of 10,000 that no other home of any test process has."""
-    return 1_000_000 + os.getpid() % 10_000 * 100_000 + next(HOMES) % 10 * 10_000
+    return 1_000_000 + os.getpid() % 10_000 * 200_000 + next(HOMES) % 20 * 10_000
 
 
 @contextmanager
