@@ -18,7 +18,7 @@ from command_line import CommandLine
 from error_reports import content as envelope
 from error_reports import events
 from planted import Scene
-from planting import NUMBER, PAYLOAD, plain
+from planting import MODULE, NUMBER, PAYLOAD, plain
 from stellwerk.bootstrap import bootstrap
 from stellwerk.providers.mail.protocol import Parcel
 from stellwerk.settings import load_settings
@@ -94,7 +94,9 @@ def test_no_statement_that_postgres_remembers_holds_a_secret(used: Scene) -> Non
     assert [one for one in statements if used.planted.found_in(one.encode())] == []
 
 
-def test_no_table_and_no_session_of_postgres_shows_a_number(used: Scene) -> None:
+def test_no_table_and_no_session_of_postgres_shows_what_is_sealed(
+    used: Scene,
+) -> None:
     shown = io.BytesIO()
     with (
         closing(psycopg2.connect(used.database_url)) as connection,
@@ -109,7 +111,7 @@ def test_no_table_and_no_session_of_postgres_shows_a_number(used: Scene) -> None
         assert cursor.fetchone() == (2, 2)
     assert {"calls", "call_events", "jobs", "audit_entries"} <= set(tables)
     found = used.planted.found_in(shown.getvalue())
-    assert [name for name in found if name.startswith(NUMBER)] == []
+    assert [name for name in found if name.startswith((NUMBER, MODULE))] == []
 
 
 def test_nothing_that_describes_itself_shows_a_secret(used: Scene) -> None:

@@ -10,6 +10,7 @@ import requests
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from api import in_an_hour
 from embedded import wait_until
 from error_reports import events
 from full_stack import Client
@@ -18,6 +19,7 @@ from planted import Scene
 
 NUL = "\x00"
 NUMBER = "number"  # begins the names of those that are planted
+MODULE = "secret of a module"  # the same
 ORIGINATE = "calls.originate"
 PAYLOAD = "what a job was about, which is no secret"
 
@@ -33,6 +35,7 @@ def use_secrets(scene: Scene) -> None:
     calls(scene)
     mails(scene)
     forgotten_passwords(scene)
+    modules(scene)
     with suppress(requests.RequestException):
         scene.anybody().request("GET", f"/auth/me?token={scene.planted.new('token in a URL')}")
 
@@ -197,6 +200,20 @@ def calls(scene: Scene) -> None:
     ada.request("POST", f"/jobs/{job['job_id']}/cancel")
     ada.request("POST", f"/call/{call}/hangup")
     assert ada.ended(job["job_id"])["status"] == "cancelled"
+
+
+def modules(scene: Scene) -> None:
+    """To be installed in an hour, with a secret; unknown, and in a wrong form."""
+    operator, planted = scene.operator(), scene.planted
+    operator.expect(200, "GET", "/repository/modules")  # from now on it is known what there is
+    for name, status, module in (("later", 202, "clock"), ("unknown", 404, "nobodys")):
+        secrets = {"TOKEN": planted.new(f"{MODULE} that is {name}")}
+        payload = {"module_name": module, "environment": {"A": "1"}, "secrets": secrets}
+        body = {"operation": "modules.install", "payload": payload, "run_at": in_an_hour()}
+        operator.expect(status, "POST", "/jobs", json=body)
+    for wrong in ([planted.new(f"{MODULE} in a list")], {"A": [planted.new(f"{MODULE} beside")]}):
+        body = {"module_name": "clock", "secrets": wrong}
+        operator.expect(422, "POST", "/repository/install", json=body)
 
 
 def mails(scene: Scene) -> None:
