@@ -163,5 +163,6 @@ def test_a_gateway_leads_to_the_primary_instance_alone(
     url = f"{gateway.url}/clock/now"
     wait_until(lambda: requests.get(url, timeout=5).ok)
     assert requests.get(url, timeout=5).json()["path"] == "/now"
-    modules.completed(modules.submit("uninstall", module_name="clock"))
+    (removed,) = modules.completed(modules.submit("uninstall", module_name="clock"))
+    assert removed["kept"] == []  # it has no data
     assert requests.get(url, timeout=5).status_code == 404

@@ -16,6 +16,7 @@ from stellwerk_workers.handlers import handles
 from stellwerk_workers.modules.placing import passed
 from stellwerk_workers.modules.turns import take_turn
 
+TEMPORARY = "tmp"  # in the data: its TMPDIR where it has no /tmp of its own
 KEPT = ".kept"  # below the folder of modules: data of what was removed
 
 
@@ -100,6 +101,7 @@ def _kept(ctx: JobContext, path: Path) -> list[str]:
     """Where the data of an instance are from now on, if it has any."""
     target = modules_dir(ctx.runtime.settings) / KEPT / path.name
     data = path / "data"
+    remove_tree(data / TEMPORARY)
     if data.is_dir() and any(data.iterdir()):
         target.parent.mkdir(mode=0o700, exist_ok=True)
         data.rename(target)
