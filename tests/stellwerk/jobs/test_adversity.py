@@ -88,6 +88,7 @@ def test_rescues_that_take_long_are_spread_over_several_sweeps(
     def hook(session: Session, *_: Any) -> None:
         session.execute(text("SELECT pg_sleep(0.1)"))
 
+    # Used up by one slow hook: this suite lets sweeps take their time otherwise.
     monkeypatch.setattr(budget, "BUDGET_S", 0.1)
     with trial(platform, echo, on_end=hook) as run:
         for _ in range(2):

@@ -200,6 +200,7 @@ def test_ends_that_take_long_are_told_over_several_sweeps(
             raise LookupError("no such row")
         session.execute(text("SELECT pg_sleep(0.1)"))
 
+    # Used up by one slow hook: this suite lets sweeps take their time otherwise.
     monkeypatch.setattr(budget, "BUDGET_S", 0.1)
     with trial(platform, lambda *_: None, on_end=hear) as run:
         for _ in range(2):

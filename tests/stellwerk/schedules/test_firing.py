@@ -291,6 +291,7 @@ def test_a_sweep_that_has_taken_its_time_leaves_the_rest_to_the_next(
 ) -> None:
     for _ in range(3):
         add(platform, owner_id)
+    # Used up by the first: a real one would take seconds of slow schedules.
     monkeypatch.setattr(budget, "BUDGET_S", 0.0)
     assert [fire_due(platform.runtime, START) for _ in range(4)] == [1, 1, 1, 0]
 

@@ -135,6 +135,7 @@ def test_two_that_talk_are_answered_and_completed(here: Here, telnyx: Telnyx) ->
 def test_what_was_certainly_not_sent_is_sent_later(
     here: Here, telnyx: Telnyx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The second try is due at once: how long is waited for it is not what is tried.
     monkeypatch.setattr(bridging, "AGAIN_S", 0.0)
     dial = answered(here)
     asyncio.run(leader(here.platform, closed_port()).look())

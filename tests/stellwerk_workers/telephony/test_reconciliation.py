@@ -29,6 +29,7 @@ QUEUED, UNCERTAIN, DIALING = ("queued", False), ("failed", True), ("dialing", Fa
 
 @pytest.fixture(autouse=True)
 def _promptly(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No event comes late here: the line has told all of them before it is asked.
     monkeypatch.setattr(reconciliation, "ECHO_S", 0.0)
 
 
@@ -156,6 +157,7 @@ def test_what_is_perhaps_being_claimed_is_left_alone(
         return dials
 
     loops: list[asyncio.AbstractEventLoop] = []
+    # The real one runs, held until the comparison is under way: no clock makes that moment certain.
     monkeypatch.setattr(dialing, "claim", slowly)
 
     async def compare_meanwhile() -> UUID:

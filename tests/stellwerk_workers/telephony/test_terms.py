@@ -130,6 +130,7 @@ def test_a_call_is_hung_up_at_a_notice_and_soon_where_none_comes(
     """With a notice nobody has to look; without one they look twice a second."""
     assert term.LOOK_EVERY_S <= 0.5
     if is_told:
+        # So that the notice alone can have brought it.
         monkeypatch.setattr(term, "LOOK_EVERY_S", FOR_EVER_S)
     trunk, user_id = BusyTrunk(), add_user(platform)
 

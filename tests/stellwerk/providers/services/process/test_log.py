@@ -8,6 +8,7 @@ from stellwerk.providers.services.process.log import LogWriter, read_page
 
 @pytest.fixture(autouse=True)
 def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Files turn over after a few lines, not after megabytes.
     monkeypatch.setattr(log, "FILE_BYTES", 100)
 
 
@@ -76,6 +77,7 @@ def test_what_is_no_text_can_be_kept_all_the_same(tmp_path: Path) -> None:
 def test_who_follows_a_line_longer_than_a_page_is_not_led_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A line that is longer than a page, without megabytes.
     monkeypatch.setattr(log, "PAGE_BYTES", 50)
     LogWriter(tmp_path).write(b"first\n" + b"x" * 80)
     page = read_page(tmp_path, tail=1, after=6)
