@@ -1,8 +1,12 @@
 """The operations on modules: one at a time for each of them."""
 
+from typing import Any
+
+from marshmallow import Schema
+
 from stellwerk.jobs.operation import Operation, RetryPolicy, Scope, Step
 from stellwerk.modules import given_secrets, service
-from stellwerk.modules.claims import Claim, release
+from stellwerk.modules.claims import Check, Claim, release
 from stellwerk.modules.schemas import (
     InstalledResult,
     InstallInstancePayload,
@@ -33,103 +37,92 @@ _INTO_PLACE = (
     Step("health", 15, undo=True),
 )
 
-INSTALL = Operation(
-    name="modules.install",
-    summary="Install a module, with what it needs, as a running service",
-    payload=InstallPayload,
-    result=InstalledResult,
-    queue="long",
-    permission=MANAGE,
-    scope=Scope.OPERATOR,
-    time_limit_s=1800,
+_OUT_OF_PLACE = (Step("close", 10), Step("remove services", 60), Step("remove files", 30))
+_LONG_S, _SHORT_S = 1800, 600
+
+
+def _on_a_module(
+    verb: str, summary: str, payload: type[Schema], result: type[Schema], check: Check, **more: Any
+) -> Operation:
+    """What they have in common: each has its module for itself, and is an operator's."""
+    claim = Claim(check)
+    return Operation(
+        name=f"modules.{verb}",
+        summary=summary,
+        payload=payload,
+        result=result,
+        queue="long",
+        permission=MANAGE,
+        scope=Scope.OPERATOR,
+        retry=_RETRY,
+        on_accept=claim.accept,
+        on_end=release,
+        on_requeue=claim.accept_again,
+        **more,
+    )
+
+
+INSTALL = _on_a_module(
+    "install",
+    "Install a module, with what it needs, as a running service",
+    InstallPayload,
+    InstalledResult,
+    service.check_install,
+    time_limit_s=_LONG_S,
     steps=(*_INTO_PLACE, Step("register", 5, undo=True)),
-    retry=_RETRY,
     secrets=(given_secrets.SECRETS,),
-    on_accept=Claim(service.check_install).accept,
-    on_end=release,
-    on_requeue=Claim(service.check_install).accept_again,
 )
 
-INSTALL_INSTANCE = Operation(
-    name="modules.install_instance",
-    summary="Run one more instance of an installed module",
-    payload=InstallInstancePayload,
-    result=InstalledResult,
-    queue="long",
-    permission=MANAGE,
-    scope=Scope.OPERATOR,
-    time_limit_s=1800,
+INSTALL_INSTANCE = _on_a_module(
+    "install_instance",
+    "Run one more instance of an installed module",
+    InstallInstancePayload,
+    InstalledResult,
+    service.check_installed,
+    time_limit_s=_LONG_S,
     steps=(*_INTO_PLACE, Step("register", 5, undo=True)),
-    retry=_RETRY,
     secrets=(given_secrets.SECRETS,),
-    on_accept=Claim(service.check_installed).accept,
-    on_end=release,
-    on_requeue=Claim(service.check_installed).accept_again,
 )
 
-UPDATE = Operation(
-    name="modules.update",
-    summary="Update a module's instances: new ones beside the old, then instead of them",
-    payload=UpdatePayload,
-    result=UpdatedResult,
-    queue="long",
-    permission=MANAGE,
-    scope=Scope.OPERATOR,
-    time_limit_s=1800,
+UPDATE = _on_a_module(
+    "update",
+    "Update a module's instances: new ones beside the old, then instead of them",
+    UpdatePayload,
+    UpdatedResult,
+    service.check_update,
+    time_limit_s=_LONG_S,
     steps=(*_INTO_PLACE, Step("switch", 5, undo=True)),
-    retry=_RETRY,
-    on_accept=Claim(service.check_update).accept,
-    on_end=release,
-    on_requeue=Claim(service.check_update).accept_again,
 )
 
-UNINSTALL = Operation(
-    name="modules.uninstall",
-    summary="Remove a module with all of its instances",
-    payload=UninstallPayload,
-    result=RemovedResult,
-    queue="long",
-    permission=MANAGE,
-    scope=Scope.OPERATOR,
-    time_limit_s=600,
-    steps=(Step("close", 10), Step("remove services", 60), Step("remove files", 30)),
-    retry=_RETRY,
-    on_accept=Claim(service.check_uninstall).accept,
-    on_end=release,
-    on_requeue=Claim(service.check_uninstall).accept_again,
+UNINSTALL = _on_a_module(
+    "uninstall",
+    "Remove a module with all of its instances",
+    UninstallPayload,
+    RemovedResult,
+    service.check_uninstall,
+    time_limit_s=_SHORT_S,
+    steps=_OUT_OF_PLACE,
 )
 
-REMOVE_INSTANCE = Operation(
-    name="modules.remove_instance",
-    summary="Remove an instance that is not the primary one",
-    payload=RemoveInstancePayload,
-    result=RemovedResult,
-    queue="long",
-    permission=MANAGE,
-    scope=Scope.OPERATOR,
-    time_limit_s=600,
-    steps=(Step("close", 10), Step("remove services", 60), Step("remove files", 30)),
-    retry=_RETRY,
-    on_accept=Claim(service.check_removable).accept,
-    on_end=release,
-    on_requeue=Claim(service.check_removable).accept_again,
+REMOVE_INSTANCE = _on_a_module(
+    "remove_instance",
+    "Remove an instance that is not the primary one",
+    RemoveInstancePayload,
+    RemovedResult,
+    service.check_removable,
+    time_limit_s=_SHORT_S,
+    steps=_OUT_OF_PLACE,
 )
 
 
 def _control(verb: str, summary: str) -> Operation:
-    return Operation(
-        name=f"modules.{verb}",
-        summary=summary,
-        payload=InstancePayload,
-        result=InstanceResult,
-        queue="long",
-        permission=MANAGE,
-        scope=Scope.OPERATOR,
-        time_limit_s=600,
-        retry=_RETRY,
-        on_accept=Claim(service.check_instance).accept,
-        on_end=release,
-        on_requeue=Claim(service.check_instance).accept_again,
+    return _on_a_module(
+        verb,
+        summary,
+        InstancePayload,
+        InstanceResult,
+        service.check_instance,
+        time_limit_s=_SHORT_S,
     )
 
 
