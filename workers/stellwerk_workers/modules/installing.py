@@ -205,33 +205,13 @@ def _remove_service(ctx: JobContext, output: Any) -> None:
         undoing.undo_services(ctx, found)
 
 
-def _remove_folder(ctx: JobContext, output: Any) -> None:
-    del output
-    found = undoing.found_again(ctx)
-    if found:
-        undoing.undo_folders(ctx, found)
-
-
-def _remove_archive(ctx: JobContext, output: Any) -> None:
-    del output
-    undoing.undo_staging(ctx)
-
-
 def _give_place_back(ctx: JobContext, output: Any) -> None:
     del output
     undoing.undo_slot(ctx, instance_id_of(ctx.job_id))
 
 
-def _look_again(ctx: JobContext, output: Any) -> None:
-    """It made nothing; when the job is tried again it is done anew."""
-    del ctx, output
-
-
 for _operation in (INSTALL, INSTANCE):
     undoes(_operation, "register")(_unregister)
     undoes(_operation, "create service")(_remove_service)
-    undoes(_operation, "unpack")(_remove_folder)
-    undoes(_operation, "download")(_remove_archive)
     undoes(_operation, "resolve")(_give_place_back)
-    undoes(_operation, "verify")(_look_again)
-    undoes(_operation, "health")(_look_again)
+    undoing.undo_the_rest(_operation)

@@ -1,10 +1,13 @@
 """Rolls back what was put into place: what no instance that is written down uses goes away."""
 
+from typing import Any
+
 from stellwerk.jobs.context import JobContext
 from stellwerk.modules import slots
 from stellwerk.modules.model import ModuleInstance
 from stellwerk.modules.services import Place
 from stellwerk.providers.services.removal import remove_tree
+from stellwerk_workers.handlers import undoes
 from stellwerk_workers.modules.placing import Found, staging
 
 
@@ -17,9 +20,24 @@ def undo_services(ctx: JobContext, found: Found) -> None:
             ctx.runtime.providers.services.remove(name)
 
 
-def undo_folders(ctx: JobContext, found: Found) -> None:
-    """Remove releases that are not those of their instances, and folders of nobody."""
-    for place in found.places + found.resting:
+def undo_the_rest(operation: str) -> None:
+    """Register what is undone alike, whichever operation puts a version into place."""
+    undoes(operation, "unpack")(_remove_folders)
+    undoes(operation, "download")(_remove_archive)
+    undoes(operation, "verify")(look_again)
+    undoes(operation, "health")(look_again)
+
+
+def look_again(ctx: JobContext, output: Any) -> None:
+    """It made nothing; when the job is tried again it is done anew."""
+    del ctx, output
+
+
+def _remove_folders(ctx: JobContext, output: Any) -> None:
+    """Releases that are not those of their instances, and folders of nobody."""
+    del output
+    found = found_again(ctx)
+    for place in found.places + found.resting if found else ():
         path = place.path(ctx.runtime.settings)
         row = _row(ctx, place)
         if row is None:
@@ -28,8 +46,9 @@ def undo_folders(ctx: JobContext, found: Found) -> None:
             remove_tree(path / place.release)
 
 
-def undo_staging(ctx: JobContext) -> None:
-    """Remove what was collected."""
+def _remove_archive(ctx: JobContext, output: Any) -> None:
+    """What was collected."""
+    del output
     remove_tree(staging(ctx))
 
 

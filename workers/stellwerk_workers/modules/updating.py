@@ -190,23 +190,6 @@ def _remove_services(ctx: JobContext, output: Any) -> None:
         _retire(ctx, before["instances"])
 
 
-def _remove_folders(ctx: JobContext, output: Any) -> None:
-    del output
-    found = undoing.found_again(ctx)
-    if found:
-        undoing.undo_folders(ctx, found)
-
-
-def _remove_archive(ctx: JobContext, output: Any) -> None:
-    del output
-    undoing.undo_staging(ctx)
-
-
-def _look_again(ctx: JobContext, output: Any) -> None:
-    """It made nothing; when the job is tried again it is done anew."""
-    del ctx, output
-
-
 def _before(ctx: JobContext) -> dict[str, Any] | None:
     known = ctx.recorded("resolve")
     return known.output["before"] if known and known.output else None
@@ -214,7 +197,5 @@ def _before(ctx: JobContext) -> dict[str, Any] | None:
 
 undoes(UPDATE, "switch")(_switch_back)
 undoes(UPDATE, "create service")(_remove_services)
-undoes(UPDATE, "unpack")(_remove_folders)
-undoes(UPDATE, "download")(_remove_archive)
-for _step in ("resolve", "verify", "health"):
-    undoes(UPDATE, _step)(_look_again)
+undoes(UPDATE, "resolve")(undoing.look_again)
+undoing.undo_the_rest(UPDATE)
