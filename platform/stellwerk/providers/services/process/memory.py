@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from stellwerk.providers.services.process.descent import PROC
@@ -50,14 +51,12 @@ def _kept_open_bytes(pids: Collection[int]) -> int:
 
 
 def _files_in_memory(pids: Collection[int]) -> Iterator[tuple[tuple[int, int], int]]:
-    left = MOST_HANDLES
-    for pid in pids:
-        for handle in _handles(pid)[:left]:
-            left -= 1
-            with suppress(OSError):  # closed meanwhile
-                if str(handle.readlink()).startswith(IN_MEMORY):
-                    facts = handle.stat()
-                    yield (facts.st_dev, facts.st_ino), facts.st_blocks * BLOCK_BYTES
+    handles = (handle for pid in pids for handle in _handles(pid))
+    for handle in islice(handles, MOST_HANDLES):
+        with suppress(OSError):  # closed meanwhile
+            if str(handle.readlink()).startswith(IN_MEMORY):
+                facts = handle.stat()
+                yield (facts.st_dev, facts.st_ino), facts.st_blocks * BLOCK_BYTES
 
 
 def _handles(pid: int) -> list[Path]:

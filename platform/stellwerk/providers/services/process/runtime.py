@@ -83,12 +83,7 @@ class ProcessServices:
             task = self._task(spec)
             one = Records(modules_dir(self._settings) / SERVICES / spec.name)
             with change_of(one.path):
-                known = one.task()
-                if known != task:
-                    _make(one, task)
-                elif not one.is_wanted() or _has_failed(one):
-                    return
-                start_keepers([one])
+                _put(one, task)
 
     def remove(self, name: str) -> None:
         """As the protocol says."""
@@ -178,6 +173,15 @@ def _refuse_unconfined(settings: Settings) -> None:
             "instance a user of its own, choose STELLWERK_MODULE_RUNTIME=swarm, or allow it by "
             "STELLWERK_ALLOW_UNCONFINED_MODULES=true."
         )
+
+
+def _put(one: Records, task: Task) -> None:
+    """Have this task kept, unless it is there already and was stopped or has failed."""
+    if one.task() != task:
+        _make(one, task)
+    elif not one.is_wanted() or _has_failed(one):
+        return
+    start_keepers([one])
 
 
 def _make(one: Records, task: Task) -> None:
