@@ -1,13 +1,13 @@
 """The same life as services of a Docker Swarm, on a real engine."""
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from docker_engine import IMAGE, shared_docker
 from full_stack import full_stack, new_operator, operator_of
-from module_story import Story, tell
+from module_story import Story, install_samples, tell
 
 pytestmark = [
     pytest.mark.chaos,
@@ -17,7 +17,8 @@ pytestmark = [
 ]
 
 
-def test_a_module_serves_every_request_through_failed_and_good_updates(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     place: dict[str, Any] = {
         "module_runtime": "swarm",
         "swarm_url": shared_docker(),
@@ -25,8 +26,14 @@ def test_a_module_serves_every_request_through_failed_and_good_updates(tmp_path:
         "swarm_image": IMAGE,
         "module_drain_s": 1,
     }
-    with full_stack(tmp_path, **place) as run:
-        operator = operator_of(run, new_operator(run))
-        story = Story(run, operator, tmp_path / "pulses", has_second=False)
-        visitor = tell(story)  # each end of a task takes Docker 3 s
-    assert visitor.answers > 50
+    folder = tmp_path_factory.mktemp("swarm")
+    with full_stack(folder, **place) as run:
+        yield Story(run, operator_of(run, new_operator(run)), folder / "pulses")
+
+
+def test_a_module_serves_every_request_through_failed_and_good_updates(story: Story) -> None:
+    assert tell(story).answers > 50
+
+
+def test_the_samples_run_there_too(story: Story) -> None:
+    install_samples(story)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,6 @@ class Story:
     operator: Client
     repository: Path
     repository_id: int = 0
-    has_second: bool = True  # a second instance, which becomes the primary one
 
     @property
     def page(self) -> str:
@@ -141,9 +141,6 @@ def install_and_switch(story: Story) -> None:
     wanted = {"module_name": NAME, "repository_id": story.repository_id}
     installed = story.done("POST", "/repository/install", json=wanted)
     assert (installed["progress"], installed["module_name"]) == (100, NAME)
-    if not story.has_second:
-        wait_until(lambda: requests.get(story.page, timeout=10).ok)
-        return
     story.done("POST", "/modules/install-instance", json={"module_name": NAME})
     first, second = sorted(story.instances(), key=lambda one: not one["is_primary"])
     assert {first["status"], second["status"]} == {"running"}
@@ -171,3 +168,20 @@ def uninstall(story: Story) -> None:
     assert story.instances() == []
     wait_until(lambda: requests.get(story.page, timeout=10).status_code == 404)
     assert story.operator.expect(200, "GET", "/modules/orphans")["items"] == []
+
+
+def install_samples(story: Story) -> None:
+    """The modules that are shipped: a dashboard brings the clock, and each has its page."""
+    for name in ("dashboard", "echo"):
+        story.done("POST", "/repository/install", json={"module_name": name})
+    origin = story.run.document()["urls"]["modules"].rstrip("/")
+    for name, said in (("dashboard", "<!doctype html>"), ("clock", '"utc"'), ("echo", '"path"')):
+        url = f"{origin}/{name}/"
+        wait_until(partial(_answers, url))
+        assert said in requests.get(url, timeout=10).text
+    for name in ("dashboard", "clock", "echo"):
+        story.done("DELETE", f"/repository/uninstall/{name}")
+
+
+def _answers(url: str) -> bool:
+    return requests.get(url, timeout=10).ok
