@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import click
 
-from stellwerk.calls.states import ENDED, CallState
+from stellwerk.calls.states import ENDED, PROGRESS, CallState
 from stellwerk.cli.api import Api, connect
 from stellwerk.cli.output import emit_json, emit_table, json_option, say
 from stellwerk.errors import ApiUnreachable
@@ -18,6 +18,13 @@ Call = dict[str, Any]
 
 PAGE = 200
 POLL_S = 0.5
+ENTERED_AT: Mapping[CallState, str] = MappingProxyType(  # by which a state is told that was brief
+    {
+        CallState.DIALING: "dialed_at",
+        CallState.RINGING: "ringing_at",
+        CallState.ANSWERED: "answered_at",
+    }
+)
 UNREACHABLE_LIMIT_S = 120.0  # a platform that is being restarted is waited for
 COLUMNS = ("created_at", "call_id", "state", "to", "duration_s", "hangup_cause", "cost")
 FAILED = 1
@@ -139,10 +146,24 @@ def _told(api: Api, call_id: str, *, as_json: bool) -> Call:
     for call in _looked_at(api, call_id):
         if call != told and as_json:
             emit_json(call)
-        elif call["state"] != told.get("state"):
-            say(call["state"])
+        elif not as_json:
+            for state in _entered(call, told):
+                say(state)
         told = call
     return told
+
+
+def _entered(call: Call, told: Call) -> list[str]:
+    """The states entered since the call was `told`, with those that it has left again."""
+    if call["state"] == told.get("state"):
+        return []
+    since = PROGRESS[CallState(told["state"])] if told else -1
+    passed = [
+        state
+        for state, at in ENTERED_AT.items()
+        if call[at] and since < PROGRESS[state] < PROGRESS[CallState(call["state"])]
+    ]
+    return [*passed, call["state"]]
 
 
 def _looked_at(api: Api, call_id: str) -> Iterator[Call]:
