@@ -5,12 +5,15 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
+from websockets.exceptions import InvalidMessage
+from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
 from embedded import wait_until
@@ -21,6 +24,7 @@ from stellwerk.stack.ports import free_port
 from stellwerk.stack.process import Child, Program
 from stellwerk.stack.procfile import STOP_SIGNALS
 
+DROPPED_AT_MOST = 5  # once for each change
 ANSWER_HEADERS = "X-Answer-With"  # a JSON list of pairs: what the module is to answer
 
 
@@ -35,6 +39,15 @@ class GatewayProcess:
 
     def __post_init__(self) -> None:
         self.gateway = CaddyGateway(self.admin)
+
+    def client(self) -> httpx.Client:
+        """One that asks as the edge does."""
+        return httpx.Client(base_url=self.url, timeout=20, transport=_AskingAgain())
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """The answer to a GET."""
+        with self.client() as client:
+            return client.get(path, **options)
 
     def answers(self) -> bool:
         """Whether it can be told routes."""
@@ -94,6 +107,14 @@ def module(name: str, port: int = 0) -> Iterator[str]:
         server.server_close()
 
 
+def joined(url: str) -> ClientConnection:
+    """A socket; asked for again like `_AskingAgain`."""
+    for _ in range(DROPPED_AT_MOST):
+        with suppress(InvalidMessage, ConnectionError):
+            return connect(url)
+    return connect(url)
+
+
 @contextmanager
 def talking(process: GatewayProcess, **how: Any) -> Iterator[str]:
     """The address, behind the gateway, of a socket that says what it is told."""
@@ -112,6 +133,16 @@ def talking(process: GatewayProcess, **how: Any) -> Iterator[str]:
 def _echo(connection: ServerConnection) -> None:
     for message in connection:
         connection.send(message)
+
+
+class _AskingAgain(httpx.HTTPTransport):
+    """Caddy may drop what it had not read when its routes changed; the edge asks again, too."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(DROPPED_AT_MOST):
+            with suppress(httpx.RemoteProtocolError, httpx.ReadError):
+                return super().handle_request(request)
+        return super().handle_request(request)
 
 
 class _Modules(ThreadingHTTPServer):

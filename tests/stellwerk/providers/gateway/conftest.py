@@ -29,5 +29,5 @@ def clock() -> Iterator[str]:
 @pytest.fixture
 def client(process: GatewayProcess, echo: str) -> Iterator[httpx.Client]:
     process.gateway.apply(lambda: {"echo": echo})
-    with httpx.Client(base_url=process.url, timeout=20) as made:
+    with process.client() as made:
         yield made

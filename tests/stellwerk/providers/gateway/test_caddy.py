@@ -7,10 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from websockets.sync.client import connect
 
 from embedded import wait_until
-from gateways import GatewayProcess, module, talking
+from gateways import GatewayProcess, joined, module, talking
 from stellwerk.errors import ProviderUnavailable
 from stellwerk.providers.gateway.caddy import CaddyGateway
 from stellwerk.stack.gateway import last_routes
@@ -27,7 +26,7 @@ def test_what_is_applied_is_where_it_leads(process: GatewayProcess, echo: str, c
     assert process.gateway.apply(lambda: wanted)
     assert process.gateway.routes() == wanted
     for name in wanted:
-        assert httpx.get(f"{process.url}/{name}/").json()["who"] == name
+        assert process.get(f"/{name}/").json()["who"] == name
     assert not process.gateway.apply(lambda: wanted)
 
 
@@ -65,7 +64,7 @@ def test_a_module_that_does_not_answer_is_503_with_the_time_to_come_again(
     process: GatewayProcess, headers: dict[str, str], said: str
 ) -> None:
     process.gateway.apply(lambda: {"gone": f"127.0.0.1:{free_port()}"})
-    answer = httpx.get(f"{process.url}/gone/", headers=headers, timeout=20)
+    answer = process.get("/gone/", headers=headers)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert said in answer.text
 
@@ -74,7 +73,7 @@ def test_a_request_waits_a_moment_for_a_module_that_starts(process: GatewayProce
     port = free_port()
     process.gateway.apply(lambda: {"late": f"127.0.0.1:{port}"})
     with ThreadPoolExecutor() as pool:
-        asked = pool.submit(httpx.get, f"{process.url}/late/", timeout=20)
+        asked = pool.submit(process.get, "/late/")
         with module("late", port):
             assert asked.result().json()["who"] == "late"
 
@@ -83,7 +82,7 @@ def test_an_answer_that_is_under_way_outlasts_changes(
     process: GatewayProcess, echo: str, clock: str
 ) -> None:
     process.gateway.apply(lambda: {"echo": echo})
-    with httpx.stream("GET", f"{process.url}/echo/slow?50", timeout=30) as answer:
+    with process.client() as client, client.stream("GET", "/echo/slow?50") as answer:
         lines = answer.iter_lines()
         first = next(lines)
         for address in (clock, echo) * 5:
@@ -92,7 +91,7 @@ def test_an_answer_that_is_under_way_outlasts_changes(
 
 
 def test_sockets_outlast_a_change(process: GatewayProcess, echo: str) -> None:
-    with talking(process) as url, connect(url) as talk:
+    with talking(process) as url, joined(url) as talk:
         process.gateway.apply(lambda: {"echo": echo})
         talk.send("still there?")
         assert talk.recv(timeout=10) == "still there?"
@@ -120,12 +119,12 @@ def test_a_gateway_that_was_killed_comes_back_with_its_routes(
 ) -> None:
     process.gateway.apply(lambda: {"echo": echo})
     process.start_again()
-    assert httpx.get(f"{process.url}/echo/").json()["who"] == "echo"
+    assert process.get("/echo/").json()["who"] == "echo"
     assert not process.gateway.apply(lambda: {"echo": echo})
 
 
 def test_no_socket_keeps_a_gateway_from_its_end(process: GatewayProcess) -> None:
-    with talking(process) as url, connect(url):
+    with talking(process) as url, joined(url):
         process.child.ask_to_end()
         wait_until(lambda: process.child.ended() or not process.child.pid, timeout_s=5)
     process.start_again()

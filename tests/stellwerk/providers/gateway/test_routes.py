@@ -6,10 +6,9 @@ import socket
 import httpx
 import pytest
 from websockets.http11 import Request, Response
-from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection
 
-from gateways import ANSWER_HEADERS, GatewayProcess, talking
+from gateways import ANSWER_HEADERS, GatewayProcess, joined, talking
 
 COOKIES = [
     ("stellwerk=token; theirs=1", "theirs=1"),
@@ -103,7 +102,7 @@ def test_neither_does_it_with_the_handshake_of_a_socket(process: GatewayProcess)
         for header, value in HOSTILE:
             response.headers[header] = value
 
-    with talking(process, process_response=with_headers) as url, connect(url) as talk:
+    with talking(process, process_response=with_headers) as url, joined(url) as talk:
         assert talk.response
         headers = talk.response.headers
         talk.send("through?")
