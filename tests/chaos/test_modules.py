@@ -1,12 +1,15 @@
 """Workers die between any two steps on a module, and within them: it is done once, or undone."""
 
+import signal
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import psutil
 import pytest
 
 from embedded import wait_until
+from engine import Engine
 from installations import NOTHING, Installations
 from module_repositories import ServerModule, make_repository
 from stellwerk.bootstrap import Platform
@@ -40,9 +43,9 @@ class Deaths:
         self._folder = platform.settings.crash_folder
         self._armed: list[Path] = []
 
-    def at(self, death: Death, job_id: UUID) -> None:
+    def at(self, death: Death, job_id: UUID, by: str = "SIGKILL") -> None:
         point, step = death
-        (self._folder / f"{point}~{step}.{job_id}").touch()
+        (self._folder / f"{point}~{step}.{job_id}").write_text(by)
         self._armed.append(self._folder / f"{point}~{step}.{job_id}.fired")
 
     def missed(self) -> list[str]:
@@ -119,3 +122,33 @@ def test_an_install_that_is_cancelled_where_its_worker_died_is_undone(
     assert [job.status for job in ended] == ["cancelled"] * 3
     assert [modules.there(name) for name in "abc"] == [NOTHING] * 3
     assert modules.is_tidy()
+
+
+def test_a_worker_that_thaws_when_others_have_done_its_work_changes_nothing(
+    modules: Installations, engine: Engine, tmp_path: Path
+) -> None:
+    repository = make_repository(tmp_path / "frozen", *map(ServerModule, ("kept", "gone")))
+    modules.offer(repository)
+    deaths = Deaths(modules.platform)
+    freeze = partial(deaths.at, (CrashPoint.WITHIN_STEP, "create service"), by="SIGSTOP")
+    installs = {
+        name: modules.submit("install", freeze, module_name=name) for name in ("kept", "gone")
+    }
+    first = engine.processes["long"]
+    slots = psutil.Process(first.pid).children()
+    wait_until(lambda: all(one.status() == psutil.STATUS_STOPPED for one in slots), timeout_s=60)
+    engine.start("long")  # another worker
+    modules.completed(*installs.values())
+    modules.completed(modules.submit("uninstall", module_name="gone"))
+    before = modules.there("kept")
+    assert before.instances == before.services == (installs["kept"].hex,)
+    for slot in slots:
+        slot.send_signal(signal.SIGCONT)
+    first.terminate()
+    first.wait(timeout=60)  # until what it had begun has come to its end
+
+    assert slots
+    assert modules.there("kept") == before
+    assert modules.there("gone") == NOTHING
+    assert modules.is_tidy()
+    assert modules.all_run()

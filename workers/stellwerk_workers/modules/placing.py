@@ -141,7 +141,6 @@ class Placing:
             spec = spec_of(self._runtime, place, self._found.entry, self._variables(place))
             self._runtime.providers.services.refuse(spec)
             create(self._ctx, spec)
-            passed(self._ctx, "create service")
 
     def _variables(self, place: Place) -> dict[str, str]:
         with self._runtime.sessions() as session:
@@ -198,6 +197,7 @@ def create(ctx: JobContext, spec: ServiceSpec) -> None:
     Its successor may have ended long ago, and the module may be gone. Raises LeaseLost then.
     """
     ctx.runtime.providers.services.create(spec)
+    passed(ctx, "create service")
     try:
         with ctx.transaction():
             return
