@@ -66,7 +66,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def entries() -> dict[str, Entry]:
-    return {entry.name: entry for entry in parsed((REPOSITORY / "index.json").read_bytes())}
+    return {entry.name: entry for entry in parsed((REPOSITORY / "index.json").read_bytes()).entries}
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from stellwerk.jobs.runtime import Runtime
 from stellwerk.modules.model import ModuleOffer, ModuleRepository
 from stellwerk.providers.repositories.index import dumped, loaded
 from stellwerk.providers.repositories.protocol import Entry, Index, Source, SourceKind
+from stellwerk.providers.repositories.refusals import signature_wrong
 from stellwerk.providers.repositories.versions import ordered
 from stellwerk.shipped import shipped
 
@@ -180,11 +181,11 @@ def sync(runtime: Runtime, repository_id: int) -> bool:
     try:
         require_signed(runtime, source)
         index = runtime.providers.repositories.read_index(source, etag)
+        _store(runtime, repository_id, index)
     except ProviderError as exc:
         with runtime.sessions.begin() as session:
             _note(session, repository_id, error=exc.message)
         raise
-    _store(runtime, repository_id, index)
     return index is not None
 
 
@@ -193,10 +194,20 @@ def _store(runtime: Runtime, repository_id: int, index: Index | None) -> None:
     entries = [dumped(entry) for entry in index.entries] if index else []
     with runtime.sessions.begin() as session:
         _note(session, repository_id, error=None, synced_at=func.now())  # one at a time from here
-        repository(session, repository_id)
+        row = repository(session, repository_id)
         if index is not None:
-            _note(session, repository_id, etag=index.etag)
+            _refuse_older(row, index)
+            known = {"etag": index.etag, "published_at": index.published_at}
+            _note(session, repository_id, **known)
             replace(session, repository_id, entries)
+
+
+def _refuse_older(row: ModuleRepository, index: Index) -> None:
+    """One that was signed and then replaced may name what its owner took back."""
+    known = row.published_at
+    if row.public_key and known and (index.published_at is None or index.published_at < known):
+        told = f"index.json is older than the one that was read before, of {known.isoformat()}"
+        raise signature_wrong("older", f"{told}. Its owner has to sign it anew")
 
 
 def _note(session: Session, repository_id: int, **known: object) -> None:

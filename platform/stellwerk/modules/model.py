@@ -40,7 +40,8 @@ class ModuleRepository(Base):
     versions: Mapped[int] = mapped_column(server_default="0")  # of all of these
     categories: Mapped[Json] = mapped_column(server_default="{}")  # how many modules each has
     etag: Mapped[str | None] = mapped_column(String(200))
-    synced_at: Mapped[Timestamp | None]  # when that was
+    published_at: Mapped[Timestamp | None]  # as the index says, where it is signed
+    synced_at: Mapped[Timestamp | None]  # when that was read
     tried_at: Mapped[Timestamp | None]
     error: Mapped[str | None] = mapped_column(Text)  # of the last try; null: it went well
     created_at: Mapped[CreatedAt]

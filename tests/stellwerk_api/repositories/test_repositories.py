@@ -15,7 +15,7 @@ from offered import entry, offer
 from statements import counted
 from stellwerk.bootstrap import Platform
 from stellwerk.choices import Mode
-from stellwerk.errors import ProviderUnavailable
+from stellwerk.errors import ProviderRejected, ProviderUnavailable
 from stellwerk.modules import indices
 from stellwerk.providers.repositories.signatures import SigningKey
 from stellwerk_api.app import create_app
@@ -240,3 +240,22 @@ def test_what_a_repository_has_no_more_is_offered_no_more(
     (listed,) = bob.get("/repositories").get_json()["items"]
     assert (listed["modules"], listed["versions"], listed["categories"]) == (1, 1, {"tests": 1})
     assert not indices.sync(platform.runtime, near)
+
+
+def test_a_signed_index_that_was_replaced_is_not_taken_again(
+    platform: Platform, admin: ApiUser, tmp_path: Path
+) -> None:
+    near, kept, key = tmp_path / "near", tmp_path / "kept", SigningKey.new()
+    make_repository(near, ServerModule("clock"), key=key)
+    added = admin.post("/repositories", local(near, public_key=key.public_key)).get_json()
+    shutil.copytree(near, kept)
+    make_repository(near, ServerModule("clock", "2.0.0"), key=key)
+    assert indices.sync(platform.runtime, added["id"])
+    shutil.copytree(kept, near, dirs_exist_ok=True)
+    with pytest.raises(ProviderRejected, match="is older than the one") as raised:
+        indices.sync(platform.runtime, added["id"])
+    assert raised.value.details == {"reason": "older"}
+    (clock,) = admin.get("/repository/modules").get_json()["items"]
+    assert (clock["versions"][0], clock["stale"]) == ("2.0.0", True)
+    make_repository(near, ServerModule("clock", "3.0.0"), key=key)  # by its owner, from the old one
+    assert indices.sync(platform.runtime, added["id"])

@@ -44,7 +44,7 @@ def hostile_repository(folder: Path) -> Path:
 def falsely_signed_repository(folder: Path, ours: SigningKey) -> Path:
     """Its index is signed by us, and names an archive with somebody else's signature."""
     make_repository(folder, ServerModule("forged"), key=ours)
-    (entry,) = parsed((folder / INDEX).read_bytes())
+    (entry,) = parsed((folder / INDEX).read_bytes()).entries
     message = archive_message(entry.name, entry.version, entry.sha256)
     index = written([replace(entry, signature=SigningKey.new().sign(message))])
     (folder / INDEX).write_bytes(index)

@@ -1,15 +1,20 @@
-"""index.json: `{"format": 1, "modules": [entry, ...]}`, and its entries."""
+"""index.json: `{"format": 1, "modules": [entry, ...]}`, and its entries.
+
+One that is signed says with `published_at` (RFC 3339) when that was, so that a signature is worth
+nothing on an index that was replaced: an older one is refused where a newer one was read.
+"""
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import orjson
 from marshmallow import ValidationError
 
-from stellwerk.providers.repositories.protocol import Entry
+from stellwerk.providers.repositories.protocol import Entry, Index
 from stellwerk.providers.repositories.refusals import repository_damaged, shown
 from stellwerk.providers.repositories.schemas import EntrySchema
 from stellwerk.providers.repositories.versions import ordered
@@ -23,20 +28,23 @@ ENTRIES_AT_MOST = 20_000
 _schema = cache(EntrySchema)
 
 
-def parsed(content: bytes) -> tuple[Entry, ...]:
+def parsed(content: bytes, etag: str | None = None) -> Index:
     """The entries in their order; raises ProviderRejected (REPOSITORY_DAMAGED) saying where."""
-    entries = tuple(_entry(value, place) for place, value in enumerate(_listed(content)))
+    document = _document(content)
+    entries = tuple(_entry(value, place) for place, value in enumerate(document["modules"]))
     named = Counter((entry.name, entry.version) for entry in entries)
     for (name, version), count in named.items():
         if count > 1:
             raise repository_damaged("twice", f"index.json names {name} {version} {count} times")
-    return entries
+    return Index(entries, etag, _published_at(document))
 
 
-def written(entries: Iterable[Entry]) -> bytes:
+def written(entries: Iterable[Entry], published_at: datetime | None = None) -> bytes:
     """The file: by name, the oldest version first, the same bytes for the same entries."""
     by_age = sorted(entries, key=lambda entry: (entry.name, ordered(entry.version), entry.version))
-    document = {"format": FORMAT, "modules": [dumped(entry) for entry in by_age]}
+    told = published_at.isoformat() if published_at else None
+    modules = [dumped(entry) for entry in by_age]
+    document = {"format": FORMAT, **_said(published_at=told), "modules": modules}
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -100,7 +108,7 @@ def reasons(exc: ValidationError) -> Iterator[str]:
     yield from _told(exc.messages, "")
 
 
-def _listed(content: bytes) -> list[Any]:
+def _document(content: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError as exc:
@@ -110,11 +118,25 @@ def _listed(content: bytes) -> list[Any]:
     if document.get("format") != FORMAT:
         told = f"index.json has another format than {FORMAT}, which this release reads"
         raise repository_damaged("format", told)
-    entries: list[Any] = document["modules"]
-    if len(entries) > ENTRIES_AT_MOST:
-        told = f"index.json names {len(entries)} versions, more than {ENTRIES_AT_MOST}"
+    count = len(document["modules"])
+    if count > ENTRIES_AT_MOST:
+        told = f"index.json names {count} versions, more than {ENTRIES_AT_MOST}"
         raise repository_damaged("too_many_entries", told)
-    return entries
+    return document
+
+
+def _published_at(document: Mapping[str, Any]) -> datetime | None:
+    told = document.get("published_at")
+    if told is None:
+        return None
+    try:
+        at = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        at = None
+    if at is None or at.tzinfo is None:
+        message = "published_at of index.json is no time with a zone, such as 2030-01-31T08:00:00Z"
+        raise repository_damaged("published_at", message)
+    return at
 
 
 def _entry(value: Any, place: int) -> Entry:

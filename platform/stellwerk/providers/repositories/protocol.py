@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +63,7 @@ class Index:
 
     entries: tuple[Entry, ...]
     etag: str | None = None
+    published_at: datetime | None = None  # of one that is signed
 
 
 Progress = Callable[[float], None]  # the share that is done, 0 to 1; may raise to give up

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +11,7 @@ from stellwerk.errors import Conflict, InvalidInput
 from stellwerk.providers.repositories.checksums import content_sha256_of, sha256_of
 from stellwerk.providers.repositories.index import INDEX, INDEX_SIGNATURE, parsed, written
 from stellwerk.providers.repositories.packing import Packed, pack, signature_of
-from stellwerk.providers.repositories.protocol import Entry
+from stellwerk.providers.repositories.protocol import Entry, Index
 from stellwerk.providers.repositories.signatures import SigningKey, archive_message, is_signed
 
 _Named = tuple[str, str]  # name and version
@@ -29,7 +30,8 @@ def publish(
     with other content, unless `is_replacing`; InvalidInput for what cannot be packed, and for a
     signed repository without its key. Nothing has changed then.
     """
-    known = _known(repository)
+    former = _former(repository)
+    known = {_named(entry): entry for entry in former.entries}
     if key is None and (repository / INDEX_SIGNATURE).exists():
         raise InvalidInput(f"{repository} is signed: its key is needed to add to it.")
     repository.mkdir(parents=True, exist_ok=True)
@@ -43,14 +45,24 @@ def publish(
             one.path.replace(repository / one.entry.file)
         if key:
             entries = {name: _signed(one, repository, key) for name, one in entries.items()}
-        _write_index(entries.values(), repository, Path(temporary), key)
+        published_at = _published_at(former, entries.values()) if key else None
+        content = written(entries.values(), published_at)
+        _write_index(content, repository, Path(temporary), key)
     return [entries[name] for name in packed]
 
 
-def _known(repository: Path) -> dict[_Named, Entry]:
+def _former(repository: Path) -> Index:
     with suppress(FileNotFoundError):
-        return {_named(entry): entry for entry in parsed((repository / INDEX).read_bytes())}
-    return {}
+        return parsed((repository / INDEX).read_bytes())
+    return Index(())
+
+
+def _published_at(former: Index, entries: Iterable[Entry]) -> datetime:
+    """Now, or when the same was published; never before the former, whose clock may be ahead."""
+    if former.published_at is None:
+        return datetime.now(UTC)
+    is_same = written(former.entries) == written(entries)
+    return former.published_at if is_same else max(datetime.now(UTC), former.published_at)
 
 
 def _named(entry: Entry) -> _Named:
@@ -101,10 +113,7 @@ def _signed(entry: Entry, repository: Path, key: SigningKey) -> Entry:
     return replace(entry, signature=signature_of(entry, key))
 
 
-def _write_index(
-    entries: Iterable[Entry], repository: Path, temporary: Path, key: SigningKey | None
-) -> None:
-    content = written(entries)
+def _write_index(content: bytes, repository: Path, temporary: Path, key: SigningKey | None) -> None:
     files = {INDEX: content}
     if key:
         files[INDEX_SIGNATURE] = f"{key.sign(content)}\n".encode()

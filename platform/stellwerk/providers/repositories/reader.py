@@ -49,7 +49,7 @@ class RepositoryReader:
             return None
         if source.public_key is not None:
             _require_signed_index(fetched, source.public_key)
-        return Index(parsed(fetched.content), fetched.etag)
+        return parsed(fetched.content, fetched.etag)
 
     def download(self, source: Source, entry: Entry, target: Path, progress: Progress) -> None:
         """Refuse what is announced as too large, then fetch."""

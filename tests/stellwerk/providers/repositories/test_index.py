@@ -58,14 +58,14 @@ entries = st.builds(
 @given(entries)
 def test_what_is_written_is_read_back(entry: Entry) -> None:
     assert loaded(json.loads(json.dumps(entry.to_json()))) == entry
-    assert parsed(written([entry])) == (entry,)
+    assert parsed(written([entry])).entries == (entry,)
 
 
 def test_an_index_is_written_by_name_and_age_whatever_the_order_was() -> None:
     found = [loaded({**GOOD, "version": version}) for version in ("1.10.0", "1.9.0", "1.9.0-rc.1")]
     found.append(loaded({**GOOD, "name": "bell"}))
     assert written(found) == written(found[::-1])
-    versions = [entry.version for entry in parsed(written(found))]
+    versions = [entry.version for entry in parsed(written(found)).entries]
     assert versions == ["1.0.0", "1.9.0-rc.1", "1.9.0", "1.10.0"]
 
 
@@ -83,6 +83,12 @@ def test_what_is_unknown_is_ignored_and_ports_are_for_people() -> None:
         (b"[" * 100_000, "not_json", "is not JSON"),
         (b"[]", "not_an_index", "holds no list"),
         (b'{"format": 2, "modules": []}', "format", "another format than 1"),
+        (b'{"format": 1, "modules": [], "published_at": 1}', "published_at", "no time with a zone"),
+        (
+            b'{"format": 1, "modules": [], "published_at": "2030-01-31T08:00:00"}',
+            "published_at",
+            "no time with a zone",
+        ),
         (b'{"format": 1, "modules": [1]}', "entry", r"modules\[0\] of index.json: Invalid"),
     ],
 )
