@@ -28,12 +28,12 @@ class Twilio:
     def calls(self) -> list[dict[str, str]]:
         """All that were dialled, the newest first."""
         path = f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json"
-        answer = requests.get(self.url + path, auth=(ACCOUNT, TOKEN), timeout=5)
+        answer = requests.get(self.url + path, auth=(ACCOUNT, TOKEN), timeout=60)
         calls: list[dict[str, str]] = answer.json()["calls"]
         return calls
 
     def _post(self, path: str, fields: dict[str, str]) -> None:
-        answer = requests.post(self.url + path, data=fields, auth=(ACCOUNT, TOKEN), timeout=5)
+        answer = requests.post(self.url + path, data=fields, auth=(ACCOUNT, TOKEN), timeout=60)
         assert answer.ok, answer.text
 
 

@@ -42,7 +42,7 @@ class GatewayProcess:
 
     def client(self) -> httpx.Client:
         """One that asks as the edge does."""
-        return httpx.Client(base_url=self.url, timeout=20, transport=_AskingAgain())
+        return httpx.Client(base_url=self.url, timeout=60, transport=_AskingAgain())
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """The answer to a GET."""
@@ -111,8 +111,8 @@ def joined(url: str) -> ClientConnection:
     """A socket; asked for again like `_AskingAgain`."""
     for _ in range(DROPPED_AT_MOST):
         with suppress(InvalidMessage, ConnectionError):
-            return connect(url)
-    return connect(url)
+            return connect(url, open_timeout=60)
+    return connect(url, open_timeout=60)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import ParamSpec
 
 from stellwerk.providers.calls.protocol import CallEvent, EventKind, Leg, Listener, Trunk
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 P = ParamSpec("P")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from embedded import wait_until
 from stellwerk.choices import SmtpSecurity
 from stellwerk.mailboxes import Mailbox
 from stellwerk.providers.mail.conversation import SmtpServer
@@ -94,9 +95,12 @@ def mail_server(
     implicit = options.pop("implicit_tls", False)
     server = MailServer(free_port(), list(answers), **options)
 
+    talks: list[SMTP] = []
+
     class OurController(Controller):
         def factory(self) -> SMTP:
-            return kind(self.handler, **self.SMTP_kwargs)
+            talks.append(kind(self.handler, **self.SMTP_kwargs))
+            return talks[-1]
 
     controller = OurController(
         server,
@@ -108,12 +112,14 @@ def mail_server(
         auth_required=server.login is not None,
         auth_require_tls=not implicit,
         enable_SMTPUTF8=True,
-        ready_timeout=20,
+        ready_timeout=60,
     )
     controller.start()
     try:
         yield server
     finally:
+        # A connection that is still closing would outlive its event loop.
+        wait_until(lambda: all(talk.transport is None for talk in talks))
         controller.stop()
 
 
@@ -123,7 +129,7 @@ def mailer_for(server: MailServer, **changes: Any) -> SmtpMailer:
         "host": "127.0.0.1",
         "port": server.port,
         "security": SmtpSecurity.NONE,
-        "timeout_s": 5.0,
+        "timeout_s": 30.0,
         "tls": ssl.create_default_context(),
         **changes,
     }

@@ -11,7 +11,7 @@ from npm_packages import installed, node
 from stellwerk.settings import environment
 from stellwerk.stack.ports import free_port
 
-START_LIMIT_S = 60.0
+START_LIMIT_S, END_LIMIT_S = 120.0, 60.0
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def node_server(
         yield port
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(END_LIMIT_S)
 
 
 def _listens(port: int) -> bool:

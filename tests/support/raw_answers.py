@@ -86,9 +86,9 @@ def raw_server(answer: Answer) -> Iterator[RawServer]:
             yield server
         finally:
             server.ended.set()
-            with suppress(OSError), socket.create_connection(listener.getsockname(), 1):
+            with suppress(OSError), socket.create_connection(listener.getsockname(), 60):
                 pass
-            thread.join(5)
+            thread.join(60)
 
 
 def closed_port() -> str:

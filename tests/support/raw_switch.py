@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import unquote
+
+PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class RawClient:
     def send(self, text: str | bytes) -> None:
         self._writer.write(text.encode() if isinstance(text, str) else text)
 
-    async def next(self, within_s: float = 5.0) -> Frame | None:
+    async def next(self, within_s: float = PATIENCE_S) -> Frame | None:
         """The next frame; None at the connection's end or after the time."""
         try:
             async with asyncio.timeout(within_s):
@@ -87,7 +89,7 @@ class RawClient:
             return None
         return self._unread.pop(0) if self._unread else None
 
-    async def answer(self, command: str, within_s: float = 5.0) -> str:
+    async def answer(self, command: str, within_s: float = PATIENCE_S) -> str:
         """The text of the next frame that is no event."""
         self.send(f"{command}\n\n")
         while (frame := await self.next(within_s)) is not None:
@@ -95,7 +97,7 @@ class RawClient:
                 return frame.text
         raise AssertionError(f"no answer to {command.partition(' ')[0]}")
 
-    async def event(self, name: str, within_s: float = 5.0, **wanted: str) -> dict[str, str]:
+    async def event(self, name: str, within_s: float = PATIENCE_S, **wanted: str) -> dict[str, str]:
         """The next event of this name whose headers have these values; others are passed over."""
         while (frame := await self.next(within_s)) is not None:
             if frame.kind.startswith("text/event"):
@@ -112,8 +114,12 @@ class RawClient:
             found.append(frame)
         return found
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Let nothing of it outlive the event loop."""
         self._writer.close()
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await self._writer.wait_closed()
 
 
 @asynccontextmanager
@@ -128,4 +134,4 @@ async def connected(
             assert await client.answer(f"auth {password}") == "+OK accepted"
         yield client
     finally:
-        client.close()
+        await client.close()

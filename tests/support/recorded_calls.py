@@ -21,12 +21,12 @@ _RESULT = r"\nJob-UUID: ([0-9a-f-]{36})\n(?:Job-.*\n)*Content-Length: \d+\n\n(.*
 DIAL = Dial(CALL, to="+493012341005")
 
 
-def socket_at(port: int, timeout_s: float = 5) -> Socket:
+def socket_at(port: int, timeout_s: float = 30) -> Socket:
     """The switch on this machine, with the recordings' password."""
     return Socket("127.0.0.1", port, "ClueCon", timeout_s)
 
 
-def trunk_at(port: int, *, timeout_s: float = 5, **patience: float) -> FreeSwitchTrunk:
+def trunk_at(port: int, *, timeout_s: float = 30, **patience: float) -> FreeSwitchTrunk:
     """A trunk of a switch on this machine that tries again at once."""
     chosen: dict[str, float] = {"first_retry_s": 0.01, "longest_retry_s": 0.05} | patience
     socket = socket_at(port, timeout_s)

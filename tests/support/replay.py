@@ -7,7 +7,7 @@ Commands that the recording does not have are answered from `answers`, by how th
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from recordings import Block, What, recording
@@ -28,6 +28,17 @@ class Replay:
     heard: list[bytes] = field(default_factory=list)  # complete commands
     port: int = 0
     connections: int = 0
+    playing: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Somebody connects."""
+        self.playing.add(asyncio.create_task(self.serve(reader, writer)))
+
+    async def end(self) -> None:
+        """Leave no connection to the end of the event loop."""
+        for task in self.playing:
+            task.cancel()
+        await asyncio.gather(*self.playing, return_exceptions=True)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Play to one client."""
@@ -41,6 +52,8 @@ class Replay:
             pass
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for block in self._blocks():
@@ -111,9 +124,10 @@ def _verbs(recorded: bytes) -> list[bytes]:
 async def replaying(name: str, **given: object) -> AsyncIterator[Replay]:
     """A recording, played at `port` of the loopback interface."""
     replay = Replay(name, **given)  # type: ignore[arg-type]  # its own fields
-    server = await asyncio.start_server(replay.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(replay.take, "127.0.0.1", 0)
     replay.port = server.sockets[0].getsockname()[1]
     try:
         yield replay
     finally:
         server.close()
+        await replay.end()

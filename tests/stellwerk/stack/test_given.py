@@ -7,9 +7,18 @@ import pytest
 from embedded import running_postgres, running_valkey
 from stellwerk.errors import ConfigurationError, StackError
 from stellwerk.settings import Settings, load_settings
+from stellwerk.stack import given
 from stellwerk.stack.given import given_servers, require_given
 from stellwerk.stack.ports import free_port
 from stellwerk.stack.stopping import Stop
+
+AT_ONCE_S = 60.0  # of a wait ten times as long
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What waits to the end cannot be taken for what a busy machine was slow with.
+    monkeypatch.setattr(given, "GIVEN_WITHIN_S", 10 * AT_ONCE_S)
 
 
 def settings(database_url: str = "", redis_url: str = "") -> Settings:
@@ -30,14 +39,16 @@ def test_servers_that_answer_are_fine(tmp_path: Path) -> None:
         ("REDIS_URL", "Redis", "redis://:geheim@127.0.0.1:{port}/0"),
     ],
 )
-def test_one_that_is_not_there_is_named_after_5_seconds_without_its_password(
-    variable: str, what: str, url: str
+def test_one_that_is_not_there_is_named_after_its_time_without_its_password(
+    variable: str, what: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Its 5 s are waited for where a whole stack is told so.
+    monkeypatch.setattr(given, "GIVEN_WITHIN_S", 0.6)
     port = free_port()
     start_s = time.monotonic()
     with pytest.raises(StackError) as caught:
         require_given(settings(**{variable.lower(): url.format(port=port)}), Stop())
-    assert 5 <= time.monotonic() - start_s < 9
+    assert time.monotonic() - start_s >= 0.6
     said = caught.value.message
     assert said.startswith(f"{variable}: {what} at 127.0.0.1:{port} cannot be used: ")
     assert "refused" in said
@@ -45,7 +56,8 @@ def test_one_that_is_not_there_is_named_after_5_seconds_without_its_password(
     assert "\n" not in said
 
 
-def test_a_wrong_password_is_told_at_once(tmp_path: Path) -> None:
+def test_a_wrong_password_is_told_at_once(tmp_path: Path, patient: None) -> None:
+    del patient
     with running_postgres(tmp_path / "pg") as database_url, running_valkey(tmp_path / "kv") as url:
         wrong_database = settings(database_url.replace("stellwerk:", "stellwerk:x", 1))
         wrong_redis = settings(redis_url=url.replace("redis://:", "redis://:x", 1))
@@ -54,7 +66,7 @@ def test_a_wrong_password_is_told_at_once(tmp_path: Path) -> None:
             require_given(wrong_database, Stop())
         with pytest.raises(StackError, match=r"REDIS_URL: .* cannot be used: .*password"):
             require_given(wrong_redis, Stop())
-        assert time.monotonic() - start_s < 4
+        assert time.monotonic() - start_s < AT_ONCE_S
 
 
 @pytest.mark.parametrize(
@@ -85,9 +97,10 @@ def test_a_driver_that_cannot_read_the_url_does_not_show_it() -> None:
     assert "geheim" not in caught.value.message
 
 
-def test_ctrl_c_ends_the_wait() -> None:
+def test_ctrl_c_ends_the_wait(patient: None) -> None:
+    del patient
     stop = Stop()
     threading.Timer(0.5, stop.request).start()
     start_s = time.monotonic()
     require_given(settings(redis_url=f"redis://127.0.0.1:{free_port()}/0"), stop)
-    assert time.monotonic() - start_s < 4
+    assert time.monotonic() - start_s < AT_ONCE_S

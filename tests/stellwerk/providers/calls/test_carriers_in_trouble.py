@@ -31,20 +31,21 @@ TO = "+4930123450001"
 OWN = "+15551234567"
 MANNER = Manner(1, OWN)
 LONG_AGO = timedelta(minutes=2)
+PATIENT_S = 60.0
 
 
-def twilio(url: str, timeout_s: float = 1) -> Trunk:
+def twilio(url: str, timeout_s: float = PATIENT_S) -> Trunk:
     account = Account("AC1", SecretStr("token"), url, timeout_s)
     return TwilioTrunk(TwilioAccount(account), MANNER)
 
 
-def telnyx(url: str) -> Trunk:
-    access = Access(SecretStr("KEY"), "123", url, timeout_s=1)
+def telnyx(url: str, timeout_s: float = PATIENT_S) -> Trunk:
+    access = Access(SecretStr("KEY"), "123", url, timeout_s)
     return TelnyxTrunk(client_of(access), "123", MANNER)
 
 
 both = pytest.mark.parametrize("trunk_at", [twilio, telnyx])
-TrunkAt = Callable[[str], Trunk]
+TrunkAt = Callable[..., Trunk]
 
 
 def refusal(trunk_at: TrunkAt, answer: Callable[[Request], bytes | None]) -> ProviderError:
@@ -68,12 +69,15 @@ def test_an_order_without_an_answer_is_uncertain(trunk_at: TrunkAt) -> None:
     held = Event()
 
     def hold(_request: Request) -> bytes | None:
-        held.wait(30)
+        held.wait(60)
         return None
 
     with raw_server(hold) as server:
-        with pytest.raises(ProviderUnavailable) as raised:
-            asyncio.run(trunk_at(server.url).dial(Dial(uuid4(), TO)))
+        for timeout_s in (1, 20):  # the first may be over before a busy machine sent the order
+            with pytest.raises(ProviderUnavailable) as raised:
+                asyncio.run(trunk_at(server.url, timeout_s).dial(Dial(uuid4(), TO)))
+            if server.requests:
+                break
         held.set()
         assert len(server.requests) == 1
     assert not isinstance(raised.value, ProviderDeferred)
@@ -86,7 +90,7 @@ def test_a_thread_of_twilios_that_outlives_its_order_sends_nothing(
     found, resolve = Event(), socket.getaddrinfo
 
     def slowly(*asked: Any) -> Any:
-        found.wait(30)
+        found.wait(60)
         return resolve(*asked)
 
     with raw_server(lambda _: http(201, leg("CA1", "queued"))) as server:
@@ -273,7 +277,7 @@ def test_two_doubted_calls_do_not_take_the_same_one_of_twilio() -> None:
     def answer(request: Request) -> bytes:
         if request.path.endswith("/Calls/CA1.json"):
             return http(200, leg("CA1", "in-progress"))
-        both_asked.wait(10)
+        both_asked.wait(60)
         return http(200, {"calls": [leg("CA1", "in-progress") | {"date_created": created}]})
 
     async def ask(trunk: Trunk) -> list[Any]:
@@ -281,7 +285,7 @@ def test_two_doubted_calls_do_not_take_the_same_one_of_twilio() -> None:
         return await asyncio.gather(*traces, return_exceptions=True)
 
     with raw_server(answer) as server:
-        told = asyncio.run(ask(twilio(server.url, timeout_s=10)))
+        told = asyncio.run(ask(twilio(server.url)))
     assert [one.presence for one in told if isinstance(one, Trace)] == [Presence.LIVE]
     [unknown] = [one for one in told if isinstance(one, ProviderUnavailable)]
     assert "too early" in str(unknown)
@@ -293,7 +297,7 @@ def test_a_call_that_is_being_dialled_is_not_taken_for_a_doubted_one() -> None:
 
     def answer(request: Request) -> bytes:
         if request.method == "POST":
-            listed.wait(10)
+            listed.wait(60)
             return http(201, leg("CA2", "queued"))
         return http(200, {"calls": [leg("CA2", "queued") | {"date_created": created}]})
 
@@ -306,7 +310,7 @@ def test_a_call_that_is_being_dialled_is_not_taken_for_a_doubted_one() -> None:
         assert await order == "CA2"
 
     with raw_server(answer) as server:
-        asyncio.run(ask(twilio(server.url, timeout_s=10)))
+        asyncio.run(ask(twilio(server.url)))
 
 
 def leg(sid: str, status: str, **more: str) -> dict[str, Any]:

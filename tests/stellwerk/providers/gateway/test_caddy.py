@@ -1,6 +1,7 @@
 """The gateway over a real Caddy: where it leads, and that its changes disturb nobody."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from stellwerk.stack.gateway_socket import LONGEST_BYTES, admin_socket, remove_a
 from stellwerk.stack.home import Home
 from stellwerk.stack.ports import free_port
 
+A_MOMENT_S, TRIES = 1.0, 10  # half of what it waits; a busy machine is asked again
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -70,12 +72,18 @@ def test_a_module_that_does_not_answer_is_503_with_the_time_to_come_again(
 
 
 def test_a_request_waits_a_moment_for_a_module_that_starts(process: GatewayProcess) -> None:
-    port = free_port()
-    process.gateway.apply(lambda: {"late": f"127.0.0.1:{port}"})
-    with ThreadPoolExecutor() as pool:
-        asked = pool.submit(process.get, "/late/")
-        with module("late", port):
-            assert asked.result().json()["who"] == "late"
+    for _ in range(TRIES):
+        port = free_port()
+        process.gateway.apply(partial(dict, late=f"127.0.0.1:{port}"))
+        began = time.monotonic()
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(process.get, "/late/")
+            with module("late", port):
+                is_in_time = time.monotonic() - began < A_MOMENT_S
+                answer = asked.result()
+        if is_in_time:
+            break
+    assert answer.json()["who"] == "late"
 
 
 def test_an_answer_that_is_under_way_outlasts_changes(
@@ -94,7 +102,7 @@ def test_sockets_outlast_a_change(process: GatewayProcess, echo: str) -> None:
     with talking(process) as url, joined(url) as talk:
         process.gateway.apply(lambda: {"echo": echo})
         talk.send("still there?")
-        assert talk.recv(timeout=10) == "still there?"
+        assert talk.recv(timeout=60) == "still there?"
 
 
 def test_of_several_who_change_it_the_one_who_read_last_stands(
@@ -126,7 +134,7 @@ def test_a_gateway_that_was_killed_comes_back_with_its_routes(
 def test_no_socket_keeps_a_gateway_from_its_end(process: GatewayProcess) -> None:
     with talking(process) as url, joined(url):
         process.child.ask_to_end()
-        wait_until(lambda: process.child.ended() or not process.child.pid, timeout_s=5)
+        wait_until(lambda: process.child.ended() or not process.child.pid)
     process.start_again()
 
 

@@ -119,19 +119,26 @@ def test_a_connection_lost_in_the_middle_of_the_mail_leaves_none() -> None:
 class Sluggish(SMTP):
     """Takes the message, and says nothing for a while."""
 
+    took = False
+
     @syntax("DATA")
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802  aiosmtpd's name
         del arg
+        type(self).took = True
         await self.push("354 go on")
         await asyncio.sleep(3600)
 
 
 def test_a_server_that_never_answers_is_left_at_the_deadline_with_a_doubt() -> None:
-    began = time.monotonic()
-    with mail_server(kind=Sluggish) as server, pytest.raises(ProviderUnavailable) as caught:
-        mailer_for(server, timeout_s=1.0).send(PARCEL)
+    for timeout_s in (1.0, 20.0):  # the first may be over before a busy machine came so far
+        Sluggish.took = False
+        began = time.monotonic()
+        with mail_server(kind=Sluggish) as server, pytest.raises(ProviderUnavailable) as caught:
+            mailer_for(server, timeout_s=timeout_s).send(PARCEL)
+        assert time.monotonic() - began < 60
+        if Sluggish.took:
+            break
     assert caught.type is ProviderUnavailable
-    assert time.monotonic() - began < 10
 
 
 class Plain(SMTP):

@@ -26,7 +26,7 @@ from stellwerk.providers.repositories.reader import RepositoryReader, Rules
 from stellwerk.providers.repositories.signatures import SigningKey
 from stellwerk.stack.ports import free_port
 
-PATIENT_S, HASTY_S, AT_MOST_S = 20.0, 0.4, 15.0
+PATIENT_S, HASTY_S, AT_MOST_S = 60.0, 0.4, 50.0
 KEY = SigningKey.new()
 MIB = 1024 * 1024
 

@@ -1,6 +1,7 @@
 """More calls at once than the switch takes in a second fail there as they were recorded to fail."""
 
 import asyncio
+import time
 from collections import Counter
 
 import pytest
@@ -31,18 +32,20 @@ def test_what_is_above_the_limit_is_refused_without_a_channel(name: str) -> None
     real = Frames()
     real.feed(b"".join(received(name)))
 
-    async def scene() -> tuple[Frames, int]:
+    async def scene() -> tuple[Frames, int, int]:
         async with serving(OPTIONS) as switch, connected(switch.port, "ClueCon") as client:
             await client.answer("event plain BACKGROUND_JOB CHANNEL_HANGUP_COMPLETE")
             client.send(burst)
+            began = int(time.monotonic())
             for _ in range(calls):
                 await client.event("BACKGROUND_JOB")
-            return client.frames, sum(switch.exchange.diary.dials.values())
+            dials = sum(switch.exchange.diary.dials.values())
+            return client.frames, dials, int(time.monotonic()) - began + 1
 
-    frames, dials = asyncio.run(scene())
-    for found in (results(frames), results(real)):
+    # A burst falls into two seconds at most, but for a machine that stood still under it.
+    frames, dials, touched = asyncio.run(scene())
+    for found, seconds in ((results(frames), max(2, touched)), (results(real), 2)):
         assert found.total() == calls
-        # At most two seconds' worth, where the burst falls into two.
-        assert 0 < found["+OK"] <= 2 * LIMIT // SESSIONS_OF_A_CALL
-        assert found[REFUSED] >= calls - 2 * (LIMIT + 1) // SESSIONS_OF_A_CALL
+        assert 0 < found["+OK"] <= seconds * LIMIT // SESSIONS_OF_A_CALL
+        assert found[REFUSED] >= calls - seconds * (LIMIT + 1) // SESSIONS_OF_A_CALL
     assert dials <= calls - results(frames)[REFUSED]

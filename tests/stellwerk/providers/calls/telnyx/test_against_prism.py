@@ -30,7 +30,7 @@ def telnyx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def trunk(telnyx: str) -> TelnyxTrunk:
-    access = Access(SecretStr("KEY"), CONNECTION, telnyx, timeout_s=20)
+    access = Access(SecretStr("KEY"), CONNECTION, telnyx, timeout_s=60)
     manner = Manner(1, OWN_NUMBER, "https://calls.example")
     return TelnyxTrunk(client_of(access), CONNECTION, manner)
 

@@ -29,7 +29,7 @@ def dial() -> Dial:
 
 
 def trunk_at(url: str) -> TelnyxTrunk:
-    access = Access(SecretStr("KEY"), "123", url, timeout_s=2)
+    access = Access(SecretStr("KEY"), "123", url, timeout_s=30)
     return TelnyxTrunk(client_of(access), "123", Manner(1, OWN, "https://calls.example"))
 
 
