@@ -12,7 +12,7 @@ from aimock_fixtures import provider_fixtures
 from stellwerk.providers.openai_client import openai_client
 from stellwerk.providers.voice.elevenlabs import elevenlabs_client
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture(scope="session")

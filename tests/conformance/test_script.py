@@ -102,14 +102,14 @@ def test_an_unusable_answer_may_be_better_next_time(
 
 
 def test_a_wrong_key_is_final(aimock: Aimock) -> None:
-    with openai_client("wrong", base_url=aimock.openai_url, timeout_s=5) as client:
+    with openai_client("wrong", base_url=aimock.openai_url, timeout_s=60) as client:
         writer = OpenAiWriter(client, model=MODEL)
         with pytest.raises(ProviderRejected, match="401"):
             writer.write(asked())
 
 
 def test_a_server_that_is_away_is_tried_again_later() -> None:
-    with openai_client("key", base_url="http://127.0.0.1:9/v1", timeout_s=5) as client:
+    with openai_client("key", base_url="http://127.0.0.1:9/v1", timeout_s=60) as client:
         writer = OpenAiWriter(client, model=MODEL)
         with pytest.raises(ProviderUnavailable):
             writer.write(asked())

@@ -101,8 +101,8 @@ def test_a_refused_text_is_final(elevenlabs_voice: ElevenLabsVoice, tmp_path: Pa
 def test_a_wrong_key_is_final_but_a_server_that_is_away_may_come_back(
     aimock: Aimock, tmp_path: Path, url: str, error: type[ProviderError]
 ) -> None:
-    with httpx.Client(timeout=5) as http:
-        client = elevenlabs_client("wrong", base_url=url or aimock.url, timeout_s=5, http=http)
+    with httpx.Client(timeout=60) as http:
+        client = elevenlabs_client("wrong", base_url=url or aimock.url, timeout_s=60, http=http)
         voice = ElevenLabsVoice(client, model=MODEL, voices=VOICES)
         with pytest.raises(error):
             voice.speak(_passages(tmp_path, "Hello."), language="en")

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
+from again import in_one_of_few_tries
 from attempts import attempt
 from calling import (
     TRUNK,
@@ -107,16 +108,19 @@ def test_a_job_ends_well_though_nobody_can_read_the_number_any_more(
 def test_thirty_jobs_a_second_are_affordable_since_each_asks_little_of_postgres(
     platform: Platform, user_id: int
 ) -> None:
-    job_id = originate(platform, user_id)
-    with counted(platform.engine) as asking:
-        assert attempt(platform.runtime, job_id) is Came.AGAIN
-    hung_up(platform, claim(platform)[0])
-    with counted(platform.engine) as ending:
-        assert attempt(platform.runtime, job_id) is Came.COMPLETED
+    def count() -> None:
+        job_id = originate(platform, user_id)
+        with counted(platform.engine) as asking:
+            assert attempt(platform.runtime, job_id) is Came.AGAIN
+        hung_up(platform, claim(platform)[0])
+        with counted(platform.engine) as ending:
+            assert attempt(platform.runtime, job_id) is Came.COMPLETED
 
-    assert (asking.commits, ending.commits) == (4, 4)  # one of each is the test's own
-    assert asking.statements <= 15
-    assert ending.statements <= 27
+        assert (asking.commits, ending.commits) == (4, 4)  # one of each is the test's own
+        assert asking.statements <= 15
+        assert ending.statements <= 27
+
+    in_one_of_few_tries(count)  # an attempt that lasts has its lease renewed
 
 
 def test_what_happens_to_many_calls_at_once_is_stored_at_little_cost_for_each(
@@ -427,13 +431,13 @@ def test_real_workers_wait_for_a_call_without_a_slot_and_end_with_it(platform: P
     user_id = add_user(platform, subscription_tier="enterprise")
     jobs = [originate(platform, user_id) for _ in range(12)]  # more than the workers' slots
 
-    wait_until(lambda: len(listed(platform, "waiting")) == len(jobs), timeout_s=30)
+    wait_until(lambda: len(listed(platform, "waiting")) == len(jobs))
     dials = claim(platform, 20)
     assert len(dials) == len(jobs)
     for dial in dials:
         hung_up(platform, dial)
 
-    wait_until(lambda: len(listed(platform, "completed")) == len(jobs), timeout_s=30)
+    wait_until(lambda: len(listed(platform, "completed")) == len(jobs))
     assert {document(platform, job_id)["result"]["state"] for job_id in jobs} == {"busy"}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
+from again import in_one_of_few_tries
 from embedded import wait_until
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs import dispatch
@@ -25,8 +26,7 @@ def test_an_attempt_whose_job_another_took_over_is_stopped_within_a_second(
     stopped_after_s: list[float] = []
 
     def handler(ctx: JobContext, _: dict[str, Any]) -> None:
-        let_lease_run_out(run, ctx)
-        assert [lost.job_id for lost, _ in dispatch.rescue_expired(run.runtime)] == [ctx.job_id]
+        wait_until(lambda: is_rescued(run, ctx))
         assert run.claim(ctx.job_id)
         stolen_at = time.monotonic()
         try:
@@ -35,14 +35,15 @@ def test_an_attempt_whose_job_another_took_over_is_stopped_within_a_second(
             stopped_after_s.append(time.monotonic() - stolen_at)
             raise
 
-    with trial(platform, handler) as run:
+    def lose_one() -> None:
         job_id = run.submit()
         assert run.attempt(job_id).came is Came.NOTHING
+        job = run.row(job_id)
+        assert (job.status, job.attempt, job.finished_at) == ("running", 2, None)
+        assert stopped_after_s.pop() < 4 * TICK_S
 
-    (after_s,) = stopped_after_s
-    assert after_s < 4 * TICK_S
-    job = run.row(job_id)
-    assert (job.status, job.attempt, job.finished_at) == ("running", 2, None)
+    with trial(platform, handler) as run:
+        in_one_of_few_tries(lose_one)
 
 
 def test_an_attempt_past_its_lease_that_nobody_took_over_gets_it_back_and_completes(
@@ -55,11 +56,18 @@ def test_an_attempt_past_its_lease_that_nobody_took_over_gets_it_back_and_comple
         assert dispatch.rescue_expired(run.runtime) == []
         return {"attempt": ctx.attempt}
 
-    with trial(platform, handler) as run:
+    lasting = platform.settings.model_copy(update={"job_lease_s": 60})
+    with trial(platform, handler, settings=lasting) as run:
         job_id = run.submit()
         assert run.attempt(job_id).came is Came.COMPLETED
     job = run.row(job_id)
     assert (job.result, job.attempt, job.failures) == ({"attempt": 1}, 1, 0)
+
+
+def is_rescued(run: Trial, ctx: JobContext) -> bool:
+    """Whether it was taken from its worker, unless the heartbeat came in between."""
+    let_lease_run_out(run, ctx)
+    return [lost.job_id for lost, _ in dispatch.rescue_expired(run.runtime)] == [ctx.job_id]
 
 
 def let_lease_run_out(run: Trial, ctx: JobContext) -> None:

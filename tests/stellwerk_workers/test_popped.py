@@ -20,13 +20,14 @@ from stellwerk_workers.dispatcher import Dispatcher
 
 WINDOW = 12  # of four slots
 LONG_S = 60.0  # until a wake-up counts as lost by its age alone
-SOON_S = 12.0
+SOON_S = 40.0  # of which a few are needed
 
 
 @pytest.fixture
 def own(platform: Platform) -> Iterator[Platform]:
     """Collaborators of a dispatcher's own, which waits long for wake-ups."""
     changed = {"job_republish_after_s": LONG_S, "short_slots": 4, "job_window_factor": 3}
+    changed["job_lease_s"] = 60  # what is claimed here ends with the test
     made = bootstrap(platform.settings.model_copy(update=changed), role="dispatcher", pool_size=1)
     yield made
     made.close()

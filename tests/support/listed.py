@@ -39,5 +39,7 @@ def listed(platform: Platform, handler: Handler, **changed: Any) -> Iterator[Lis
     settings = platform.settings.model_copy(update=changed)
     with trial(platform, handler, settings=settings) as run:
         made = Listed(run)
-        yield made
-        made.finisher.stop()
+        try:
+            yield made
+        finally:
+            made.finisher.stop()

@@ -33,6 +33,7 @@ class Place:
     port: int
     password: str = field(repr=False)
     exchange: Exchange | None = None
+    speed: int = 1
 
     def another_client(self) -> AbstractAsyncContextManager[RawClient]:
         """Somebody else who is let in."""
@@ -61,7 +62,7 @@ async def switch(kind: str) -> AsyncIterator[Place]:
         yield Place(host, int(port), password)
         return
     async with serving(Options(password="ClueCon", speed=SPEED)) as server:
-        yield Place("127.0.0.1", server.port, "ClueCon", server.exchange)
+        yield Place("127.0.0.1", server.port, "ClueCon", server.exchange, SPEED)
 
 
 @asynccontextmanager

@@ -104,10 +104,12 @@ def trial(
     )
     heartbeat = Heartbeat(runtime)
     made = Trial(runtime, Runner(runtime, heartbeat, lambda: made.draining))
-    with _registered(handler, undo or {}):
-        yield made
-    heartbeat.stop()
-    made.runner.workdirs.close()
+    try:
+        with _registered(handler, undo or {}):
+            yield made
+    finally:
+        heartbeat.stop()
+        made.runner.workdirs.close()
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def test_a_cancel_that_comes_with_the_ring_is_not_lost(later: int) -> None:
         for _ in range(later):
             await asyncio.sleep(0)
         listening.cancel()
-        await asyncio.wait([listening], timeout=1)
+        await asyncio.wait([listening], timeout=30)
         has_ended = listening.done()
         listening.cancel()
         return has_ended
@@ -35,9 +35,9 @@ def test_it_is_heard_once_and_not_for_ever() -> None:
     async def hear_twice() -> list[bool]:
         bell, heard = Bell(), []
         bell.ring()
-        for _ in range(2):
+        for within_s in (30, 0.2):
             try:
-                async with asyncio.timeout(0.2):
+                async with asyncio.timeout(within_s):
                     await bell.heard(60)
             except TimeoutError:
                 heard.append(False)

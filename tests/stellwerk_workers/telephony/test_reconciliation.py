@@ -78,7 +78,7 @@ def test_what_was_sent_is_not_dialled_again(platform: Platform) -> None:
         assert one.lease.take()
         call = asked(platform, add_user(platform))
         await one.sender.send_due()
-        await one.sender.sent(5)
+        await one.sender.sent(60)
         assert not await one.compare()
         return call.id
 
@@ -153,7 +153,7 @@ def test_what_is_perhaps_being_claimed_is_left_alone(
     def slowly(*args: object) -> list[Dial]:
         dials = claim(*args)
         loops[0].call_soon_threadsafe(claimed.set)
-        asyncio.run_coroutine_threadsafe(compared.wait(), loops[0]).result(10)
+        asyncio.run_coroutine_threadsafe(compared.wait(), loops[0]).result(60)
         return dials
 
     loops: list[asyncio.AbstractEventLoop] = []
@@ -170,7 +170,7 @@ def test_what_is_perhaps_being_claimed_is_left_alone(
         assert became(platform, call.id) == DIALING
         compared.set()
         await sending
-        await one.sender.sent(5)
+        await one.sender.sent(60)
         return call.id
 
     assert became(platform, asyncio.run(compare_meanwhile())) == DIALING

@@ -163,5 +163,5 @@ def test_one_that_froze_with_the_trunk_in_its_hands_is_waited_for_as_long_as_its
     assert takes_it()
     with closing(platform_of(settings)) as frozen, frozen.runtime.sessions() as session:
         session.execute(HOLD)
-        wait_until(takes_it, timeout_s=10)
+        wait_until(takes_it, timeout_s=14)
         session.invalidate()

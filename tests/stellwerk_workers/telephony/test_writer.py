@@ -44,8 +44,8 @@ def test_what_is_stuck_behind_a_lock_is_stored_later_and_holds_up_nothing(
             loop = asyncio.get_running_loop()
             writer.put(lambda: loop.call_soon_threadsafe(done.set))
             writer.heard(heard(other, EventKind.CREATED))
-            await asyncio.wait_for(done.wait(), 10)
-        await asyncio.wait_for(writer.caught_up(), 10)
+            await asyncio.wait_for(done.wait(), 60)
+        await asyncio.wait_for(writer.caught_up(), 60)
         storing.cancel()
 
     asyncio.run(store())
@@ -63,7 +63,7 @@ def test_only_what_was_heard_before_is_waited_for(platform: Platform) -> None:
 
         storing = asyncio.create_task(writer.run())
         writer.put(again)
-        await asyncio.wait_for(writer.caught_up(), 5)
+        await asyncio.wait_for(writer.caught_up(), 60)
         storing.cancel()
 
     asyncio.run(keep_busy())
@@ -87,7 +87,7 @@ def test_what_no_longer_fits_is_forgotten_and_told_once_the_rest_is_stored(
         ):
             writer.heard(heard(call_id, kind, after_s))
         storing = asyncio.create_task(writer.run())
-        await asyncio.wait_for(writer.caught_up(), 10)
+        await asyncio.wait_for(writer.caught_up(), 60)
         storing.cancel()
 
     asyncio.run(hear_too_much())
@@ -104,7 +104,7 @@ def test_what_stays_stuck_for_too_long_is_given_up_and_told(impatient: Platform)
         with impatient.runtime.sessions.begin() as session:
             session.execute(LOCK, {"id": call_id})
             writer.heard(heard(call_id, EventKind.CREATED))
-            await asyncio.wait_for(writer.caught_up(), 20)
+            await asyncio.wait_for(writer.caught_up(), 60)
         storing.cancel()
 
     asyncio.run(wait_in_vain())
