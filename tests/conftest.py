@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
@@ -22,7 +23,7 @@ from plenty import PLENTY
 from service_places import users_of_their_own
 from stellwerk.bootstrap import Platform, bootstrap
 from stellwerk.db.migrate import upgrade
-from stellwerk.jobs import budget
+from stellwerk.jobs import budget, effects
 from stellwerk.providers.services.place import remove_modules
 from stellwerk.settings import Settings, load_settings
 from stellwerk.stack.ports import free_port
@@ -37,9 +38,10 @@ SIGNING_KEY = "only-for-tests-0123456789-0123456789-0123456789"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _patient_sweeps() -> None:
-    """A sweep that a test makes by itself ends when all is done, however slow the machine is."""
+def _patient_jobs() -> None:
+    """Sweeps and effects of a test's own process are carried out, however slow the machine is."""
     budget.BUDGET_S = 60.0
+    effects.PROMPT_S = 60.0
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +78,7 @@ def settings(
         encryption_key=SIGNING_KEY[::-1],
         outbound_allowed_networks=["127.0.0.1/32"],
         retry_delays_s={"webhooks.deliver": [0.2] * 7, "email.send": [0.2] * 7},
+        redis_timeout_s=5.0,  # a Redis that the machine kept from answering is not away
         realtime_token="only-for-tests-too",
         realtime_compare_every_s=1,
         realtime_listeners_per_user=8,
@@ -84,12 +87,12 @@ def settings(
         config_defaults=PLENTY,
         home=tmp_path_factory.mktemp("home"),
         crash_folder=tmp_path_factory.mktemp("crash"),
-        job_lease_s=4,
+        job_lease_s=6,
         worker_niceness=0,  # else other tests' processes may keep workers from renewing that
         job_heartbeat_s=1,
         job_republish_after_s=3,
         job_dispatch_interval_s=0.05,
-        job_kill_grace_s=2,
+        job_kill_grace_s=4,
         short_slots=4,
         long_slots=2,
         module_drain_s=0.5,
@@ -103,7 +106,9 @@ def settings(
 @pytest.fixture(scope="session")
 def shared_platform(settings: Settings) -> Iterator[Platform]:
     """The collaborators of this test process; tests take `platform` instead."""
-    platform = bootstrap(settings, role="tests")
+    # A Redis that stands still for a moment would else be left alone, and show nothing.
+    patient = settings.model_copy(update={"redis_timeout_s": 5.0})
+    platform = bootstrap(patient, role="tests")
     yield platform
     platform.close()
 
@@ -168,6 +173,14 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _log_plain_tracebacks()
+    _let_examples_take_their_time()
+
+
+def _let_examples_take_their_time() -> None:
+    """Hypothesis allows 200 ms for each, which a busy machine may need for the quickest."""
+    slow = hypothesis.HealthCheck.too_slow
+    hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[slow])
+    hypothesis.settings.load_profile("patient")
 
 
 def _log_plain_tracebacks() -> None:
