@@ -125,7 +125,7 @@ def _python(copy: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return answer.stdout

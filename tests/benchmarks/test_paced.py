@@ -59,7 +59,9 @@ def serving() -> Iterator[str]:
 def test_requests_that_pile_up_behind_a_stall_count_from_when_they_were_due(url: str) -> None:
     Answering.stalls.release()
 
-    result = paced(url, [repeat(Request("GET", "/", kind="get"))], per_s=50, seconds=0.4)
+    user = repeat(Request("GET", "/", kind="get"))
+
+    result = paced(url, [user], per_s=50, seconds=0.4, patience_s=60)
 
     waited = sorted(result.durations_s["get"])
     assert len(waited) == 20
@@ -83,7 +85,7 @@ def test_a_server_that_falls_far_behind_is_spared_the_rest(url: str) -> None:
 def test_refusals_are_counted_by_kind_and_status_and_are_no_throughput(url: str) -> None:
     users = [repeat(Request("GET", path, kind=path)) for path in ("/", "/missing")]
 
-    result = paced(url, users, per_s=100, seconds=0.2)
+    result = paced(url, users, per_s=100, seconds=0.2, patience_s=60)
 
     assert result.failed == {"/missing 404": 10}
     assert result.figures()["count"] == 10

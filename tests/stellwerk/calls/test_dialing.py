@@ -225,10 +225,10 @@ class TestEvents:
 
 class TestNotDialled:
     def test_it_is_queued_again_for_later(self, platform: Platform, dial: Dial) -> None:
-        dialing.put_off(platform.runtime, dial, cause=None, after_s=5)
+        dialing.put_off(platform.runtime, dial, cause=None, after_s=60)
         assert stored(platform, dial.call_id).state == "queued"
         assert claim(platform) == []
-        let_pass(platform, dial.call_id, 6)
+        let_pass(platform, dial.call_id, 61)
         assert [one.attempt for one in claim(platform)] == [2]
 
     def test_it_is_given_up_after_some_tries(self, platform: Platform, dial: Dial) -> None:
@@ -361,6 +361,6 @@ def test_events_and_cancels_at_once_never_wait_for_each_other_for_good(
     with ThreadPoolExecutor(3) as pool:
         told_all = [pool.submit(tell, 0), pool.submit(tell, 1), pool.submit(stop, 0)]
         for done in told_all:
-            done.result(timeout=30)
+            done.result(timeout=60)
     job_ids = [stored(platform, one.call_id).job_id for one in dials]
     assert all(call_of(platform, job_id).state == "cancelled" for job_id in job_ids if job_id)

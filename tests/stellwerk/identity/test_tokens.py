@@ -126,4 +126,4 @@ def test_made_up_keys_are_sought_once_in_a_while_and_new_ones_found_all_the_same
             return tokens.verify(new).user_id == 7
         return False
 
-    wait_until(is_found, timeout_s=5)
+    wait_until(is_found)

@@ -21,6 +21,7 @@ from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.operation import RetryPolicy
 from stellwerk.jobs.remains import JobCost
+from stellwerk_workers import heartbeat
 from stellwerk_workers.reports import Came
 from trial import Trial, trial
 
@@ -254,7 +255,7 @@ def test_what_became_of_a_job_is_told_in_its_log(platform: Platform) -> None:
 
 @pytest.mark.parametrize("listens", [True, False])
 def test_a_step_longer_than_a_deploys_grace_is_handed_over_and_counts_as_nothing(
-    platform: Platform, *, listens: bool
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, *, listens: bool
 ) -> None:
     def handler(ctx: JobContext, _: dict[str, Any]) -> None:
         run.draining = True
@@ -262,7 +263,9 @@ def test_a_step_longer_than_a_deploys_grace_is_handed_over_and_counts_as_nothing
             ctx.sleep(60)
         wait_until(lambda: run.row(ctx.job_id).status == "queued")
 
-    settings = platform.settings.model_copy(update={"shutdown_grace_s": 2.0})
+    # One who listens is given the time to, however slow the machine is.
+    monkeypatch.setattr(heartbeat, "UNHEARD_S", 60.0 if listens else 0.1)
+    settings = platform.settings.model_copy(update={"shutdown_grace_s": 0.5})
     with trial(platform, handler, settings=settings) as run:
         job_id = run.submit()
         came = run.attempt(job_id).came

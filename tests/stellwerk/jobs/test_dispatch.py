@@ -23,7 +23,9 @@ def outbox() -> Outbox:
 
 @pytest.fixture
 def runtime(platform: Platform, outbox: Outbox) -> Runtime:
-    return replace(platform.runtime, publisher=outbox)
+    """Where a wake-up counts as lost only after long, however slow the machine is."""
+    settings = platform.settings.model_copy(update={"job_republish_after_s": 600.0})
+    return replace(platform.runtime, publisher=outbox, settings=settings)
 
 
 def echo(runtime: Runtime, **fields: Any) -> UUID:
@@ -130,7 +132,7 @@ def test_a_wrong_payload_is_refused_naming_each_field_and_stores_nothing(
 
 def _age_publication(runtime: Runtime) -> None:
     with runtime.sessions.begin() as session:
-        session.execute(update(Job).values(published_at=Job.published_at - timedelta(minutes=5)))
+        session.execute(update(Job).values(published_at=Job.published_at - timedelta(hours=1)))
 
 
 def _now() -> Any:

@@ -10,14 +10,17 @@ from sqlalchemy import select, update
 
 from stellwerk.bootstrap import Platform
 from stellwerk.errors import ProviderDeferred, ProviderRejected
-from stellwerk.jobs import dispatch
+from stellwerk.jobs import dispatch, effects
 from stellwerk.jobs.context import JobContext
-from stellwerk.jobs.effects import LATE_PAUSE_S, LATE_ROUNDS, PROMPT_S, Effect, Probed, Repeat
+from stellwerk.jobs.effects import LATE_PAUSE_S, LATE_ROUNDS, Effect, Probed, Repeat
 from stellwerk.jobs.interruptions import HandedOver
 from stellwerk.jobs.model import Job, JobStep
 from stellwerk.jobs.ports import Change, Event
 from stellwerk_workers.reports import Came
 from trial import Trial, trial
+
+PROMPT_S = 0.1  # where the ledger is to be slow
+CALL_TIMEOUT_S = 60.0  # longer than a busy machine stands still: a call may be under way till then
 
 
 class Vanished(BaseException):
@@ -47,7 +50,7 @@ def dialling(
         return number
 
     def handler(ctx: JobContext, _: dict[str, Any]) -> dict[str, Any]:
-        effect = Effect("dial", lambda _: call(ctx), repeat, call_timeout_s=1, probe=probe)
+        effect = Effect("dial", lambda _: call(ctx), repeat, CALL_TIMEOUT_S, probe=probe)
         return {"number": ctx.effect(effect)}
 
     return handler
@@ -134,9 +137,11 @@ def test_an_attempt_that_is_stopped_before_its_call_leaves_no_doubt_behind(
 
 
 def test_an_effect_on_a_slow_ledger_is_put_off_ever_longer_and_counts_at_last(
-    platform: Platform,
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outside, board = Outside(), SlowBoard()
+    patient_s = effects.PROMPT_S
+    monkeypatch.setattr(effects, "PROMPT_S", PROMPT_S)
     slow = replace(platform, runtime=replace(platform.runtime, board=board))
     with trial(slow, dialling(outside, Repeat.BLIND, crash="never")) as run:
         job_id = run.submit()
@@ -153,6 +158,7 @@ def test_an_effect_on_a_slow_ledger_is_put_off_ever_longer_and_counts_at_last(
         assert run.row(job_id).failures == 1
 
         board.is_slow = False
+        monkeypatch.setattr(effects, "PROMPT_S", patient_s)
         _let_rounds_pass(run, job_id, 0)
         assert run.attempt(job_id).came is Came.COMPLETED
     assert outside.done == 1
@@ -171,7 +177,7 @@ def test_calls_and_probes_are_given_one_key_in_every_attempt(platform: Platform)
             seen.append(key)
             return Probed.NOT_HAPPENED, None
 
-        ctx.effect(Effect("dial", call, Repeat.PROBE, call_timeout_s=1, key="a", probe=probe))
+        ctx.effect(Effect("dial", call, Repeat.PROBE, CALL_TIMEOUT_S, key="a", probe=probe))
 
     with trial(platform, handler) as run:
         job = crash_then_run_again(run)
@@ -219,7 +225,7 @@ class SlowBoard(Board):
     def show(self, changes: Sequence[Change]) -> bool:
         states = {step["status"] for change in changes for step in change.document["steps"]}
         if self.is_slow and "running" in states:
-            threading.Event().wait(PROMPT_S + 0.05)
+            threading.Event().wait(2 * PROMPT_S)
         return True
 
 

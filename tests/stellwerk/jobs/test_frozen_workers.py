@@ -28,7 +28,7 @@ def test_an_effect_happens_at_most_once_though_a_frozen_worker_thaws_before_its_
         jobs = {kind: run.submit(value=kind) for kind in KINDS}
         with frozen(platform, list(jobs.values())) as workers:
             rescued: list[object] = []
-            wait_until(lambda: more(rescued, run) == len(jobs))
+            wait_until(lambda: more(rescued, run) == len(jobs), timeout_s=60)
             for job_id in jobs.values():
                 finish(run, job_id)
             said = [thawed(worker) for worker in workers]
@@ -52,7 +52,7 @@ def frozen(platform: Platform, jobs: list[UUID]) -> Iterator[list["subprocess.Po
     try:
         for worker in workers:
             process = psutil.Process(worker.pid)
-            wait_until(lambda: process.status() == psutil.STATUS_STOPPED, timeout_s=60)  # noqa: B023  waited for at once
+            wait_until(lambda: process.status() == psutil.STATUS_STOPPED, timeout_s=120)  # noqa: B023  waited for at once
         yield workers
     finally:
         for worker in workers:
@@ -83,11 +83,11 @@ def finish(run: Trial, job_id: UUID) -> None:
         run.attempt(job_id)
         return run.row(job_id).finished_at is not None
 
-    wait_until(has_ended)
+    wait_until(has_ended, timeout_s=60)
 
 
 def thawed(worker: "subprocess.Popen[str]") -> str:
     """What the frozen attempt came to in the end."""
     worker.send_signal(signal.SIGCONT)
-    out, _ = worker.communicate(timeout=30)
+    out, _ = worker.communicate(timeout=120)
     return out.split()[-1]

@@ -32,7 +32,7 @@ class Ledger:
 
     def carry(self, items: Sequence[str]) -> None:
         self.statements.append(list(items))
-        assert self.may_end.wait(10)
+        assert self.may_end.wait(60)
         if self._error and self._wrong in items:
             raise self._error
 

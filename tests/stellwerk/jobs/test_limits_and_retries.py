@@ -69,7 +69,12 @@ def test_an_operations_share_is_one_of_its_own_queues_slots(
 
 
 def test_a_job_that_takes_too_long_is_stopped_and_says_why(platform: Platform) -> None:
-    with trial(platform, lambda ctx, _: ctx.sleep(60), time_limit_s=0.5, retry=ONCE) as run:
+    def sleeping(ctx: JobContext, _: dict[str, Any]) -> None:
+        ctx.sleep(60)
+
+    # Whoever does not stop in time is killed with its process: that would be this one.
+    settings = platform.settings.model_copy(update={"job_kill_grace_s": 60.0})
+    with trial(platform, sleeping, settings=settings, time_limit_s=0.5, retry=ONCE) as run:
         job_id = run.submit()
         assert run.attempt(job_id).came is Came.FAILED
     assert run.document(job_id)["error"]["code"] == "TIME_LIMIT_EXCEEDED"
@@ -88,7 +93,7 @@ def test_a_handler_that_does_not_listen_is_killed_with_its_process_and_runs_alon
         env=environment() | variables | {"PYTHONPATH": support},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert ran.returncode == -signal.SIGKILL, ran.stderr

@@ -85,7 +85,7 @@ def test_no_more_jobs_run_at_any_instant_than_a_limit_says_however_many_are_clai
     at_work, start = AtWork(), Barrier(THREADS)
 
     def work(mine: Sequence[Job]) -> None:
-        start.wait(timeout=30)
+        start.wait(timeout=60)
         left = list(mine)
         while left:
             left = [job for job in left if not has_run(limited, job, at_work)]

@@ -49,7 +49,7 @@ def test_a_page_of_ended_jobs_is_queued_again_while_one_of_them_is_retried(
             wait_until(lambda: is_anybody_blocked(run))
             control.requeue(run.runtime, work, control.locked(work.session, first))
 
-        assert paging.result(timeout=10).job_ids == []
+        assert paging.result(timeout=60).job_ids == []
         assert {run.row(job_id).status for job_id in jobs} == {"queued"}
 
 
@@ -69,7 +69,7 @@ def test_a_child_that_went_on_while_its_parent_is_retried_is_not_queued_once_mor
             control.requeue(run.runtime, work, job)
             lifecycle.end(run.runtime, work, job, Outcome(JobStatus.COMPLETED, result={}))
 
-        retrying.result(timeout=10)
+        retrying.result(timeout=60)
         assert [run.row(job_id).status for job_id in (parent, child)] == ["queued", "completed"]
 
 
@@ -88,7 +88,7 @@ def test_children_of_several_generations_are_cancelled_while_one_of_their_parent
             wait_until(lambda: is_anybody_blocked(run))
             wake_parent(work, upper, {lower}, JobStatus.COMPLETED)
 
-        assert cancelling.result(timeout=10) == set(both)
+        assert cancelling.result(timeout=60) == set(both)
 
 
 @pytest.mark.parametrize("is_keyed", [False, True])
@@ -106,7 +106,7 @@ def test_two_bulk_submissions_take_the_same_keys_whatever_their_order(
             accept(run.runtime, work, replace(wanted[0], job_id=new_id()), {"value": 1})
 
         with pytest.raises(Conflict) as refused:
-            sending.result(timeout=10)
+            sending.result(timeout=60)
         assert refused.value.code is ErrorCode.DUPLICATE_JOB
 
 
@@ -141,7 +141,7 @@ def test_wake_ups_are_taken_back_while_a_worker_claims_the_jobs_of_a_list(
             wait_until(lambda: is_anybody_blocked(run))
             control.locked(session, second)
 
-        taking.result(timeout=10)
+        taking.result(timeout=60)
         assert {run.row(job_id).published_at for job_id in (first, second)} == {None}
 
 

@@ -62,12 +62,12 @@ def work(ctx: JobContext, payload: dict[str, Any]) -> None:
     """Something of everything; value 1: nothing."""
     if payload["value"] == 1:
         return
-    deadline = ctx.lease_deadline
     ctx.step("first", lambda: ctx.progress(0.5, "half"))
     ctx.effect(Effect("call", lambda _: None, Repeat.IDEMPOTENT, call_timeout_s=1))
     ctx.log("a line")
     ctx.cost("openai", "token", Decimal(1), Decimal(1))
-    wait_until(lambda: ctx.lease_deadline > deadline)  # the heartbeat renewed it
+    deadline = ctx.lease_deadline  # an effect may have renewed it, too
+    wait_until(lambda: ctx.lease_deadline > deadline)  # now the heartbeat did
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -110,7 +111,9 @@ def test_a_job_that_fails_for_good_ends_so_and_its_hook_is_told_ever_more_rarely
         job_id = run.submit()
         assert run.attempt(job_id).came is Came.FAILED
         pauses = [pause_s(run)]
+        come_due(run, after=timedelta(minutes=1))
         assert telling.tell_owed(run.runtime) == 0, "not due yet"
+        assert domain.asked == 1
         for _ in range(2):
             come_due(run)
             assert telling.tell_owed(run.runtime) == 0
@@ -260,10 +263,10 @@ def cancelled(platform: Platform) -> Iterator[tuple[Trial, UUID, Domain]]:
         yield run, job_id, domain
 
 
-def come_due(run: Trial, job_id: UUID | None = None) -> None:
+def come_due(run: Trial, job_id: UUID | None = None, after: timedelta = timedelta(0)) -> None:
     which = OwedEnd.job_id == job_id if job_id else true()
     with run.runtime.sessions.begin() as session:
-        session.execute(update(OwedEnd).where(which).values(due_at=func.now()))
+        session.execute(update(OwedEnd).where(which).values(due_at=func.now() + after))
 
 
 def owed(run: Trial) -> int:

@@ -42,8 +42,9 @@ def outbox() -> Outbox:
 
 @pytest.fixture
 def runtime(platform: Platform, outbox: Outbox) -> Runtime:
-    """Two slots of the short queue, four wake-ups outstanding."""
-    settings = platform.settings.model_copy(update={"short_slots": 2, "job_window_factor": 2})
+    """Two slots of the short queue, four wake-ups outstanding, none of which counts as lost."""
+    changed = {"short_slots": 2, "job_window_factor": 2, "job_republish_after_s": 600.0}
+    settings = platform.settings.model_copy(update=changed)
     return replace(platform.runtime, publisher=outbox, settings=settings)
 
 

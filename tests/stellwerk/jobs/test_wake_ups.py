@@ -74,9 +74,9 @@ def race(run: Trial, first: Change, second: Change) -> None:
             first(work)
             work.session.flush()
             followed = pool.submit(follow)
-            wait_until(lambda: is_anybody_blocked(run) or followed.done(), timeout_s=4)
+            wait_until(lambda: is_anybody_blocked(run) or followed.done())
             assert not followed.done(), "it did not have to wait"
-        followed.result(timeout=10)
+        followed.result(timeout=60)
 
 
 def is_anybody_blocked(run: Trial) -> bool:

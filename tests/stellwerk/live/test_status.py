@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -21,17 +22,35 @@ def change(job_id: UUID, version: int, status: str, *, is_final: bool = False) -
     return Change(job_id, 7, version, is_final, {"status": status})
 
 
+@contextmanager
+def asking(url: str, timeout_s: float) -> Iterator[LiveClient]:
+    client = LiveClient(url, timeout_s=timeout_s, gate=Gate(0.1))
+    yield client
+    client.close()
+
+
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[LiveClient]:
+def url(tmp_path: Path) -> Iterator[str]:
     with running_valkey(tmp_path) as url:
-        client = LiveClient(url, timeout_s=0.2, gate=Gate(0.1))
+        yield url
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[LiveClient]:
+    """Of a process that has time: a server may stand still though nobody stops it."""
+    with asking(url, 30.0) as client:
         yield client
-        client.close()
 
 
 @pytest.fixture
 def live(client: LiveClient) -> LiveStatus:
     return LiveStatus(client, ttl_s=60, events_kept=100)
+
+
+@pytest.fixture
+def hasty(url: str) -> Iterator[LiveStatus]:
+    with asking(url, 0.2) as client:
+        yield LiveStatus(client, ttl_s=60, events_kept=100)
 
 
 def test_an_older_version_never_replaces_a_newer_one(live: LiveStatus) -> None:
@@ -49,18 +68,20 @@ def test_an_unknown_job_is_not_shown(live: LiveStatus) -> None:
 
 
 def test_what_was_not_shown_in_an_outage_is_shown_after_it(
-    live: LiveStatus, client: LiveClient
+    client: LiveClient, hasty: LiveStatus
 ) -> None:
     job_id = new_id()
-    live.show([change(job_id, 1, "running")])
+    hasty.show([change(job_id, 1, "running")])
     pid = _pid(client)
 
     os.kill(pid, signal.SIGSTOP)
-    live.show([change(job_id, 2, "completed", is_final=True)])
-    assert live.read(job_id) is None
-    os.kill(pid, signal.SIGCONT)
+    try:
+        hasty.show([change(job_id, 2, "completed", is_final=True)])
+        assert hasty.read(job_id) is None
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
-    wait_until(lambda: (shown := live.read(job_id)) is not None and shown.version == 2)
+    wait_until(lambda: (shown := hasty.read(job_id)) is not None and shown.version == 2)
 
 
 def _pid(client: LiveClient) -> int:

@@ -267,7 +267,7 @@ def test_run_by_hand_ignores_the_overlap_policy_but_not_permissions(
 def test_many_dispatchers_at_once_submit_each_time_once(platform: Platform, owner_id: int) -> None:
     for _ in range(5):
         add(platform, owner_id, overlap="allow")
-    together = Barrier(4, timeout=30)  # raises where one of them does not come
+    together = Barrier(4, timeout=60)  # raises where one of them does not come
 
     def dispatch() -> int:
         heeded = 0

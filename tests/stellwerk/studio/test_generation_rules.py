@@ -53,7 +53,7 @@ def test_generations_submitted_at_once_are_accepted_one_after_another(platform: 
     together = Barrier(4)
 
     def submit_with_the_others(_: int) -> UUID:
-        together.wait(10)
+        together.wait(60)
         return generate(platform, user_id, channel_id)
 
     with ThreadPoolExecutor(4) as pool:

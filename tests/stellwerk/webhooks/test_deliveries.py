@@ -80,7 +80,7 @@ def test_an_endpoint_that_is_deleted_at_that_moment_does_not_hold_up_a_jobs_end(
             service.delete(session, session.get_one(WebhookEndpoint, made.endpoint_id))
             ended = pool.submit(attempt, made.runtime, job_id)
             wait_until(lambda: waits_for_a_lock(platform))
-        assert ended.result(timeout=10) is Came.COMPLETED
+        assert ended.result(timeout=60) is Came.COMPLETED
     assert (document(made.runtime, job_id)["attempt"], made.deliveries()) == (1, [])
 
 
