@@ -4,14 +4,31 @@ import json
 import subprocess
 import sysconfig
 import threading
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from embedded import wait_until
+from caddy_edge import asking, running_edge
 from stellwerk.settings import environment
 from stellwerk.shipped import shipped
-from upstreams import ROUTES, Ports, reaches, upstream
+from upstreams import ROUTES, Ports, upstream
+
+pytestmark = pytest.mark.xdist_group("edge")
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+    """An edge that gives up on answers, and on who is gone, after a second."""
+    folder = tmp_path_factory.mktemp("impatient")
+    with running_edge(folder, "1s", EDGE_ANSWER="1s") as chosen:
+        yield chosen
+
+
+@pytest.fixture
+def hasty(impatient: Ports) -> Iterator[httpx.Client]:
+    with asking(impatient) as made:
+        yield made
 
 
 @pytest.mark.usefixtures("web")
@@ -62,18 +79,19 @@ def test_a_body_of_1_mib_passes(client: httpx.Client) -> None:
     assert answer.json()["body_bytes"] == 2**20
 
 
-def test_a_web_process_that_is_gone_is_an_envelope_with_retry_after(client: httpx.Client) -> None:
-    answer = client.get("/api/v1/jobs")
+def test_a_web_process_that_is_gone_is_an_envelope_with_retry_after(hasty: httpx.Client) -> None:
+    answer = hasty.get("/api/v1/jobs")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
     assert answer.json()["error"]["code"] == "UNAVAILABLE"
     assert {"server", "via"}.isdisjoint(answer.headers)
 
 
-def test_an_answer_that_does_not_begin_is_given_up_in_the_envelope(impatient: Ports) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{impatient.edge}", timeout=20) as client:
-        wait_until(lambda: reaches(client))
-        answer = client.post("/api/v1/slow")
+def test_an_answer_that_does_not_begin_is_given_up_in_the_envelope(
+    hasty: httpx.Client, impatient: Ports
+) -> None:
+    with upstream("web", impatient.web):
+        answer = hasty.post("/api/v1/never")
     assert (answer.status_code, answer.headers["retry-after"]) == (504, "2")
     assert answer.json()["error"]["code"] == "UNAVAILABLE"
 
@@ -167,7 +185,7 @@ def test_a_request_during_a_restart_waits_rather_than_fails(
     thread.join(0.5)
     assert not answers
     with upstream("web", ports.web):
-        thread.join(10)
+        thread.join(90)
     assert answers == [200]
 
 
@@ -178,13 +196,6 @@ def test_an_answered_request_keeps_its_connection(client: httpx.Client, method: 
     assert not [answer for answer in answers if "connection" in answer.headers]
     streams = [answer.extensions["network_stream"] for answer in answers]
     assert streams[0] is streams[1]
-
-
-@pytest.mark.usefixtures("web")
-def test_an_answer_may_take_longer_than_a_body(client: httpx.Client) -> None:
-    for method in ("GET", "POST"):
-        slow = client.request(method, "/api/v1/slow", content=b"{}")
-        assert slow.json()["path"] == "/api/v1/slow"
 
 
 def test_the_edge_has_no_admin_api_unless_it_is_asked_for() -> None:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,7 +18,10 @@ from nginx_edge import running_nginx
 from stellwerk.stack.ports import free_port
 from upstreams import ROUTES, Ports, reaches, upstream
 
+pytestmark = pytest.mark.xdist_group("edge")
+
 PROBLEM = "application/problem+json"
+PATIENCE_S = 90
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,7 @@ def context(authority: trustme.CA) -> ssl.SSLContext:
 @pytest.fixture
 def client(ports: Ports, context: ssl.SSLContext) -> Iterator[httpx.Client]:
     url = f"https://127.0.0.1:{ports.edge}"
-    with httpx.Client(base_url=url, verify=context, timeout=20) as made:
+    with httpx.Client(base_url=url, verify=context, timeout=PATIENCE_S) as made:
         wait_until(lambda: reaches(made))
         yield made
 
@@ -74,7 +78,7 @@ def test_a_trusted_proxys_word_about_the_client_is_taken(
     ports: Ports, context: ssl.SSLContext
 ) -> None:
     transport = httpx.HTTPTransport(verify=context, local_address="127.0.0.9")
-    with httpx.Client(transport=transport) as proxy:
+    with httpx.Client(transport=transport, timeout=PATIENCE_S) as proxy:
         chain = {"X-Forwarded-For": "6.6.6.6, 198.51.100.7"}
         answer = proxy.get(f"https://127.0.0.1:{ports.edge}/api/v1/jobs", headers=chain)
     assert answer.json()["headers"]["X-Forwarded-For"] == "198.51.100.7"
@@ -159,16 +163,19 @@ def test_a_body_framed_in_two_ways_is_refused(ports: Ports, context: ssl.SSLCont
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "MALFORMED_REQUEST"
 
 
-@pytest.mark.usefixtures("web", "client")
-def test_a_stalled_body_ends_its_request(ports: Ports, context: ssl.SSLContext) -> None:
+def test_a_stalled_body_ends_its_request(
+    authority: trustme.CA, context: ssl.SSLContext, tmp_path: Path
+) -> None:
+    strict = Ports(free_port(), free_port(), free_port(), free_port())
     request = b"POST /api/v1/jobs HTTP/1.1\r\nHost: edge\r\nContent-Length: 100\r\n\r\n{"
-    assert exchanged(ports, context, request)[:13] in {b"", b"HTTP/1.1 408 "}
+    with running_nginx(strict, authority, tmp_path, body_s=1):
+        assert exchanged(strict, context, request)[:13] in {b"", b"HTTP/1.1 408 "}
 
 
 def exchanged(ports: Ports, context: ssl.SSLContext, request: bytes) -> bytes:
     """All that comes until the server hangs up."""
     with (
-        socket.create_connection(("127.0.0.1", ports.edge), timeout=10) as bare,
+        socket.create_connection(("127.0.0.1", ports.edge), timeout=PATIENCE_S) as bare,
         context.wrap_socket(bare, server_hostname="127.0.0.1") as connection,
     ):
         connection.sendall(request)
@@ -189,7 +196,7 @@ def gateway(ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def pages(gateway: GatewayProcess, ports: Ports, context: ssl.SSLContext) -> Iterator[httpx.Client]:
     del gateway  # runs
     url = f"https://127.0.0.1:{ports.modules}"
-    with httpx.Client(base_url=url, verify=context, timeout=20) as made:
+    with httpx.Client(base_url=url, verify=context, timeout=PATIENCE_S) as made:
         yield made
 
 

@@ -18,6 +18,8 @@ from stellwerk.bootstrap import Platform
 from stellwerk.stack.ports import free_port
 from upstreams import Ports
 
+pytestmark = pytest.mark.xdist_group("front")
+
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
@@ -50,7 +52,7 @@ def ada(platform: Platform, url: str, authority: trustme.CA, tmp_path: Path) -> 
 def reaches(client: Client) -> bool:
     try:
         return client.request("GET", "/health/live").ok
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 

@@ -42,6 +42,9 @@ class Upstream(BaseHTTPRequestHandler):
             return
         if self.path == "/api/v1/slow":
             Event().wait(2)
+        if self.path == "/api/v1/never":
+            self.rfile.read(1)  # until whoever asked hangs up
+            return
         seen = {
             "who": self.who,
             "path": self.path,
