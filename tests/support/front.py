@@ -1,13 +1,15 @@
 """The public side of a platform for tests: edge, web and realtime as real processes."""
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -17,8 +19,8 @@ from stellwerk.settings import Settings, environment
 from stellwerk.shipped import shipped
 from stellwerk.stack.ports import free_port
 
-UP_WITHIN_S = 60.0
-DOWN_WITHIN_S = 20.0
+UP_WITHIN_S = 120.0
+DOWN_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def running_front(settings: Settings, folder: Path) -> Iterator[Front]:
             name: stack.enter_context(_process(command, env | more, folder / f"{name}.log"))
             for name, command, more in (
                 ("web", _web(web_port), {}),
-                ("realtime", _python("-m", "stellwerk_api.realtime"), {}),
+                ("realtime", _realtime(), {}),
                 ("edge", _edge(), _edge_variables(edge_port, folder, settings)),
             )
         }
@@ -67,6 +69,31 @@ def running_front(settings: Settings, folder: Path) -> Iterator[Front]:
         for url in (front.web_url, front.realtime_url, front.url):
             wait_until(partial(_answers, url), timeout_s=UP_WITHIN_S)
         yield front
+
+
+@contextmanager
+def further_web(front: Front, folder: Path) -> Iterator[Front]:
+    """The same with a web process of its own, which nothing but `web_url` leads to."""
+    port = free_port()
+    env = environment() | as_variables(front.settings)
+    with _process(_web(port), env, folder / "web.log") as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(partial(_answers, url), timeout_s=UP_WITHIN_S)
+        yield replace(front, web_url=url, web=process, folder=folder)
+
+
+@contextmanager
+def further_realtime(front: Front, folder: Path, **changes: Any) -> Iterator[Front]:
+    """The same with a realtime process of its own and no edge; `changes`: of its settings."""
+    port = free_port()
+    settings = front.settings.model_copy(update={"realtime_port": port, **changes})
+    env = environment() | as_variables(settings)
+    with _process(_realtime(), env, folder / "realtime.log") as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: _listens(port), timeout_s=UP_WITHIN_S)
+        yield replace(
+            front, url=url, realtime_url=url, settings=settings, folder=folder, realtime=process
+        )
 
 
 @contextmanager
@@ -97,6 +124,10 @@ def _web(port: int) -> list[str]:
     )
 
 
+def _realtime() -> list[str]:
+    return _python("-m", "stellwerk_api.realtime")
+
+
 def _edge() -> list[str]:
     caddy = Path(sys.executable).with_name("caddy")
     configuration = shipped("deploy/Caddyfile")
@@ -123,3 +154,9 @@ def _answers(url: str) -> bool:
         return requests.get(f"{url}/api/v1/health/live", timeout=2).ok
     except requests.RequestException:
         return False
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
+        return True
+    return False

@@ -28,7 +28,7 @@ def cancel(client: Client, job_id: str) -> None:
 
 @contextmanager
 def events(
-    client: Client, job_id: str, *, last_id: str = "", timeout_s: float = 20
+    client: Client, job_id: str, *, last_id: str = "", timeout_s: float = 60
 ) -> Iterator[tuple[requests.Response, Iterator[ServerEvent]]]:
     """An open stream: its answer and its events."""
     with opened(client, f"/jobs/{job_id}/events", last_id=last_id, timeout_s=timeout_s) as found:
@@ -37,7 +37,7 @@ def events(
 
 @contextmanager
 def opened(
-    client: Client, path: str, *, last_id: str = "", timeout_s: float = 20
+    client: Client, path: str, *, last_id: str = "", timeout_s: float = 60
 ) -> Iterator[tuple[requests.Response, Iterator[ServerEvent]]]:
     """The same, of any address below /api/v1."""
     headers: dict[str, Any] = {"Accept": EVENT_STREAM}

@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 from front import Front
 from full_stack import Client
 
-SOON_S = 20.0  # generous: the machine is shared
+SOON_S = 60.0  # generous: the machine is shared
 
 Said = dict[str, Any]
 

@@ -111,7 +111,7 @@ def test_one_id_stands_for_a_request_in_the_answer_and_in_both_processes_logs(
     for answer in answers:
         request_id = answer.headers["X-Request-ID"]
         for name in ("web", "realtime"):
-            wait_until(lambda: request_id in front.log(name), timeout_s=10)  # noqa: B023  called here
+            wait_until(lambda: request_id in front.log(name))  # noqa: B023  called here
 
 
 def test_a_socket_counts_its_token_and_each_subscription(limited: Client) -> None:
