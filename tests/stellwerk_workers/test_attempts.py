@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from again import in_one_of_few_tries
 from embedded import wait_until
 from engine import Engine
 from stellwerk.bootstrap import Platform
@@ -13,6 +14,7 @@ from stellwerk.errors import Conflict
 from stellwerk.jobs import control, queries
 from stellwerk.jobs.submission import Submission, submit
 
+CANCELLED_WITHIN_S = 3.0
 ENDED = {"completed", "failed", "cancelled"}
 
 
@@ -26,7 +28,7 @@ def run(platform: Platform, operation: str, payload: dict[str, Any]) -> dict[str
     return ended(platform, job_id)
 
 
-def ended(platform: Platform, job_id: UUID, timeout_s: float = 30) -> dict[str, Any]:
+def ended(platform: Platform, job_id: UUID, timeout_s: float = 60) -> dict[str, Any]:
     wait_until(lambda: document(platform, job_id)["status"] in ENDED, timeout_s=timeout_s)
     return document(platform, job_id)
 
@@ -87,14 +89,17 @@ def test_a_failure_is_repeated_only_where_that_can_help(
 
 @pytest.mark.usefixtures("engine")
 def test_a_running_job_is_cancelled_within_three_seconds(platform: Platform) -> None:
-    job_id = submit(platform.runtime, Submission("diagnostics.sleep", {"seconds": 60}, None))
-    wait_until(lambda: document(platform, job_id)["status"] == "running")
+    def cancel_one() -> None:
+        job_id = submit(platform.runtime, Submission("diagnostics.sleep", {"seconds": 60}, None))
+        wait_until(lambda: document(platform, job_id)["status"] == "running")
 
-    control.cancel(platform.runtime, job_id)
-
-    assert ended(platform, job_id, timeout_s=3)["status"] == "cancelled"
-    with pytest.raises(Conflict):
         control.cancel(platform.runtime, job_id)
+
+        assert ended(platform, job_id, CANCELLED_WITHIN_S)["status"] == "cancelled"
+        with pytest.raises(Conflict):
+            control.cancel(platform.runtime, job_id)
+
+    in_one_of_few_tries(cancel_one)
 
 
 @pytest.mark.usefixtures("engine")
@@ -110,7 +115,7 @@ def test_a_failed_job_can_be_retried_by_hand(platform: Platform) -> None:
 def test_a_job_whose_worker_is_killed_starts_again_and_completes(
     platform: Platform, engine: Engine
 ) -> None:
-    submitted = Submission("diagnostics.sleep", {"seconds": 3, "steps": 3}, owner_id=None)
+    submitted = Submission("diagnostics.sleep", {"seconds": 6, "steps": 6}, owner_id=None)
     job_id = submit(platform.runtime, submitted)
     wait_until(lambda: len(document(platform, job_id)["steps"]) > 1)
 

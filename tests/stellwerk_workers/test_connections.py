@@ -25,6 +25,13 @@ def held(platform: Platform, process: psutil.Process) -> int:
     )
 
 
+def children_of(engine: Engine, number: int) -> list[psutil.Process]:
+    """All of the worker for long jobs; one that a job killed is started again in a moment."""
+    worker = psutil.Process(engine.processes["long"].pid)
+    wait_until(lambda: len(worker.children()) == number)
+    return worker.children()
+
+
 def status(platform: Platform, job_id: UUID) -> str:
     with platform.runtime.sessions() as session:
         return session.get_one(Job, job_id).status
@@ -34,8 +41,7 @@ def test_no_process_holds_more_connections_than_doctor_counts(
     platform: Platform, engine: Engine
 ) -> None:
     short = psutil.Process(engine.processes["short"].pid)
-    children = psutil.Process(engine.processes["long"].pid).children()
-    assert len(children) == platform.settings.long_slots
+    children = children_of(engine, platform.settings.long_slots)
     sleeps = [
         submit(platform.runtime, Submission("diagnostics.sleep", {"seconds": 3}, owner_id=None))
         for _ in children
@@ -52,4 +58,4 @@ def test_no_process_holds_more_connections_than_doctor_counts(
 
     wait_until(is_over, timeout_s=60)
     assert 0 < most[short] <= sizes.of_threads(platform.settings.short_slots)
-    assert {most[child] for child in children} <= {1, sizes.of_child()}
+    assert 0 < max(most[child] for child in children) <= sizes.of_child()

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from redis import Redis
 from embedded import wait_until
 from stellwerk.bootstrap import Platform
 from stellwerk.broker.publisher import publishing_app
+from stellwerk.jobs import control
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.submission import Submission, submit
 from stellwerk.settings import environment
@@ -23,11 +26,12 @@ NOTING_WORKER = Path(__file__).parents[1] / "support" / "noting_worker.py"
 @pytest.mark.usefixtures("engine")
 def test_nobody_keeps_a_list_of_unacknowledged_wakeups(platform: Platform) -> None:
     redis: Redis = platform.live_client.redis
-    job_id = submit(platform.runtime, Submission("diagnostics.sleep", {"seconds": 1}, None))
-    wait_until(lambda: status(platform, job_id) == "running", timeout_s=60)
+    job_id = submit(platform.runtime, Submission("diagnostics.sleep", {"seconds": 60}, None))
+    wait_until(lambda: status(platform, job_id) == "running")
 
     assert redis.exists("unacked", "unacked_index") == 0
-    wait_until(lambda: status(platform, job_id) == "completed", timeout_s=60)
+    control.cancel(platform.runtime, job_id)
+    wait_until(lambda: status(platform, job_id) == "cancelled")
 
 
 def test_a_thread_that_is_done_gets_its_next_wakeup_at_once(redis_url: str) -> None:
@@ -42,10 +46,10 @@ def test_a_thread_that_is_done_gets_its_next_wakeup_at_once(redis_url: str) -> N
             noted = [float(at) for at in redis.lrange("noted", 0, -1)]
         finally:
             worker.terminate()
-            worker.wait(timeout=30)
+            worker.wait(timeout=60)
             redis.flushdb()
 
-    assert noted[-1] - noted[0] < 40 * EVENTS_EVERY_S / 2
+    assert median(later - sooner for sooner, later in pairwise(noted)) < EVENTS_EVERY_S / 2
 
 
 @pytest.mark.usefixtures("engine")

@@ -11,9 +11,10 @@ from celery.events.state import State
 from redis.client import PubSub
 from sqlalchemy import text
 
+from again import in_one_of_few_tries
 from embedded import wait_until
 from engine import Engine
-from listed import listed
+from listed import Listed, listed
 from stellwerk.bootstrap import Platform
 from stellwerk.broker.calls import LIST_TASK
 from stellwerk.broker.publisher import publishing_app
@@ -82,7 +83,7 @@ def test_nobody_waits_for_a_slow_neighbour(platform: Platform) -> None:
             wait_until(lambda: all(made.run.row(item).status == "queued" for item in jobs[2:]))
             handed_back.set()
 
-    with listed(platform, handler) as made:
+    with listed(platform, handler, job_lease_s=60) as made:
         jobs = [made.run.submit(value=value) for value in ("quick", "slow", "late", "later")]
         made.carry_out(jobs)
 
@@ -99,19 +100,22 @@ def test_nobody_waits_for_a_slow_neighbour(platform: Platform) -> None:
 def test_a_list_that_takes_longer_than_its_leases_is_given_back_before_they_end(
     platform: Platform,
 ) -> None:
-    lost: list[Any] = []
-
     def handler(ctx: JobContext, _: dict[str, Any]) -> None:
         ctx.sleep(0.9)
         lost.extend(dispatch.rescue_expired(made.run.runtime))
 
-    with listed(platform, handler, job_lease_s=4.0) as made:
+    def carry_out_one() -> None:
+        lost.clear()
         jobs = [made.run.submit() for _ in range(7)]
         made.carry_out(jobs)
         states = [(row.status, row.attempt) for row in map(made.run.row, jobs)]
-    assert lost == []
-    assert ("completed", 1) in states
-    assert set(states[-2:]) == {("queued", 0)}
+        assert lost == []
+        assert ("completed", 1) in states
+        assert set(states[-2:]) == {("queued", 0)}
+
+    lost: list[Any] = []
+    with listed(platform, handler, job_lease_s=4.0) as made:
+        in_one_of_few_tries(carry_out_one)
 
 
 def test_what_a_frozen_worker_did_not_begin_in_time_is_left_to_others(platform: Platform) -> None:
@@ -119,12 +123,18 @@ def test_what_a_frozen_worker_did_not_begin_in_time_is_left_to_others(platform: 
 
     def handler(ctx: JobContext, _: dict[str, Any]) -> None:
         began.append(ctx.job_id)
-        made.run.runner.heartbeat.stop()  # nothing in the process runs
+        runs[-1].run.runner.heartbeat.stop()  # nothing in the process runs
         ctx.sleep(1.5)
 
-    with listed(platform, handler, job_lease_s=1.0) as made:
-        made.carry_out([made.run.submit() for _ in range(3)])
-        assert len(began) == 1
+    def carry_out_some() -> None:
+        began.clear()
+        with listed(platform, handler, job_lease_s=1.0) as other:
+            runs.append(other)
+            other.carry_out([other.run.submit() for _ in range(3)])
+            assert len(began) == 1
+
+    runs: list[Listed] = []
+    in_one_of_few_tries(carry_out_some)
 
 
 def test_a_job_of_a_list_that_runs_for_a_while_is_shown_as_running(platform: Platform) -> None:
@@ -150,6 +160,8 @@ def test_a_job_of_a_list_that_is_cancelled_before_its_turn_never_begins(
         if payload["value"] == 0:
             cancel(platform.runtime, jobs[-1])
         ctx.sleep(0.4)
+        if payload["value"] == 3:  # however late the process comes to look
+            wait_until(lambda: made.came().get(jobs[-1]) is Came.CANCELLED)
 
     with listed(platform, handler, job_lease_s=30) as made:
         jobs = [made.run.submit(value=value) for value in range(5)]
@@ -230,7 +242,7 @@ def test_a_killed_worker_counts_against_no_job_of_its_lists(
     assert folder
     (folder / CrashPoint.BEFORE_FINISH).touch()
     insert_backlog(platform, 40)
-    wait_until(lambda: engine.processes["short"].poll() is not None, timeout_s=30)
+    wait_until(lambda: engine.processes["short"].poll() is not None)
     engine.restart_what_ended()
     wait_until(lambda: finished(platform) == 40, timeout_s=90)
 

@@ -38,7 +38,7 @@ def job(platform: Platform, job_id: UUID) -> Job:
 def cancelled(platform: Platform, job_id: UUID) -> str:
     """Cancel it, wait for its end, and say how it was stopped and what its log says last."""
     control.cancel(platform.runtime, job_id)
-    wait_until(lambda: job(platform, job_id).status == "cancelled", timeout_s=30)
+    wait_until(lambda: job(platform, job_id).status == "cancelled")
     error = job(platform, job_id).error or {}
     with platform.runtime.sessions() as session:
         lines = queries.logs(session, job_id, after_id=0, limit=100)
@@ -68,13 +68,13 @@ def test_a_running_job_that_hears_nothing_is_killed_after_its_grace(platform: Pl
 
     assert cancelled(platform, job_id).startswith("killed: ")
     after = submitted(platform, "diagnostics.fail", kind="final")
-    wait_until(lambda: job(platform, after).status == "failed", timeout_s=30)
+    wait_until(lambda: job(platform, after).status == "failed")
 
 
 def test_a_deaf_job_of_a_shared_process_takes_its_neighbours_along_and_they_start_again_uncounted(
     platform: Platform, engine: Engine
 ) -> None:
-    sleep = {"seconds": 8, "steps": 8}
+    sleep = {"seconds": 14, "steps": 14}  # longer than the cancel and the grace of the deaf one
     neighbours = [in_queue(platform, "short", "diagnostics.sleep", **sleep) for _ in range(2)]
     deaf = in_queue(platform, "short", "diagnostics.fail", kind="hang")
     everybody = [*neighbours, deaf]

@@ -53,7 +53,7 @@ server.serve_until_ended()
 HEALTH: Mapping[str, Any] = {
     "path": "/health",
     "interval_s": 1,
-    "timeout_s": 2,
+    "timeout_s": 10,
     "retries": 2,
     "start_period_s": 10,
 }

@@ -80,7 +80,7 @@ def test_an_update_that_is_cancelled_where_it_was_switched_is_switched_back(
     assert (there.version, there.services) == ("1.0.0", (instance_id,))
     assert [release[:5] for release in there.releases] == ["1.0.0"]
     assert modules.is_tidy()
-    assert modules.all_run()
+    wait_until(modules.all_run)
 
 
 def test_a_cancel_that_comes_after_the_switch_comes_too_late(
@@ -128,7 +128,7 @@ def test_what_others_changed_since_is_not_tried_again(
         control.retry(modules.platform.runtime, job_id)
     assert told.value.code is ErrorCode.JOB_NOT_RETRYABLE
     assert modules.there("clock").services == (instance_id,)
-    assert modules.all_run()
+    wait_until(modules.all_run)
 
 
 def test_an_update_leaves_what_others_can_use(modules: Installations, tmp_path: Path) -> None:

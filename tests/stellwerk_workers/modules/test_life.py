@@ -14,7 +14,7 @@ from stellwerk.errors import Conflict, ErrorCode
 from stellwerk.modules.model import ModuleInstance
 from stellwerk.modules.services import sealed_secrets, secrets_of
 
-QUICK = {**HEALTH, "start_period_s": 1}
+SOON_ILL = {**HEALTH, "start_period_s": 1}
 TELLS_ITS_SURROUNDINGS = """\
 import json
 import os
@@ -39,7 +39,7 @@ Server(Answer).serve_until_ended()
 
 
 def surroundings(modules: Installations, name: str, method: str = "GET") -> dict[str, Any]:
-    answer = requests.request(method, f"http://{modules.address(name)}/", timeout=5)
+    answer = requests.request(method, f"http://{modules.address(name)}/", timeout=60)
     return dict(answer.json())
 
 
@@ -58,7 +58,7 @@ def test_what_a_module_needs_is_installed_before_it(modules: Installations, tmp_
 
 
 def test_what_needs_an_ill_module_is_not_installed(modules: Installations, tmp_path: Path) -> None:
-    ill = ServerModule("clock", behaviour=Behaviour(crashes_at_start=True), health=QUICK)
+    ill = ServerModule("clock", behaviour=Behaviour(crashes_at_start=True), health=SOON_ILL)
     page = ServerModule("page", dependencies=["clock"])
     modules.offer(make_repository(tmp_path / "ill", page, ill))
     (job,) = modules.ended(modules.submit("install", module_name="page"))
@@ -70,7 +70,7 @@ def test_what_needs_an_ill_module_is_not_installed(modules: Installations, tmp_p
 def test_an_ill_module_is_undone_and_its_last_lines_are_told(
     modules: Installations, tmp_path: Path
 ) -> None:
-    ill = ServerModule("ill", behaviour=Behaviour(crashes_at_start=True), health=QUICK)
+    ill = ServerModule("ill", behaviour=Behaviour(crashes_at_start=True), health=SOON_ILL)
     modules.offer(make_repository(tmp_path / "ill", ill))
     (job,) = modules.ended(modules.submit("install", module_name="ill"))
     assert job.error
@@ -96,7 +96,7 @@ def test_two_installs_at_once_are_one_and_a_refusal(modules: Installations, tmp_
 def test_an_instance_has_variables_and_secrets_of_its_own_and_keeps_its_data(
     modules: Installations, tmp_path: Path
 ) -> None:
-    teller = ServerModule("teller", program=TELLS_ITS_SURROUNDINGS, health={**QUICK, "path": "/"})
+    teller = ServerModule("teller", program=TELLS_ITS_SURROUNDINGS, health={**HEALTH, "path": "/"})
     modules.offer(make_repository(tmp_path / "tellers", teller))
     given = {"environment": {"COLOUR": "blue"}, "secrets": {"TOKEN": "open sesame"}}
     instance_id = modules.install("teller", **given)
@@ -160,9 +160,8 @@ def test_a_gateway_leads_to_the_primary_instance_alone(
 ) -> None:
     modules.offer(make_repository(tmp_path / "one", ServerModule("clock")))
     modules.install("clock")
-    url = f"{gateway.url}/clock/now"
-    wait_until(lambda: requests.get(url, timeout=5).ok)
-    assert requests.get(url, timeout=5).json()["path"] == "/now"
+    wait_until(lambda: gateway.get("/clock/now").is_success)
+    assert gateway.get("/clock/now").json()["path"] == "/now"
     (removed,) = modules.completed(modules.submit("uninstall", module_name="clock"))
     assert removed["kept"] == []  # it has no data
-    assert requests.get(url, timeout=5).status_code == 404
+    assert gateway.get("/clock/now").status_code == 404
