@@ -1,4 +1,5 @@
 import time
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,11 +15,14 @@ from stellwerk_api.credentials import TokenProof, VerifiedTokens
 
 def test_a_token_that_is_remembered_expires_all_the_same() -> None:
     tokens = Tokens("only-for-tests-0123456789-0123456789-0123456789")
-    token = tokens.sign(7, UUID(UNKNOWN_ID), utc_now() + timedelta(seconds=2))
     verified = VerifiedTokens(tokens)
-    proof = verified.proof(token)
+    for lasts_s in (2, 10, 60):  # a process that stood still may find the first one over
+        token = tokens.sign(7, UUID(UNKNOWN_ID), utc_now() + timedelta(seconds=lasts_s))
+        with suppress(NotAuthenticated):
+            proof = verified.proof(token)
+            assert verified.proof(token) is proof  # it is remembered
+            break
     assert isinstance(proof, TokenProof)
-    assert verified.proof(token) is proof  # it is remembered
 
     wait_until(lambda: time.time() > proof.claims.expires_at)
 

@@ -68,7 +68,7 @@ def by_tier(free: str, pro: str = "", enterprise: str = "") -> dict[str, str]:
 def believed(platform: Platform, user: ApiUser) -> None:
     """Redis knows the user, and goes on doing so."""
     assert user.get("/operations").status_code == 200
-    platform.live_client.redis.set(keys.SESSIONS_SWEPT, "1", ex=60)
+    platform.live_client.redis.set(keys.SESSIONS_SWEPT, "1", ex=600)
 
 
 def test_every_answer_says_what_is_left(limited: Limited, ada: ApiUser) -> None:
@@ -87,7 +87,7 @@ def test_every_answer_says_what_is_left(limited: Limited, ada: ApiUser) -> None:
     assert error["details"] == {"policy": "default", "limit": 5, "window_s": 3600}
     assert refused.headers["RateLimit-Policy"] == '"default";q=5;w=3600'
     wait_s = int(refused.headers["RateLimit"].rpartition("=")[2])
-    assert 715 <= wait_s <= 720
+    assert 600 <= wait_s <= 720
     assert int(refused.headers["Retry-After"]) >= wait_s
 
 
@@ -128,7 +128,7 @@ def test_exactly_as_many_pass_as_may_however_many_come_at_once(
     limited: Limited, platform: Platform, application: Flask, ada: ApiUser
 ) -> None:
     limited.to(default=by_tier("10/h"), polls=by_tier("10/h"))
-    platform.live_client.redis.set(keys.SESSIONS_SWEPT, "1", ex=60)
+    platform.live_client.redis.set(keys.SESSIONS_SWEPT, "1", ex=600)
 
     def ask(_: int) -> int:
         user = ApiUser(application.test_client(), ada.credentials)
@@ -176,23 +176,23 @@ def test_a_changed_tier_holds_within_seconds(
     assert "q=1000;" in user.get("/channels/").headers["RateLimit-Policy"]
     with platform.runtime.sessions.begin() as session:
         session.get_one(User, ada.user["id"]).subscription_tier = "pro"
-    wait_until(lambda: "q=3000;" in user.get("/channels/").headers["RateLimit-Policy"], timeout_s=5)
+    wait_until(lambda: "q=3000;" in user.get("/channels/").headers["RateLimit-Policy"])
 
 
 def test_a_changed_role_holds_within_seconds(platform: Platform, ada: ApiUser) -> None:
     error_of(ada.get("/queues"), 403)
     with platform.runtime.sessions.begin() as session:
         session.get_one(User, ada.user["id"]).role = Role.OPERATOR
-    wait_until(lambda: ada.get("/queues").status_code == 200, timeout_s=5)
+    wait_until(lambda: ada.get("/queues").status_code == 200)
 
 
 def test_a_request_is_free_again_an_interval_later(limited: Limited, ada: ApiUser) -> None:
-    limited.to(default=by_tier("2/s"))
+    limited.to(default=by_tier("30/min"))
     while ada.get("/channels/").status_code != 429:
         pass
     began = time.monotonic()
-    wait_until(lambda: ada.get("/channels/").status_code == 200, timeout_s=3)
-    assert time.monotonic() - began < 1.0
+    wait_until(lambda: ada.get("/channels/").status_code == 200)
+    assert time.monotonic() - began < 30  # after two seconds, not after the minute
 
 
 def test_a_refused_submission_stores_nothing(
@@ -429,10 +429,16 @@ def test_the_usual_request_asks_redis_once(
     job_id = ada.submit()
     believed(platform, ada)
     limited.to(default=by_tier("100/h"), polls=by_tier("100/h"))
-    for path, left in ((f"/jobs/{job_id}", 99), ("/channels/", 99)):
-        before = reads(platform)
-        assert remaining(ada.get(path)) == left
-        assert reads(platform) == before + 2  # this question is one too
+    for path in (f"/jobs/{job_id}", "/channels/"):
+        # Other processes of other tests may ask it something meanwhile, but not each time.
+        assert min(asked_redis(platform, ada, path, left) for left in range(99, 89, -1)) == 1
+
+
+def asked_redis(platform: Platform, user: ApiUser, path: str, left: int) -> int:
+    """How often Redis was asked for a request, which leaves so many more."""
+    before = reads(platform)
+    assert remaining(user.get(path)) == left
+    return reads(platform) - before - 1  # this question is one too
 
 
 def test_a_process_that_never_saw_somebody_counts_their_polls_once(
@@ -493,7 +499,11 @@ def alone(
 ) -> Iterator[Flask]:
     """An application whose Redis can be taken away, with two web processes' small limits."""
     rates = settings.config_defaults | {"rates.login": "4/h", "rates.videos": by_tier("2/h")}
-    update = {"redis_url": SecretStr(own_redis_url), "config_defaults": rates}
+    update = {
+        "redis_url": SecretStr(own_redis_url),
+        "redis_timeout_s": 0.5,
+        "config_defaults": rates,
+    }
     here = bootstrap(settings.model_copy(update=update), role="tests-api")
     yield create_app(here)
     here.close()

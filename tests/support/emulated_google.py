@@ -25,14 +25,14 @@ class Google:
 
     def allow(self, authorization_url: str, email: str = EMAIL) -> str:
         """Where the browser is sent after that user said yes on the page."""
-        page = requests.get(authorization_url, timeout=5)
+        page = requests.get(authorization_url, timeout=60)
         assert (page.status_code, email in page.text) == (200, True), page.text
         asked = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
         answer = requests.post(
             f"{self.url}/o/oauth2/v2/auth/callback",
             data=asked | {"email": email},
             allow_redirects=False,
-            timeout=5,
+            timeout=60,
         )
         assert answer.status_code == 302, answer.text
         return answer.headers["Location"]
@@ -42,7 +42,7 @@ class Google:
         answer = requests.get(
             f"{self.url}/oauth2/v2/userinfo",
             headers={"Authorization": f"Bearer {access_token}"},
-            timeout=5,
+            timeout=60,
         )
         return answer.ok and bool(answer.json()["email"] == EMAIL)
 

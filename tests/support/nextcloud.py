@@ -152,7 +152,7 @@ class Nextcloud:
         return any(token.access_token == access_token for token in self.tokens)
 
     def _decided(self, url: str) -> str:
-        answer = requests.get(url, allow_redirects=False, timeout=5)
+        answer = requests.get(url, allow_redirects=False, timeout=60)
         assert answer.status_code == 302, answer.text
         return answer.headers["Location"]
 

@@ -3,7 +3,7 @@
 import select
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
@@ -42,7 +42,7 @@ class Relay:
         self._stopping.set()
 
     def _carry(self, client: socket.socket) -> None:
-        with client, socket.create_connection(self.target) as server:
+        with suppress(OSError), client, socket.create_connection(self.target) as server:
             while not self._stopping.is_set():
                 for source in _readable([client, server]):
                     data = source.recv(CHUNK_BYTES)

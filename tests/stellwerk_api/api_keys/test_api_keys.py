@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from again import in_one_of_few_tries
 from api import UNKNOWN_ID, ApiUser, error_of
 from embedded import wait_until
 from stellwerk.bootstrap import Platform
@@ -45,11 +46,14 @@ def test_a_revoked_key_is_worth_nothing_at_once(ada: ApiUser) -> None:
 
 
 def test_a_key_that_expired_is_refused_though_redis_has_a_copy(ada: ApiUser) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=2)
-    key = ada.with_key(expires_at=soon.isoformat())
-    assert key.get("/jobs").status_code == 200
-    wait_until(lambda: key.get("/jobs").status_code == 401, timeout_s=10)
-    assert datetime.now(UTC) >= soon
+    def trial() -> None:
+        soon = datetime.now(UTC) + timedelta(seconds=3)
+        key = ada.with_key(expires_at=soon.isoformat())
+        assert key.get("/jobs").status_code == 200
+        wait_until(lambda: key.get("/jobs").status_code == 401)
+        assert datetime.now(UTC) >= soon
+
+    in_one_of_few_tries(trial)
 
 
 def test_a_key_follows_a_change_of_its_users_account(platform: Platform, ada: ApiUser) -> None:
@@ -57,10 +61,10 @@ def test_a_key_follows_a_change_of_its_users_account(platform: Platform, ada: Ap
     assert key.get("/jobs?all=true").status_code == 403
     with platform.runtime.sessions.begin() as session:
         session.get_one(User, ada.user["id"]).role = "operator"
-    wait_until(lambda: key.get("/jobs?all=true").status_code == 200, timeout_s=10)
+    wait_until(lambda: key.get("/jobs?all=true").status_code == 200)
     with platform.runtime.sessions.begin() as session:
         session.get_one(User, ada.user["id"]).is_active = False
-    wait_until(lambda: key.get("/jobs").status_code == 401, timeout_s=10)
+    wait_until(lambda: key.get("/jobs").status_code == 401)
 
 
 def test_a_slow_reader_cannot_put_the_copy_of_a_revoked_key_back(
@@ -164,13 +168,17 @@ def test_a_rotated_key_and_its_successor_both_work_for_a_while(ada: ApiUser) -> 
 
 
 def test_a_replaced_key_ends_with_the_overlap_though_redis_has_a_copy(ada: ApiUser) -> None:
-    old = ada.with_key()
-    assert old.get("/jobs").status_code == 200
-    _, new = rotated(ada, old, overlap_h=2 / 3600)
-    assert old.get("/jobs").status_code == 200
-    wait_until(lambda: old.get("/jobs").status_code == 401, timeout_s=10)
-    assert new.get("/jobs").status_code == 200
-    assert len(ada.get("/api-keys").get_json()["items"]) == 1
+    def trial() -> None:
+        kept = len(ada.get("/api-keys").get_json()["items"])
+        old = ada.with_key()
+        assert old.get("/jobs").status_code == 200
+        _, new = rotated(ada, old, overlap_h=3 / 3600)
+        assert old.get("/jobs").status_code == 200
+        wait_until(lambda: old.get("/jobs").status_code == 401)
+        assert new.get("/jobs").status_code == 200
+        assert len(ada.get("/api-keys").get_json()["items"]) == kept + 1
+
+    in_one_of_few_tries(trial)
 
 
 def test_without_an_overlap_the_old_key_is_worth_nothing_at_once(
@@ -191,7 +199,7 @@ def test_a_rotation_that_redis_did_not_hear_of_is_swept(platform: Platform, ada:
     with sessions() as session:
         known = session.scalars(select(UserSession.id).where(UserSession.user_id == user_id)).one()
     api_keys.rotate(sessions, user_id, UUID(str(old.user["key_id"])), session_id=known, overlap_h=0)
-    wait_until(lambda: old.get("/jobs").status_code == 401, timeout_s=10)
+    wait_until(lambda: old.get("/jobs").status_code == 401)
 
 
 def test_a_new_key_works_for_as_long_as_the_old_one_was_made_for(ada: ApiUser) -> None:

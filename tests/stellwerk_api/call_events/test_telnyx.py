@@ -75,7 +75,7 @@ def test_what_telnyx_did_not_send_now_is_refused_without_saying_why(here: Here) 
     answers = [
         here.tell(told, key=Ed25519PrivateKey.generate()),
         here.tell(told, age_s=301),
-        here.tell(told, age_s=-301),
+        here.tell(told, age_s=-360),  # a minute too early, however long it takes to be read
         here.tell("no event"),
         here.client.post(PATH, json={"data": told}),
         here.client.post(PATH, data=b"\xff"),
@@ -97,11 +97,13 @@ def test_no_limit_keeps_what_is_signed_from_being_heard(here: Here, admin: ApiUs
     assert admin.send("PATCH", CONFIG, json={"values": usual}).status_code == 200
     dial = here.dialling()
     heard = [here.tell(event(dial, "call.answered")).status_code for _ in range(90)]
-    strangers = [here.client.post(PATH, json={}) for _ in range(90)]
+    strangers = [here.client.post(PATH, json={}) for _ in range(60)]
     assert set(heard) == {204}
-    assert {answer.status_code for answer in strangers[:60]} == {403}
-    assert strangers[-1].status_code == 429
-    assert "public" in strangers[-1].headers["RateLimit"]
+    assert {answer.status_code for answer in strangers} == {403}
+    while (stranger := here.client.post(PATH, json={})).status_code == 403:
+        pass  # some are free again where these took long
+    assert stranger.status_code == 429
+    assert "public" in stranger.headers["RateLimit"]
     assert here.tell(event(dial, "call.hangup", hangup_cause="normal_clearing")).status_code == 204
     assert stored(here.platform, dial.call_id).state == "completed"
 

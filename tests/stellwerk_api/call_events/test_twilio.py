@@ -30,6 +30,9 @@ PATH = "/api/v1/call-events/twilio"
 NUMBER = "+493012341005"
 
 
+pytestmark = pytest.mark.xdist_group("emulated")  # so that the emulator is started once
+
+
 @pytest.fixture(scope="module")
 def twilio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twilio]:
     with running_twilio(tmp_path_factory.mktemp("twilio")) as running:

@@ -39,7 +39,7 @@ def test_calls_are_refused_while_the_switch_is_gone_and_taken_when_it_is_back(
     ada: ApiUser, switch: Switchboard
 ) -> None:
     caller = telephonist(ada)
-    wait_until(lambda: health(ada)["status"] == "ok")
+    wait_until(lambda: health(ada)["status"] == "ok", timeout_s=PATIENCE_S)
     assert caller.post("/call", {"to": TO}).status_code == 202
 
     switch.kill()

@@ -17,6 +17,7 @@ from stellwerk.stack.switch.diary import Diary
 from stellwerk.stack.switch.exchange import Options
 from stellwerk.stack.switch.server import serving
 
+PATIENCE_S = 60
 WRITTEN, TO, FIRST = "030 / 1234-1000", "+493012341000", "+493012341010"
 
 
@@ -49,9 +50,10 @@ async def dialled(dials: list[Dial]) -> Diary:
         connected, heard = asyncio.Event(), asyncio.Event()
         listener = Listener(heard=lambda _: heard.set(), connected=connected.set)
         running = asyncio.create_task(trunk.run(listener))
-        await asyncio.wait_for(connected.wait(), 10)
+        await asyncio.wait_for(connected.wait(), PATIENCE_S)
         for dial in dials:
             await trunk.dial(dial)
-        await asyncio.wait_for(heard.wait(), 10)
+        await asyncio.wait_for(heard.wait(), PATIENCE_S)
         running.cancel()
+        await asyncio.wait([running])  # nothing of it outlives the event loop
         return switch.exchange.diary

@@ -28,7 +28,7 @@ def job_id(ada: ApiUser, admin: ApiUser) -> str:
 def test_submissions_and_changes_answer_503_with_a_message(
     ada: ApiUser, nobody: ApiUser, platform: Platform
 ) -> None:
-    platform.live_client.redis.set(keys.SESSIONS_SWEPT, "1", ex=60)  # else no answer is quick
+    platform.live_client.redis.set(keys.SESSIONS_SWEPT, "1", ex=600)  # else no answer is quick
     for answer in (
         ada.post("/jobs", {"operation": "diagnostics.echo", "payload": {}}),
         ada.post("/jobs/bulk", {"jobs": [{"operation": "diagnostics.echo"}]}),

@@ -25,6 +25,8 @@ from stellwerk.jobs.model import Job
 from stellwerk.settings import Settings
 from stellwerk_api.app import create_app
 
+pytestmark = pytest.mark.xdist_group("emulated")  # so that the emulator is started once
+
 
 @pytest.fixture(scope="module")
 def google(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Google]:

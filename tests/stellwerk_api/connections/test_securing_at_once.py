@@ -51,8 +51,8 @@ class Owner:
                 wait_until(lambda: waits_for_a_lock(self.here) == 1)
                 after = threads.submit(then)
                 wait_until(lambda: waits_for_a_lock(self.here) == 2)
-            assert before.result(timeout=10).status_code == 204
-            return after.result(timeout=10)
+            assert before.result(timeout=60).status_code == 204
+            return after.result(timeout=60)
 
     def held(self, kind: type) -> int:
         """How many rows of it there are."""

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from pydantic import SecretStr
 
+from again import in_one_of_few_tries
 from api import UNKNOWN_ID, ApiUser, error_of, in_an_hour
 from embedded import wait_until
 from stellwerk.bootstrap import Platform, bootstrap
@@ -55,7 +56,7 @@ def test_a_poll_on_the_hot_path_asks_no_database(
     job_id, key = ada.submit(), ada.with_key()
     for user in (ada, key):
         assert user.get(f"/jobs/{job_id}").status_code == 200
-    platform.live_client.redis.set(keys.SESSIONS_SWEPT, "1", ex=60)
+    platform.live_client.redis.set(keys.SESSIONS_SWEPT, "1", ex=600)
     nowhere = SecretStr(f"postgresql://x:y@127.0.0.1:{free_port()}/z")
     changed = settings.model_copy(update={"database_url": nowhere})
     with closing(bootstrap(changed, role="tests-blind")) as blind:
@@ -82,17 +83,20 @@ def test_a_document_the_client_has_is_304(platform: Platform, ada: ApiUser) -> N
 
 
 def test_a_job_whose_time_has_come_is_not_the_document_that_the_client_has(ada: ApiUser) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=1)
-    job_id = ada.submit(run_at=soon.isoformat())
-    for query in ("", "?wait=0"):  # the quick way, and Flask's
-        first = ada.get(f"/jobs/{job_id}{query}")
-        assert first.get_json()["status"] == "scheduled"
-    known = {"If-None-Match": first.headers["ETag"]}
+    def trial() -> None:
+        soon = datetime.now(UTC) + timedelta(seconds=1)
+        job_id = ada.submit(run_at=soon.isoformat())
+        for query in ("", "?wait=0"):  # the quick way, and Flask's
+            first = ada.get(f"/jobs/{job_id}{query}")
+            assert first.get_json()["status"] == "scheduled"
+        known = {"If-None-Match": first.headers["ETag"]}
 
-    wait_until(lambda: ada.get(f"/jobs/{job_id}", headers=known).status_code == 200, timeout_s=5)
-    for query in ("", "?wait=0"):
-        again = ada.get(f"/jobs/{job_id}{query}", headers=known)
-        assert (again.status_code, again.get_json()["status"]) == (200, "queued")
+        wait_until(lambda: ada.get(f"/jobs/{job_id}", headers=known).status_code == 200)
+        for query in ("", "?wait=0"):
+            again = ada.get(f"/jobs/{job_id}{query}", headers=known)
+            assert (again.status_code, again.get_json()["status"]) == (200, "queued")
+
+    in_one_of_few_tries(trial)
 
 
 def test_a_new_estimate_is_not_the_document_that_the_client_has(
@@ -146,8 +150,9 @@ def test_the_longer_the_queue_the_later_the_next_look_at_a_job_in_it(
 ) -> None:
     answer = ada.post("/jobs", {"operation": "diagnostics.echo"})
     later = ada.submit()
-    QueueDepths(platform.live_client).show({"short": depth, "long": 0})
+    shown = QueueDepths(platform.live_client)
     for query in ("", "?wait=0"):
+        shown.show({"short": depth, "long": 0})  # for a while
         polled = ada.get(f"/jobs/{answer.get_json()['job_id']}{query}")
         assert (polled.get_json()["queue"], polled.headers["Retry-After"]) == ("short", str(wait_s))
     assert ada.get(f"/jobs/{later}").headers["Retry-After"] == "1", "it stands in no queue yet"

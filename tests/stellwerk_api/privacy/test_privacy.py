@@ -1,6 +1,7 @@
 """Asking over HTTP for one's data, and for its erasure."""
 
 from dataclasses import replace
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -77,7 +78,7 @@ def test_an_export_cannot_be_downloaded_for_ever(platform: Platform, ada: ApiUse
     folder = platform.settings.artifacts_path / shown["download"].split("/")[4]
     assert [path.name for path in folder.rglob("*.zip")] == ["personal-data.zip"]
     with platform.runtime.sessions.begin() as session:
-        long_ago = utc_now().replace(year=2020)
+        long_ago = utc_now() - timedelta(days=2000)
         session.execute(update(PrivacyRequest).values(finished_at=long_ago))
 
     assert purged(platform)["exports"] == 1

@@ -100,7 +100,7 @@ def test_workers_are_shown_with_their_slots_and_what_they_got_done(
     assert short()["slots"] == 4
     for _ in range(3):
         submit(platform.runtime, Submission("diagnostics.echo", {}, None))
-    wait_until(lambda: short()["ended_last_minute"] >= 3, timeout_s=30)
+    wait_until(lambda: short()["ended_last_minute"] >= 3)
 
 
 def test_what_children_and_lists_got_done_is_counted_once_each(
