@@ -10,6 +10,16 @@ from stellwerk.identity.service import create_admin
 from stellwerk_api.app import create_app
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One front for all its tests: it takes seconds of a processor to start."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        is_grouped = "engine_processes" in names or item.get_closest_marker("xdist_group")
+        if "front_process" in names and not is_grouped:
+            item.add_marker(pytest.mark.xdist_group("front"))
+
+
 @pytest.fixture(scope="session")
 def application(shared_platform: Platform) -> Flask:
     return create_app(shared_platform)

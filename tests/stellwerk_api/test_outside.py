@@ -19,6 +19,8 @@ PAGE = "https://app.example.com"
 CLIENT = "198.51.100.7"
 PROXY = "127.0.0.9"
 
+pytestmark = pytest.mark.xdist_group("outside")  # so that one front is started
+
 
 @pytest.fixture(scope="module")
 def front(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
@@ -41,7 +43,7 @@ def asked(url: str, path: str, source: str = "127.0.0.1", **headers: str) -> HTT
     """The answer to a request from this address; its body is read."""
     place = urlsplit(url)
     connection = HTTPConnection(
-        place.hostname or "", place.port, timeout=20, source_address=(source, 0)
+        place.hostname or "", place.port, timeout=60, source_address=(source, 0)
     )
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request("GET", f"/api/v1{path}", headers=named)
@@ -55,9 +57,14 @@ def logged_address(front: Front, url: str, path: str, source: str, **headers: st
     """The address that web's log has for a request."""
     request_id = token_hex(8)
     asked(url, path, source, X_Request_ID=request_id, **headers)
-    wait_until(lambda: request_id in front.log("web"))
-    lines = [json.loads(line) for line in front.log("web").splitlines() if request_id in line]
-    return str(lines[0]["remote"])
+    wait_until(lambda: lines_of(front, request_id))
+    return str(json.loads(lines_of(front, request_id)[0])["remote"])
+
+
+def lines_of(front: Front, request_id: str) -> list[str]:
+    """Those of web's log about a request, as far as they are whole."""
+    written = front.log("web").rpartition("\n")[0]
+    return [line for line in written.splitlines() if request_id in line]
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/jobs?wait=1"], ids=["web", "realtime"])
@@ -174,7 +181,7 @@ def test_the_edge_hands_on_that_a_socket_is_expected(front: Front) -> None:
 def document(front: Front, method: str = "GET", **headers: str) -> HTTPResponse:
     """The edge's answer about the OpenAPI document."""
     place = urlsplit(front.url)
-    connection = HTTPConnection(place.hostname or "", place.port, timeout=20)
+    connection = HTTPConnection(place.hostname or "", place.port, timeout=60)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, "/api/openapi.json", headers=named)
     answer = connection.getresponse()

@@ -68,7 +68,7 @@ def sent(opened: ExitStack, url: str, request: str) -> socket.socket:
     """A connection on which this much was sent, and of which little is read."""
     connection = opened.enter_context(socket.socket())
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.settimeout(20)
+    connection.settimeout(60)
     host, _, port = url.removeprefix("http://").partition(":")
     connection.connect((host, int(port)))
     connection.sendall(request.encode())

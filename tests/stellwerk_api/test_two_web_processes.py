@@ -7,21 +7,20 @@ from typing import Any
 import pytest
 import requests
 
-from front import Front, running_front
+from front import Front, further_web
 from full_stack import PASSWORD
 from stellwerk.bootstrap import Platform
 from stellwerk.identity.service import create_admin
-from stellwerk.settings import Settings
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 TRIES = 20
 
 
 @pytest.fixture(scope="module")
 def fronts(
-    front_process: Front, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+    front_process: Front, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Front, Front]]:
-    with running_front(settings, tmp_path_factory.mktemp("second")) as second:
+    with further_web(front_process, tmp_path_factory.mktemp("second")) as second:
         yield front_process, second
 
 

@@ -117,7 +117,7 @@ def web(tmp_path: Path) -> Iterator[Web]:
         yield made
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def test_new_code_is_taken_into_use_without_a_failed_request(web: Web) -> None:
