@@ -27,7 +27,7 @@ def main() -> int:
     if sizes.everybody and any(SECTIONS[name].has_rivals for name in options.only):
         prepare()
     known = report.known()
-    with running_stage() as stage:
+    with running_stage(web_workers=sizes.web_workers) as stage:
         sections, failed = _measured(stage, options.only, sizes)
         found = {
             "quick": options.quick,

@@ -31,8 +31,8 @@ def measure(stage: Stage, sizes: Sizes) -> dict[str, Any]:
         path = _job_ahead(stage, person)
         ours = Request("GET", path, person.headers)
         theirs = Request("GET", _copied(stage, person, path))
-        saturate(stage.web_url, ours, seconds=1)
-        saturate(bare_url, theirs, seconds=1)
+        saturate(stage.web_url, ours, seconds=sizes.warm_up_s)
+        saturate(bare_url, theirs, seconds=sizes.warm_up_s)
         rates: dict[str, list[float]] = {"ours": [], "theirs": []}
         for _ in range(sizes.rounds):
             loads = {
