@@ -26,7 +26,8 @@ from stellwerk.providers.choice import artifact_storage
 from stellwerk.settings import Settings
 
 LARGE_BYTES = 9 * 2**20  # over boto3's multipart threshold
-CONTENTS = {"film.mp4": bytes(range(256)) * (LARGE_BYTES // 256), "ä b.txt": b"a note", "none": b""}
+CONTENTS = {"film.mp4": b"a short film", "ä b.txt": b"a note", "none": b""}
+LARGE = {**CONTENTS, "film.mp4": bytes(range(256)) * (LARGE_BYTES // 256)}
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +66,28 @@ def elsewhere(
 
 
 @pytest.fixture
-def keys(platform: Platform, here: Settings, tmp_path: Path) -> dict[str, bytes]:
+def contents(request: pytest.FixtureRequest) -> dict[str, bytes]:
+    """By name; a test may name others."""
+    return getattr(request, "param", CONTENTS)
+
+
+@pytest.fixture
+def keys(
+    platform: Platform, here: Settings, contents: dict[str, bytes], tmp_path: Path
+) -> dict[str, bytes]:
     """What is in the bucket of a platform that is in use."""
     entry = Submission("diagnostics.echo", {"message": "x"}, add_user(platform))
     job_id = submit(platform.runtime, entry)
-    put = (add_file(platform, artifact_storage(here), job_id, name, tmp_path) for name in CONTENTS)
-    return dict(zip(put, CONTENTS.values(), strict=True))
+    path, store, put = tmp_path / "file", artifact_storage(here), {}
+    for name, content in contents.items():
+        path.write_bytes(content)
+        put[add_file(platform, store, job_id, name, path)] = content
+    return put
 
 
 def add_file(
-    platform: Platform, store: ArtifactStorage, job_id: UUID, name: str, folder: Path
+    platform: Platform, store: ArtifactStorage, job_id: UUID, name: str, path: Path
 ) -> str:
-    path = folder / "file"
-    path.write_bytes(CONTENTS[name])
     key = f"{job_id}/1/{name}"
     stored = store.put(key, path, "video/mp4")
     row = JobArtifact(
@@ -94,13 +104,13 @@ def add_file(
     return key
 
 
-def contents(settings: Settings, keys: dict[str, bytes], folder: Path) -> dict[str, bytes]:
+def found(settings: Settings, keys: dict[str, bytes], folder: Path) -> dict[str, bytes]:
     """What its bucket has under these keys; raises ProviderRejected where one is missing."""
-    store, copy, found = artifact_storage(settings), folder / "copy", {}
+    store, copy, read = artifact_storage(settings), folder / "copy", {}
     for key in keys:
         store.get(key, copy)
-        found[key] = copy.read_bytes()
-    return found
+        read[key] = copy.read_bytes()
+    return read
 
 
 def number_of_files(settings: Settings, keys: dict[str, bytes]) -> int:
@@ -109,6 +119,7 @@ def number_of_files(settings: Settings, keys: dict[str, bytes]) -> int:
     return artifact_storage(settings).delete_folder(job_id)
 
 
+@pytest.mark.parametrize("contents", [LARGE], indirect=True, ids=["large"])
 def test_files_of_a_bucket_are_saved_when_that_is_asked_and_come_back(
     here: Settings, elsewhere: Settings, keys: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -119,8 +130,8 @@ def test_files_of_a_bucket_are_saved_when_that_is_asked_and_come_back(
 
     ran = command_line.run("restore", file, **as_variables(elsewhere))
     assert (ran.code, "3 files" in ran.err) == (0, True), ran
-    assert contents(elsewhere, keys, tmp_path) == keys
-    assert contents(here, keys, tmp_path) == keys
+    assert found(elsewhere, keys, tmp_path) == keys
+    assert found(here, keys, tmp_path) == keys
 
 
 def test_files_of_a_bucket_are_left_to_it_otherwise_and_a_restore_says_so(

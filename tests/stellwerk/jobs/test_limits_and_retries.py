@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,10 +31,8 @@ ONCE = RetryPolicy(max_attempts=1)
 
 # A handler that hears of nothing, in a process of its own: it is going to be killed.
 DEAF = """
-import sys
 from threading import Event
 from stellwerk.bootstrap import bootstrap
-from stellwerk.jobs.operation import RetryPolicy
 from stellwerk.settings import load_settings
 from trial import trial
 
@@ -42,8 +41,7 @@ def handler(ctx, payload):
     Event().wait()  # for nothing, and deaf to everything
 
 platform = bootstrap(load_settings(), role="deaf")
-retry = RetryPolicy(max_attempts=int(sys.argv[1]))
-with trial(platform, handler, time_limit_s=0.5, retry=retry) as run:
+with trial(platform, handler, time_limit_s=0.5) as run:
     run.attempt(run.submit())
 """
 
@@ -83,13 +81,31 @@ def test_a_job_that_takes_too_long_is_stopped_and_says_why(platform: Platform) -
 @pytest.mark.parametrize(
     ("attempts", "becomes"), [(1, ("failed", "short")), (2, ("queued", "long"))]
 )
-def test_a_handler_that_does_not_listen_is_killed_with_its_process_and_runs_alone_if_at_all(
+def test_what_is_written_of_a_handler_that_does_not_listen_before_its_process_dies(
     platform: Platform, attempts: int, becomes: tuple[str, str]
 ) -> None:
+    dead = Event()
+
+    def deaf(*_: Any) -> None:
+        dead.wait()
+
+    settings = platform.settings.model_copy(update={"job_kill_grace_s": 0.1})
+    retry = RetryPolicy(max_attempts=attempts)
+    with trial(platform, deaf, settings=settings, time_limit_s=0.1, retry=retry) as run:
+        run.runner = replace(run.runner, die=dead.set)  # the process is this one
+        job_id = run.submit()
+        assert run.attempt(job_id).came is Came.NOTHING
+    job = run.row(job_id)
+    assert job.error
+    assert job.error["code"] == "TIME_LIMIT_EXCEEDED"
+    assert ((job.status, job.queue), job.failures) == (becomes, 1)
+
+
+def test_a_handler_that_does_not_listen_is_killed_with_its_process(platform: Platform) -> None:
     variables = as_variables(platform.settings) | {"STELLWERK_JOB_KILL_GRACE_S": "0.5"}
     support = str(Path(__file__).resolve().parents[2] / "support")
     ran = subprocess.run(  # noqa: S603  our own script
-        [sys.executable, "-c", DEAF, str(attempts)],
+        [sys.executable, "-c", DEAF],
         env=environment() | variables | {"PYTHONPATH": support},
         capture_output=True,
         text=True,
@@ -100,8 +116,7 @@ def test_a_handler_that_does_not_listen_is_killed_with_its_process_and_runs_alon
     with platform.runtime.sessions() as session:
         job = session.get_one(Job, UUID(ran.stdout.split()[0]))
     assert job.error
-    assert job.error["code"] == "TIME_LIMIT_EXCEEDED"
-    assert ((job.status, job.queue), job.failures) == (becomes, 1)
+    assert (job.error["code"], job.failures) == ("TIME_LIMIT_EXCEEDED", 1)
 
 
 @given(failures=st.integers(0, 20), asked_s=st.none() | st.floats(0, 5000))

@@ -71,6 +71,9 @@ _CHILDREN = text("""
 """)
 
 
+together = pytest.mark.xdist_group("big_ledger")  # which takes seconds to make
+
+
 @pytest.fixture(scope="module")
 def big_ledger(postgres_server: str) -> Iterator[Connection]:
     with fresh_database(postgres_server) as given:
@@ -129,6 +132,7 @@ def filters(parent_id: UUID) -> Iterator[JobFilter]:
         yield JobFilter(owner_id=owner_id, statuses=states, limit=PAGE, **more)
 
 
+@together
 def test_no_list_reads_much_more_than_it_shows(big_ledger: Connection) -> None:
     (parent_id,) = big_ledger.scalars(text("SELECT max(parent_id::text)::uuid FROM jobs"))
     for wanted in filters(parent_id):
@@ -141,6 +145,7 @@ def test_no_list_reads_much_more_than_it_shows(big_ledger: Connection) -> None:
         assert sum(map(examined, scans)) <= most, wanted
 
 
+@together
 def test_a_page_to_queue_again_reads_failed_jobs_alone(big_ledger: Connection) -> None:
     failed = big_ledger.scalar(text("SELECT count(*) FROM jobs WHERE status = 'failed'"))
     yesterday = datetime.now(UTC) - timedelta(days=1)
@@ -162,6 +167,7 @@ def test_a_page_to_queue_again_reads_failed_jobs_alone(big_ledger: Connection) -
         assert sum(map(examined, scans)) <= failed + EXAMINED_MAX, more
 
 
+@together
 def test_the_test_of_plans_can_fail(big_ledger: Connection) -> None:
     sql, values = ids_of_page(JobFilter(operation="old.one", limit=PAGE))
     without_index = sql.replace("j.operation =", "j.operation || '' =")
@@ -169,6 +175,7 @@ def test_the_test_of_plans_can_fail(big_ledger: Connection) -> None:
     assert sum(map(examined, scans)) > 10 * EXAMINED_MAX
 
 
+@together
 def test_metrics_count_the_unfinished_without_reading_their_rows(big_ledger: Connection) -> None:
     pages = big_ledger.scalar(text("SELECT relpages FROM pg_class WHERE relname = 'jobs'"))
     scans = list(scans_of(big_ledger, UNFINISHED.text, {}))
