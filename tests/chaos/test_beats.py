@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,8 @@ from stellwerk.settings import environment
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
 
 TURNS = 3
-EVERY_S = 2
+EVERY_S = 1
+GOES_ON_WITHIN_S = 30.0  # of which three are needed, and a start
 OPERATION = "diagnostics.echo"  # over long before its next turn
 QUICK_BEAT = f"""
 from celery.schedules import schedule
@@ -67,13 +67,10 @@ def test_two_beats_one_of_them_killed_make_one_job_for_each_turn(
     with beat(platform, tmp_path / "one") as first, beat(platform, tmp_path / "two") as second:
         wait_until(lambda: len(turns(platform)) >= TURNS, timeout_s=60)
         os.kill(first.pid, signal.SIGKILL)
-        at_kill = time.monotonic()
         before = len(turns(platform))
-        wait_until(lambda: len(turns(platform)) >= before + TURNS, timeout_s=60)
-        took_s = time.monotonic() - at_kill
+        wait_until(lambda: len(turns(platform)) >= before + TURNS, timeout_s=GOES_ON_WITHIN_S)
         assert second.poll() is None
 
-    assert took_s < (TURNS + 2) * EVERY_S
     found = turns(platform)
     assert found == sorted(set(found))
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from secrets import randbelow
 from uuid import UUID
 
+import psutil
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,7 +31,8 @@ from stellwerk.jobs.submission import Submission, submit
 from stellwerk.settings import Settings
 from switchboard import Switchboard, dialling_over, running_switchboard
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+# In one process: its workers, switch and telephony processes are started once.
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("calling"), pytest.mark.timeout(240)]
 
 SHORT, BUSY, LONG = "1000", "1001", "1010"  # what the last digits of a number do
 UNCERTAIN = ("failed", "EFFECT_UNCERTAIN")
@@ -143,6 +145,12 @@ def died(calling: Engine) -> bool:
     return any(calling.processes[role].poll() is not None for role in TELEPHONY)
 
 
+def frozen(calling: Engine) -> list[str]:
+    """The roles of those that stand still."""
+    states = {role: psutil.Process(calling.processes[role].pid).status() for role in TELEPHONY}
+    return [role for role, state in states.items() if state == psutil.STATUS_STOPPED]
+
+
 def test_a_worker_that_dies_anywhere_has_its_number_dialled_once(
     platform: Platform, calling: Engine, caller: Caller
 ) -> None:
@@ -196,11 +204,12 @@ def test_a_call_that_ends_while_nobody_leads_is_uncertain_unless_its_end_was_hea
 def test_a_process_that_was_frozen_before_it_dialled_dials_nothing_any_more(
     platform: Platform, calling: Engine, caller: Caller
 ) -> None:
-    first = leader(platform, calling)
     job_id = caller.call(SHORT, armed=CrashPoint.BEFORE_DIAL, by="SIGSTOP")
     assert caller.came(job_id) == ("failed", UNCERTAIN, 0)
+    (first,) = frozen(calling)
+    (second,) = set(TELEPHONY) - {first}
     calling.kill(first, signal.SIGCONT)
-    calling.kill(leader(platform, calling), signal.SIGTERM)  # so the other leads again
+    calling.kill(second, signal.SIGTERM)  # so the other leads again
     wait_until(lambda: leader(platform, calling) == first)
 
     assert caller.came(caller.call(SHORT)) == ("completed", COMPLETED, 1)
@@ -210,7 +219,6 @@ def test_a_process_that_was_frozen_before_it_dialled_dials_nothing_any_more(
 def test_a_frozen_process_dials_nothing_that_another_took_over(
     platform: Platform, calling: Engine, caller: Caller
 ) -> None:
-    wait_until(lambda: leader(platform, calling))
     first = leader(platform, calling)
     calling.kill(first, signal.SIGSTOP)
     job_id = caller.call(SHORT)
@@ -239,12 +247,13 @@ def test_redis_may_be_emptied_and_postgres_restarted_in_a_call(
 ) -> None:
     """The call goes on; what is heard meanwhile is stored when Postgres is back."""
     assert calling.processes
-    job_id = caller.call(LONG)
-    ended_meanwhile = caller.call(SHORT)
+    job_id, ended_meanwhile = caller.call(LONG), caller.call(LONG)
     wait_until(lambda: caller.has(job_id, "answered") and caller.has(ended_meanwhile, "answered"))
     over = call_of(platform, ended_meanwhile).id
     platform.live_client.redis.flushall()
-    wait_until(lambda: crash_postgres(platform) and not switch.has(over), timeout_s=30)
+    crash_postgres(platform)
+    switch.end(over)
+    wait_until(lambda: crash_postgres(platform) and not switch.has(over))
     wait_until(lambda: answers(platform))
 
     assert caller.came(ended_meanwhile) == ("completed", COMPLETED, 1)

@@ -1,24 +1,22 @@
 """Workers that die while they put a mail into the home: it is there once."""
 
-from typing import Any
+from itertools import product
 
 import pytest
 
-from dying_posts import COMPLETED, LETTER, WORDS, outcome, sent_while_dying
+from dying_posts import COMPLETED, LETTER, WORDS, all_sent_while_dying, outcome
 from engine import Engine
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs.crash_points import CrashPoint
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 
+POINTS = (CrashPoint.BEFORE_EFFECT, CrashPoint.AFTER_EFFECT)
 
-@pytest.mark.parametrize("point", [CrashPoint.BEFORE_EFFECT, CrashPoint.AFTER_EFFECT])
-@pytest.mark.parametrize("payload", [WORDS, LETTER], ids=["words", "letter"])
-def test_mails_kept_in_the_home_are_there_once(
-    platform: Platform, engine: Engine, payload: dict[str, Any], point: CrashPoint
-) -> None:
-    job = sent_while_dying(platform, engine, payload, point)
 
-    assert outcome(job) == COMPLETED
+def test_mails_kept_in_the_home_are_there_once(platform: Platform, engine: Engine) -> None:
+    jobs = all_sent_while_dying(platform, engine, product((WORDS, LETTER), POINTS))
+
+    assert [outcome(job) for job in jobs] == [COMPLETED] * 4
     mails = [path.read_text() for path in (platform.settings.mails_path / "new").iterdir()]
-    assert sum(job["job_id"] in mail for mail in mails) == 1
+    assert [sum(job["job_id"] in mail for mail in mails) for job in jobs] == [1] * 4

@@ -18,6 +18,8 @@ from stellwerk.settings import Settings, environment
 from stellwerk.stack.ports import free_port
 from stellwerk.stack.switch.diary import dials_in
 
+ANSWER_WITHIN_S = 60.0
+
 
 @dataclass(slots=True)
 class Switchboard:
@@ -56,7 +58,7 @@ class Switchboard:
         """End it at once, with all of its calls."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(60)
 
     def dials(self, number: str) -> int:
         """How often a number was dialled."""
@@ -64,12 +66,21 @@ class Switchboard:
 
     def has(self, call_id: UUID) -> bool:
         """Whether a call's channel is up."""
-        with socket.create_connection(("127.0.0.1", self.port), 5) as client:
-            client.sendall(f"auth {self.password}\n\napi uuid_exists {call_id}\n\n".encode())
+        return self._asked(f"uuid_exists {call_id}", b"true", b"false").endswith(b"true")
+
+    def end(self, call_id: UUID) -> None:
+        """Hang up, as a called party does."""
+        self._asked(f"uuid_kill {call_id}", b"+OK\n")
+
+    def _asked(self, command: str, *ends: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), ANSWER_WITHIN_S) as client:
+            client.sendall(f"auth {self.password}\n\napi {command}\n\n".encode())
             heard = b""
-            while not heard.endswith((b"true", b"false")):
-                heard += client.recv(4096)
-        return heard.endswith(b"true")
+            while not heard.endswith(ends):
+                data = client.recv(4096)
+                assert data, heard
+                heard += data
+        return heard
 
     def changes(self) -> dict[str, Any]:
         """Settings of those who dial over it."""
