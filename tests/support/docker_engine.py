@@ -29,7 +29,7 @@ from stellwerk.stack.process import Child, Program
 IMAGE = "stellwerk/python:test"
 GOSSIP_PORT = 7946  # of every swarm, on whatever address; it cannot be chosen
 BRIDGE = Path("/sys/class/net/docker_gwbridge")  # of every swarm, one a machine
-UP_WITHIN_S = 30.0
+UP_WITHIN_S = 90.0
 STDLIB = Path(sysconfig.get_path("stdlib"))
 _CANNOT: list[str] = []
 _RUNNING: list[tuple[str, ExitStack]] = []

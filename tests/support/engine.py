@@ -14,7 +14,8 @@ from typing import Any
 from embedded import wait_until
 from stellwerk.settings import Settings, environment
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
+ENDED_WITHIN_S = 60.0
 
 SLOTS = {"short": 4, "long": 2, "media": 1}
 _CELERY = ("celery", "-A", "stellwerk_workers.app", "worker", "-E", "--without-gossip")
@@ -62,7 +63,7 @@ class Engine:
         process = self.processes[role]
         process.send_signal(signum)
         if signum in {signal.SIGKILL, signal.SIGTERM}:
-            process.wait(timeout=30)
+            process.wait(timeout=ENDED_WITHIN_S)
 
     def restart_what_ended(self) -> None:
         """Start roles again that a test killed."""
@@ -126,7 +127,7 @@ def _is_up(log: str) -> bool:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     try:
-        process.wait(timeout=15)
+        process.wait(timeout=ENDED_WITHIN_S)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=5)
+        process.wait(timeout=ENDED_WITHIN_S)

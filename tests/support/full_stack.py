@@ -32,6 +32,7 @@ class Client:
     url: str
     session: requests.Session = field(default_factory=requests.Session)
     slowest_s: float = 0.0
+    times_s: list[float] = field(default_factory=list)
 
     def sign_up(self) -> "Client":
         """Register somebody new and log in."""
@@ -45,7 +46,8 @@ class Client:
         """One request, timed."""
         began = time.monotonic()
         answer = self.session.request(method, f"{self.url}/api/v1{path}", timeout=35, **arguments)
-        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+        self.times_s.append(time.monotonic() - began)
+        self.slowest_s = max(self.slowest_s, self.times_s[-1])
         return answer
 
     def expect(self, status: int, method: str, path: str, **arguments: Any) -> Any:
@@ -121,7 +123,7 @@ def full_stack(
     run = StackRun(process, Home(home.absolute()), output)
     RUNNING.append(run)
     try:
-        wait_until(run.is_ready, timeout_s=90)
+        wait_until(run.is_ready, timeout_s=180)
         yield run
     finally:
         RUNNING.remove(run)

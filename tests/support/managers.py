@@ -43,7 +43,7 @@ class Manager:
         headers = {"Authorization": f"Bearer {TOKEN}"} | more.pop("headers", {})
         data = body if isinstance(body, bytes) or body is None else json.dumps(body)
         return requests.request(
-            method, f"{self.url}{path}", data=data, headers=headers, timeout=5, **more
+            method, f"{self.url}{path}", data=data, headers=headers, timeout=60, **more
         )
 
     def create(self, body: Body) -> requests.Response:

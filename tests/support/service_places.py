@@ -90,7 +90,7 @@ class ServicePlace:
     def ask(self, spec: ServiceSpec, deed: str) -> str:
         """Have its server do something."""
         address = self.state(spec).address
-        return requests.get(f"http://{address}/{deed}", timeout=10).text
+        return requests.get(f"http://{address}/{deed}", timeout=30).text
 
     def bid(self, spec: ServiceSpec, deed: str) -> None:
         """The same for what it does not live to answer."""

@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ EDGE = """\
 edge: env XDG_DATA_HOME="$STELLWERK_HOME" caddy run --config "$EDGE_CONFIG" --adapter caddyfile
 web: python -m http.server --bind 127.0.0.1 --directory "$STELLWERK_HOME/logs" "$GRANIAN_PORT"
 """
+READY_WITHIN_S, ENDED_WITHIN_S = 180.0, 120.0
 CLEAN = ("DATABASE_URL", "REDIS_URL", "STELLWERK_DATABASE_URL", "STELLWERK_REDIS_URL")
 
 
@@ -75,6 +76,19 @@ class StackRun:
         processes = self.document().get("processes", [])
         return next((entry["pid"] for entry in processes if entry["name"] == name), None)
 
+    def names(self) -> set[str]:
+        """What the processes below it are called."""
+        return set(self._told(psutil.Process.name))
+
+    def command_lines(self) -> str:
+        """All of theirs."""
+        return " ".join(self._told(lambda process: " ".join(process.cmdline())))
+
+    def _told(self, ask: Callable[[psutil.Process], str]) -> Iterator[str]:
+        for process in self.tree():
+            with suppress(psutil.NoSuchProcess):  # a server's helper that has ended meanwhile
+                yield ask(process)
+
     def tree(self) -> list[psutil.Process]:
         """Every process below it."""
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -82,7 +96,7 @@ class StackRun:
     def end(self, number: int) -> int:
         """Send a signal and wait for its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(ENDED_WITHIN_S)
 
 
 def launch(
@@ -111,12 +125,12 @@ def stack(
     """A stack that is ready; killed at the end if the test has not ended it."""
     run = launch(home, procfile, port=port, extra=extra)
     try:
-        wait_until(run.is_ready, timeout_s=60)
+        wait_until(run.is_ready, timeout_s=READY_WITHIN_S)
         yield run
     finally:
         if run.process.poll() is None:
             run.process.terminate()
-            run.process.wait(60)
+            run.process.wait(ENDED_WITHIN_S)
 
 
 def discard(home: Path) -> None:

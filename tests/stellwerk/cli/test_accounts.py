@@ -145,7 +145,7 @@ def test_commands_at_once_renew_it_once(signed_in: CommandLine, platform: Platfo
     make_old(signed_in, platform)
     processes = [signed_in.start("jobs", "--json") for _ in range(4)]
     for process in processes:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=240)
         assert (process.returncode, out.strip()) == (0, "[]"), err
     with platform.runtime.sessions() as session:
         assert session.scalar(select(func.count()).select_from(RefreshToken)) == 2

@@ -34,7 +34,7 @@ def dialled(platform: Platform) -> UUID:
         found.extend(dial.call_id for dial in claim(platform))
         return bool(found)
 
-    wait_until(is_due, timeout_s=30)
+    wait_until(is_due)
     return found[0]
 
 
@@ -50,7 +50,7 @@ def test_a_call_is_followed_to_its_end_and_found_again(
     process = calling.start("calls", "originate", "030 12341005", "--timeout", "30")
     call_id = dialled(platform)
     hung_up(platform, call_id, "NORMAL_CLEARING", *ANSWERED)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=240)
 
     assert process.returncode == 0, said
     lines = [line.strip() for line in said.splitlines()]
@@ -70,7 +70,7 @@ def test_a_call_is_followed_to_its_end_and_found_again(
 def test_a_busy_number_is_told_by_the_exit_code(calling: CommandLine, platform: Platform) -> None:
     process = calling.start("calls", "originate", NUMBER, "--json")
     hung_up(platform, dialled(platform), "USER_BUSY", EventKind.CREATED)
-    out, said = process.communicate(timeout=60)
+    out, said = process.communicate(timeout=240)
     assert process.returncode == 7, said
     documents: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
     assert (documents[-1]["state"], documents[-1]["hangup_cause"]) == ("busy", "USER_BUSY")
@@ -84,7 +84,7 @@ def test_a_call_is_hung_up_and_the_one_who_follows_it_hears_that(
     following = calling.start("calls", "status", call_id, "--follow")
     assert calling.json("calls", "hangup", call_id)["state"] == "dialing"
     hung_up(platform, UUID(call_id), "ORIGINATOR_CANCEL", EventKind.CREATED)
-    _, said = following.communicate(timeout=60)
+    _, said = following.communicate(timeout=240)
     assert following.returncode == 6, said
     assert calling.run("calls", "hangup", call_id).code == 4
 

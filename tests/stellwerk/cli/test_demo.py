@@ -47,7 +47,7 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 def test_a_german_video_comes_out_and_nothing_stays(demo: Demo, tmp_path: Path) -> None:
     process = demo("--language", "de", "--json")
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     facts = json.loads(out)
     assert [stream.split()[1] for stream in facts["streams"]] == ["h264", "aac"]
@@ -66,11 +66,11 @@ def test_ctrl_c_takes_the_platform_along(demo: Demo, tmp_path: Path) -> None:
     stack_file = Home(tmp_path / "home").stack_file
     process = demo("--language", "en")
     wait_until(
-        lambda: stack_file.exists() and read_json(stack_file)["state"] == "ready", timeout_s=120
+        lambda: stack_file.exists() and read_json(stack_file)["state"] == "ready", timeout_s=300
     )
     running = processes_of(tmp_path / "home")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=90)
+    process.communicate(timeout=300)
     assert process.returncode == 130
     assert running
     assert not any(found.is_running() for found in running)

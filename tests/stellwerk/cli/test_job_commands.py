@@ -48,7 +48,7 @@ def test_a_failed_job_leaves_with_1_and_a_cancelled_one_with_6(working: CommandL
     sleeping = working.submit("diagnostics.sleep", "seconds=60")
     watching = working.start("watch", sleeping, "--json")
     working.done("cancel", sleeping)
-    out, _ = watching.communicate(timeout=30)
+    out, _ = watching.communicate(timeout=240)
     assert watching.returncode == 6
     assert json.loads(out.splitlines()[-1])["status"] == "cancelled"
 

@@ -103,13 +103,13 @@ def test_an_update_is_offered_made_and_told(
 def test_a_log_is_followed_until_somebody_has_seen_enough(operator: CommandLine) -> None:
     operation = operator.done("modules", "install", "pulse", "--no-follow").strip()
     wait_until(
-        lambda: "completed, 100 %" in operator.done("modules", "status", operation), timeout_s=30
+        lambda: "completed, 100 %" in operator.done("modules", "status", operation), timeout_s=120
     )
     following = operator.start("modules", "logs", "pulse", "--follow")
     assert following.stdout
     assert following.stdout.readline() == "listening\n"
     following.send_signal(signal.SIGINT)
-    _, said = following.communicate(timeout=30)
+    _, said = following.communicate(timeout=240)
     assert (following.returncode, said.strip()) == (130, "")
 
 

@@ -13,7 +13,7 @@ def test_a_schedule_fires_until_it_is_paused_and_is_run_by_hand(working: Command
             for fire in working.json("schedules", "fires", schedule_id)
             if fire["job_status"] == "completed"
         ],
-        timeout_s=40,
+        timeout_s=120,
     )
     working.done("schedules", "pause", schedule_id)
     (listed,) = working.json("schedules")

@@ -12,7 +12,7 @@ import pytest
 
 from embedded import wait_until
 from raw_switch import connected
-from stack_runs import EDGE, StackRun, all_gone, discard, stack
+from stack_runs import EDGE, ENDED_WITHIN_S, StackRun, all_gone, discard, stack
 from stellwerk.settings import environment
 from stellwerk.stack.home import read_json
 
@@ -36,7 +36,7 @@ def command(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -76,7 +76,7 @@ def test_the_simulator_is_started_again_and_lets_in_who_knows_the_password(run: 
 
 def takes_connections(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
     except OSError:
         return False
     return True
@@ -86,8 +86,8 @@ def test_down_ends_the_stack_and_waits_for_it(run: StackRun) -> None:
     processes = run.tree()
     answer = command(run.home.path, "down")
     assert (answer.returncode, answer.stdout) == (0, "Stellwerk is down.\n")
-    assert run.process.wait(5) == 0
-    assert all_gone(processes)
+    assert run.process.wait(ENDED_WITHIN_S) == 0
+    wait_until(lambda: all_gone(processes))
 
 
 def test_down_says_so_as_json(run: StackRun) -> None:
@@ -108,7 +108,7 @@ def test_stack_json_of_a_killed_stack_does_not_pass_for_a_running_one(run: Stack
     answer = command(run.home.path, "down")
     assert answer.returncode in {0, 3}  # 0: its guard was still cleaning up
     assert command(run.home.path, "status").returncode == 3
-    assert all_gone(processes)
+    wait_until(lambda: all_gone(processes))
 
 
 def test_doctor_names_what_is_broken_and_how_to_mend_it(run: StackRun) -> None:

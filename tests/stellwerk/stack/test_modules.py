@@ -9,7 +9,7 @@ import pytest
 
 from embedded import wait_until
 from service_places import ServicePlace
-from stack_runs import EDGE, all_gone, discard, stack
+from stack_runs import EDGE, ENDED_WITHIN_S, all_gone, discard, stack
 from stellwerk.providers.services.choice import services
 from stellwerk.providers.services.place import modules_dir
 from stellwerk.providers.services.process.keepers import end_keepers, services_in
@@ -49,7 +49,7 @@ def test_services_end_with_the_stack_and_come_back_with_it(home: Path, procfile:
         place.services.stop(resting.name)
         processes = processes_of(place, spec)
         assert run.end(signal.SIGINT) == 0
-        assert all_gone(processes)
+        wait_until(lambda: all_gone(processes))
 
     with stack(home, procfile) as run:
         state = place.await_status(spec, ServiceStatus.RUNNING)
@@ -57,6 +57,6 @@ def test_services_end_with_the_stack_and_come_back_with_it(home: Path, procfile:
         assert place.state(resting).status is ServiceStatus.STOPPED
         processes = processes_of(place, spec)
         run.process.kill()
-        run.process.wait(60)
+        run.process.wait(ENDED_WITHIN_S)
         wait_until(lambda: all_gone(processes))
         place.remove_all()

@@ -143,7 +143,7 @@ def test_no_process_starts_by_itself_with_what_production_forbids(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert ended.returncode != 0

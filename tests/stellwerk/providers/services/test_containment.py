@@ -97,7 +97,7 @@ def test_a_service_that_ignores_the_request_to_end_is_killed_in_time(place: Serv
     began = time.monotonic()
     place.services.stop(spec.name)
 
-    assert 0.5 <= time.monotonic() - began < 15.0
+    assert 0.5 <= time.monotonic() - began < 60.0
     assert alive(spec) == []
 
 

@@ -78,7 +78,7 @@ def test_a_docker_that_says_nothing_is_unavailable_within_its_time(silent: str) 
     with pytest.raises(ProviderUnavailable, match="does not answer at tcp://"):
         swarm_at(silent).states()
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_a_docker_that_is_not_there_is_unavailable() -> None:

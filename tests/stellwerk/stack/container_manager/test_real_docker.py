@@ -48,10 +48,12 @@ def socket(place: SwarmPlace, tmp_path_factory: pytest.TempPathFactory) -> Itera
     }
     command = [sys.executable, "-m", MODULE]
     with subprocess.Popen(command, env=environment() | own) as process:  # noqa: S603  our own
-        wait_until(path.exists)
-        yield path
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        try:
+            wait_until(path.exists)
+            yield path
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
 
 
 @pytest.fixture

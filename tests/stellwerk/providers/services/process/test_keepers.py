@@ -94,7 +94,7 @@ def test_a_keeper_goes_on_while_nothing_can_be_written(
     course.unlink()
     (course / "in the way").mkdir(parents=True)
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://127.0.0.1:{spec.port}/crash", timeout=10)
+        requests.get(f"http://127.0.0.1:{spec.port}/crash", timeout=60)
     wait_until(lambda: place.lines(spec).count("listening") == before + 1)
 
     (course / "in the way").rmdir()
