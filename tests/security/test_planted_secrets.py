@@ -133,7 +133,7 @@ def test_nothing_that_describes_itself_shows_a_secret(used: Scene) -> None:
 def test_flower_tells_no_secret(used: Scene) -> None:
     auth = ("operator", used.settings["flower_password"])
     for path in ("tasks?limit=10000", "workers"):
-        answer = requests.get(f"{used.url}/flower/api/{path}", auth=auth, timeout=30)
+        answer = requests.get(f"{used.url}/flower/api/{path}", auth=auth, timeout=90)
         assert answer.status_code == 200
         assert used.planted.found_in(answer.content) == []
 

@@ -33,7 +33,7 @@ def test_a_trace_leads_from_the_request_over_the_job_to_the_webhooks_receiver(
         body = {"operation": "diagnostics.echo", "payload": {}, "callback_url": hook.url}
         headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
         job_id = client.expect(202, "POST", "/jobs", json=body, headers=headers)["job_id"]
-        wait_until(lambda: set(spans(scene.collector, TRACE)) >= EXPECTED, timeout_s=40)
+        wait_until(lambda: set(spans(scene.collector, TRACE)) >= EXPECTED, timeout_s=90)
     found = spans(scene.collector, TRACE)
     request, job = found["stellwerk-web: POST /api/v1/jobs"], found[JOB]
     assert (request.parent_id, job.parent_id) == (CALLER, request.span_id)

@@ -22,6 +22,8 @@ NUMBER = "number"  # begins the names of those that are planted
 MODULE = "secret of a module"  # the same
 ORIGINATE = "calls.originate"
 PAYLOAD = "what a job was about, which is no secret"
+PATIENCE_S = 60.0
+CONFIRM = "Confirm your e-mail address"
 
 
 def use_secrets(scene: Scene) -> None:
@@ -96,9 +98,9 @@ def keys_and_tokens(scene: Scene, ada: Client) -> None:
         stranger.request("POST", "/jobs", json={"operation": "diagnostics.echo", "payload": {}})
     address = scene.url.replace("http", "ws", 1) + "/api/v1/ws"
     for token in (planted.secrets["access token"], planted.new("token of nobody's in a socket")):
-        with suppress(WebSocketException), connect(address) as socket:
+        with suppress(WebSocketException), connect(address, open_timeout=PATIENCE_S) as socket:
             socket.send(json.dumps({"type": "auth", "token": token}))
-            socket.recv(timeout=20)
+            socket.recv(timeout=PATIENCE_S)
 
 
 def webhooks(scene: Scene, ada: Client) -> None:
@@ -130,10 +132,10 @@ def connections(scene: Scene, ada: Client) -> None:
         held = {cookie.name: str(cookie.value) for cookie in ada.session.cookies}
         for number, value in enumerate(held.values()):
             scene.planted.note(f"cookie {number} of the {turn} connection", value)
-        answer = ada.session.get(back, headers=as_header(held), timeout=30)
+        answer = ada.session.get(back, headers=as_header(held), timeout=PATIENCE_S)
         assert answer.status_code == 200, answer.text
         note_tokens(scene, turn)
-    ada.session.get(back, headers=as_header(held), timeout=30)  # a state is good for once
+    ada.session.get(back, headers=as_header(held), timeout=PATIENCE_S)  # a state is good for once
     wrong = scene.planted.new("state of nobody's"), scene.planted.new("code of nobody's")
     ada.request("GET", "/auth/nextcloud/callback?state={}&code={}".format(*wrong))
     ada.expect(200, "GET", "/connections")
@@ -177,11 +179,11 @@ def calls(scene: Scene) -> None:
     token = ada.expect(200, "POST", "/auth/login", json=account)["access_token"]
     scene.planted.note("access token for calls", token)
     ada.session.headers["Authorization"] = f"Bearer {token}"
-    called, rung, shown = (
+    called, rung, shown = (  # the simulator answers 1010, and talks until it is told to end
         scene.planted.note(f"{NUMBER} {what}", digits)
         for what, digits in (
-            ("called", "493047110815"),
-            ("rung first", "493047110826"),
+            ("called", "493047111010"),
+            ("rung first", "493047121010"),
             ("shown", "493047110837"),
         )
     )
@@ -218,6 +220,7 @@ def modules(scene: Scene) -> None:
 
 def mails(scene: Scene) -> None:
     """Sent, refused, and to a server that does not let us in any more."""
+    wait_until(lambda: CONFIRM in subjects(scene))  # which that server would keep from coming
     operator = scene.operator()
     token = operator.session.headers["Authorization"]
     scene.planted.note("operator's access token", str(token).removeprefix("Bearer "))
@@ -238,7 +241,7 @@ def forgotten_passwords(scene: Scene) -> None:
     anybody, wrong = scene.anybody(), scene.planted.new("reset token of nobody's")
     new = {"token": wrong, "password": scene.planted.new("new password beside a wrong token")}
     anybody.request("POST", "/auth/password-reset", json={"email": "ada@example.com"})
-    wait_until(lambda: {"Choose a new password", "Confirm your e-mail address"} <= subjects(scene))
+    wait_until(lambda: {"Choose a new password", CONFIRM} <= subjects(scene))
     for number, received in enumerate(scene.mails.inbox):
         for token in re.findall(r"token=([\w.-]+)", plain(received)):
             scene.planted.note(f"token in mail {number}", token)
