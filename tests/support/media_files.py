@@ -11,7 +11,7 @@ def tone(path: Path, *, duration_s: float, volume_db: float = -20.0) -> Path:
     source = f"sine=frequency=300:duration={duration_s}:sample_rate=44100"
     run_ffmpeg(
         ["-f", "lavfi", "-i", source, "-af", f"volume={volume_db + 18}dB", "-ac", "1", str(path)],
-        timeout_s=30,
+        timeout_s=240,
     )
     return path
 

@@ -32,7 +32,7 @@ def _video(
             *("-af", sound, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"),
             *("-c:a", "aac", str(path)),
         ],
-        timeout_s=60,
+        timeout_s=240,
     )
     return path
 

@@ -10,8 +10,10 @@ from PIL import Image
 from stellwerk.errors import Stopped
 from stellwerk.providers.video.captions import Caption, write_srt
 from stellwerk.providers.video.probe import length_s, mean_volume_db, streams
-from stellwerk.providers.video.render import render_video
+from stellwerk.providers.video.render import Rendered, render_video
 from stellwerk.providers.voice.narration import Narration
+
+pytestmark = pytest.mark.xdist_group("render")  # else each test process renders the same
 
 
 def _picture_at(video: Path, time_s: float) -> Image.Image:
@@ -27,10 +29,26 @@ def _colour_at(video: Path, time_s: float) -> tuple[int, ...]:
         return tuple(picture.crop((640, 300, 641, 301)).tobytes())
 
 
+@pytest.fixture(scope="module")
+def progress() -> list[float]:
+    """What was heard of it while `rendered` was made."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def rendered(
+    narration: Narration,
+    pictures: list[Path],
+    progress: list[float],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Rendered:
+    path = tmp_path_factory.mktemp("rendered") / "video.mp4"
+    return render_video(pictures, narration, path, on_progress=progress.append)
+
+
 def test_it_has_one_h264_and_one_aac_stream_as_long_as_the_narration(
-    narration: Narration, pictures: list[Path], tmp_path: Path
+    rendered: Rendered, narration: Narration
 ) -> None:
-    rendered = render_video(pictures, narration, tmp_path / "video.mp4")
     video, audio = streams(rendered.path)
     assert (video.kind, video.codec, video.profile) == ("video", "h264", "High")
     assert (video.width_px, video.height_px) == (1280, 720)
@@ -42,9 +60,9 @@ def test_it_has_one_h264_and_one_aac_stream_as_long_as_the_narration(
 
 
 def test_each_scene_stands_while_it_is_spoken_and_fades_over(
-    narration: Narration, pictures: list[Path], tmp_path: Path
+    rendered: Rendered, narration: Narration
 ) -> None:
-    video = render_video(pictures, narration, tmp_path / "video.mp4").path
+    video = rendered.path
     for index, span in enumerate(narration.speech):
         colour = _colour_at(video, (span.start_s + span.end_s) / 2)
         assert max(range(3), key=colour.__getitem__) == index
@@ -53,14 +71,11 @@ def test_each_scene_stands_while_it_is_spoken_and_fades_over(
     assert green > 60
 
 
-def test_progress_rises_to_the_end(
-    narration: Narration, pictures: list[Path], tmp_path: Path
-) -> None:
-    heard: list[float] = []
-    render_video(pictures, narration, tmp_path / "video.mp4", on_progress=heard.append)
-    assert heard == sorted(heard)
-    assert heard[-1] == 1.0
-    assert len(heard) >= 4
+@pytest.mark.usefixtures("rendered")
+def test_progress_rises_to_the_end(progress: list[float]) -> None:
+    assert progress == sorted(progress)
+    assert progress[-1] == 1.0
+    assert len(progress) >= 4
 
 
 def test_it_stops_on_request_and_leaves_no_process_and_no_file(

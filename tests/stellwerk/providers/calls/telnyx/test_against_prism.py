@@ -18,6 +18,8 @@ from stellwerk.providers.calls.protocol import Dial, EventKind, Leg, Presence
 from stellwerk.providers.calls.telnyx.client import Access, client_of
 from stellwerk.providers.calls.telnyx.trunk import TelnyxTrunk
 
+pytestmark = pytest.mark.xdist_group("prism")  # its start takes seconds
+
 CONNECTION = "1293384261075731499"
 OWN_NUMBER = "+15551234567"
 
