@@ -9,6 +9,7 @@ must hold, and at the end of every run everything that was accepted ends.
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -85,6 +86,8 @@ class Families(RuleBasedStateMachine):
             session.execute(text("TRUNCATE jobs CASCADE"))
         Families.present = self
         self.world = World()
+        self.rows: list[Job] = []  # as they were after the last step
+        self.steps: dict[UUID, list[JobStep]] = {}  # of each of them
         self.completed: dict[UUID, int] = {}  # with their versions
         self.early_undos = 0
 
@@ -125,7 +128,7 @@ class Families(RuleBasedStateMachine):
         plan = {"children": children, "repeat": repeat, "failure": failure, "fails": fails}
         self.run.submit(value=plan)
 
-    @precondition(lambda self: self.rows())
+    @precondition(lambda self: self.rows)
     @rule(which=pick, goes_on=st.booleans())
     def cancel(self, which: int, *, goes_on: bool) -> None:
         """`goes_on`: its rollback begins before a dispatcher has cancelled its children."""
@@ -137,7 +140,7 @@ class Families(RuleBasedStateMachine):
         if goes_on:
             self.run.attempt(job.id)
 
-    @precondition(lambda self: self.rows())
+    @precondition(lambda self: self.rows)
     @rule(which=pick)
     def retry(self, which: int) -> None:
         job = self.one(which)
@@ -160,7 +163,7 @@ class Families(RuleBasedStateMachine):
 
     # What workers, dispatchers and the weather do
 
-    @precondition(lambda self: self.rows())
+    @precondition(lambda self: self.rows)
     @rule(which=pick, dies=deaths)
     def attempt(self, which: int, dies: str) -> None:
         self.world.dies = dies
@@ -168,7 +171,7 @@ class Families(RuleBasedStateMachine):
             self.run.attempt(self.one(which).id)
         self.world.dies = ""
 
-    @precondition(lambda self: self.rows())
+    @precondition(lambda self: self.rows)
     @rule(which=pick, dies=st.sampled_from(["before", "after"]))
     def lose_a_worker(self, which: int, dies: str) -> None:
         """During its next call to the outside world, and for long enough to be noticed."""
@@ -194,42 +197,46 @@ class Families(RuleBasedStateMachine):
     # What always holds
 
     @invariant()
+    def what_is_promised_is_so(self) -> None:
+        self.look()
+        self.nothing_is_rolled_back_under_children_that_live()
+        self.nothing_is_silently_done_twice()
+        self.what_completed_was_done_and_stays()
+        self.what_was_ended_otherwise_is_rolled_back()
+
     def nothing_is_rolled_back_under_children_that_live(self) -> None:
         assert not self.early_undos
 
-    @invariant()
     def nothing_is_silently_done_twice(self) -> None:
         """Only a provider that refuses a key twice is called with it again."""
-        for job in self.rows():
+        for job in self.rows:
             if job.payload["value"]["repeat"] != Repeat.IDEMPOTENT:
                 names = (ORDER, GREETING)
                 assert all(self.world.calls[key] <= 1 for key in keys_of(job.id, names))
 
-    @invariant()
     def what_completed_was_done_and_stays(self) -> None:
-        for job in self.rows():
+        for job in self.rows:
             if job.id in self.completed:
                 assert (job.status, job.version) == ("completed", self.completed[job.id])
             if job.status == JobStatus.COMPLETED and job.id not in self.completed:
                 self.completed[job.id] = job.version
-                done = {step.step for step in self.steps(job.id) if step.state == "done"}
+                done = {step.step for step in self.steps[job.id] if step.state == "done"}
                 assert {STEP, ORDER, GREETING} <= done
                 self.ensure_children_allow_it(job)
 
-    @invariant()
     def what_was_ended_otherwise_is_rolled_back(self) -> None:
-        for job in self.rows():
+        for job in self.rows:
             code = (job.error or {}).get("code")
             if job.status in {"failed", "cancelled"} and code not in {
                 "EFFECT_UNCERTAIN",
                 "UNDO_FAILED",
             }:
-                assert {step.state for step in self.steps(job.id) if step.step == STEP} <= {
+                assert {step.state for step in self.steps[job.id] if step.step == STEP} <= {
                     "undone"
                 }
 
     def ensure_children_allow_it(self, job: Job) -> None:
-        children = [child for child in self.rows() if child.parent_id == job.id]
+        children = [child for child in self.rows if child.parent_id == job.id]
         assert all(child.finished_at for child in children)
         if job.payload["value"]["failure"] != ChildFailure.IGNORE:
             assert {child.status for child in children} <= {"completed"}
@@ -237,7 +244,8 @@ class Families(RuleBasedStateMachine):
     def teardown(self) -> None:
         """However it stands: once nobody dies any more, everything ends."""
         for _ in range(ROUNDS):
-            live = [job for job in self.rows() if job.finished_at is None]
+            self.look()
+            live = [job for job in self.rows if job.finished_at is None]
             if not live:
                 break
             self.let_time_pass()
@@ -246,34 +254,32 @@ class Families(RuleBasedStateMachine):
             for job in live:
                 self.run.attempt(job.id)
         assert not live, [(job.status, job.message, job.ending) for job in live]
-        self.nothing_is_rolled_back_under_children_that_live()
-        self.nothing_is_silently_done_twice()
-        self.what_completed_was_done_and_stays()
-        self.what_was_ended_otherwise_is_rolled_back()
+        self.what_is_promised_is_so()
 
     # How
 
+    def look(self) -> None:
+        """At the ledger, once after each step: nothing changes until the next."""
+        with self.run.runtime.sessions() as session:
+            self.rows = list(session.scalars(select(Job).order_by(Job.id)))
+            self.steps = {job.id: [] for job in self.rows}
+            for step in session.scalars(select(JobStep).order_by(JobStep.started_at)):
+                self.steps[step.job_id].append(step)
+
     def one(self, which: int) -> Job:
-        rows = self.rows()
-        return rows[which % len(rows)]
-
-    def rows(self) -> list[Job]:
-        with self.run.runtime.sessions() as session:
-            return list(session.scalars(select(Job).order_by(Job.id)))
-
-    def steps(self, job_id: UUID) -> list[JobStep]:
-        with self.run.runtime.sessions() as session:
-            return list(session.scalars(select(JobStep).where(JobStep.job_id == job_id)))
+        return self.rows[which % len(self.rows)]
 
     def open_effects(self) -> list[JobStep]:
         """Those of failed jobs of which nobody can tell whether they happened."""
-        query = select(JobStep).join(Job, Job.id == JobStep.job_id)
-        query = query.where(Job.status == "failed", JobStep.kind == "effect")
-        query = query.where(JobStep.state == "intent").order_by(JobStep.started_at)
-        with self.run.runtime.sessions() as session:
-            return list(session.scalars(query))
+        return [
+            step
+            for job in self.rows
+            for step in self.steps[job.id]
+            if (job.status, step.kind, step.state) == ("failed", "effect", "intent")
+        ]
 
 
+@cache
 def keys_of(job_id: UUID, names: tuple[str, ...]) -> list[str]:
     """The keys of a job's effects, as often as it may have been rolled back."""
     effects = [Effect(name, str, Repeat.BLIND, 1) for name in names]

@@ -261,15 +261,22 @@ class Engine(RuleBasedStateMachine):
     # What always holds
 
     @invariant()
-    def versions_and_attempts_only_grow(self) -> None:
-        for job in self._rows():
+    def what_the_ledger_promises_is_so(self) -> None:
+        rows = self._rows()
+        self.versions_and_attempts_only_grow(rows)
+        self.what_has_ended_stays_as_it_is(rows)
+        self.only_one_attempt_ends_a_job()
+        self.no_more_run_than_may(rows)
+        assert {job.id for job in rows} == set(self.accepted), "nothing is lost"
+
+    def versions_and_attempts_only_grow(self, rows: Sequence[Job]) -> None:
+        for job in rows:
             version, attempt, _ = self.seen.get(job.id, (0, 0, ""))
             assert job.version >= version
             assert job.attempt >= attempt - (job.id in self.handed_back)
 
-    @invariant()
-    def what_has_ended_stays_as_it_is(self) -> None:
-        for job in self._rows():
+    def what_has_ended_stays_as_it_is(self, rows: Sequence[Job]) -> None:
+        for job in rows:
             version, _, status = self.seen.get(job.id, (0, 0, ""))
             if status in TERMINAL and job.id not in self.retried:
                 assert (job.version, job.status) == (version, status)
@@ -277,17 +284,11 @@ class Engine(RuleBasedStateMachine):
         self.retried.clear()
         self.handed_back.clear()
 
-    @invariant()
     def only_one_attempt_ends_a_job(self) -> None:
         assert all(count == 1 for count in self.effects.values())
 
-    @invariant()
-    def nothing_that_was_accepted_is_lost(self) -> None:
-        assert {job.id for job in self._rows()} == set(self.accepted)
-
-    @invariant()
-    def no_more_run_than_may(self) -> None:
-        running = [job for job in self._rows() if job.status == JobStatus.RUNNING]
+    def no_more_run_than_may(self, rows: Sequence[Job]) -> None:
+        running = [job for job in rows if job.status == JobStatus.RUNNING]
         assert sum(job.operation == LIMITED.name for job in running) <= MAX_RUNNING
 
     @invariant()
