@@ -1,14 +1,16 @@
-"""A worker process that freezes between an effect's intent and its call, until it is thawed.
+"""A worker process that freezes between its effects' intents and their calls, until it is thawed.
 
-`python frozen_worker.py JOB_ID` runs one attempt of a `trial.run` job of `effect_of` and prints
-what it came to.
+`python frozen_worker.py JOB_ID ...` runs one attempt each of `trial.run` jobs of `effect_of`, at
+the same time, and prints what they came to.
 """
 
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -23,16 +25,17 @@ from trial import trial
 
 @dataclass(slots=True)
 class FreezingBoard:
-    """Shows nothing; freezes the process as soon as the effect's intent is stored."""
+    """Shows nothing; freezes the process as soon as every effect's intent is stored."""
 
     behind: Board
+    together: Barrier
 
     def show(self, changes: Sequence[Change]) -> bool:
         """Freeze where a document has the step."""
         for change in changes:
             steps = {step["name"]: step["status"] for step in change.document["steps"]}
             if steps.get("record") == "running":
-                os.kill(os.getpid(), signal.SIGSTOP)
+                self.together.wait()
         return True
 
     def emit(self, event: Event, owner_id: int | None) -> None:
@@ -64,10 +67,13 @@ def effect_of(ctx: JobContext, payload: dict[str, Any]) -> None:
 def main() -> None:
     """Run the attempt."""
     platform = bootstrap(settings(), role="frozen")
-    board = FreezingBoard(platform.runtime.board)
+    jobs = [UUID(one) for one in sys.argv[1:]]
+    together = Barrier(len(jobs), action=lambda: os.kill(os.getpid(), signal.SIGSTOP))
+    board = FreezingBoard(platform.runtime.board, together)
     frozen = replace(platform, runtime=replace(platform.runtime, board=board))
-    with trial(frozen, effect_of) as run:
-        print(run.attempt(UUID(sys.argv[1])).came)  # noqa: T201  it is what the test reads
+    with trial(frozen, effect_of) as run, ThreadPoolExecutor(len(jobs)) as threads:
+        reports = threads.map(run.attempt, jobs)
+        print(*(report.came for report in reports))  # noqa: T201  it is what the test reads
     platform.close()
 
 

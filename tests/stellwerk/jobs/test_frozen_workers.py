@@ -26,12 +26,12 @@ def test_an_effect_happens_at_most_once_though_a_frozen_worker_thaws_before_its_
 ) -> None:
     with trial(platform, frozen_worker.effect_of) as run:
         jobs = {kind: run.submit(value=kind) for kind in KINDS}
-        with frozen(platform, list(jobs.values())) as workers:
+        with frozen(platform, list(jobs.values())) as worker:
             rescued: list[object] = []
             wait_until(lambda: more(rescued, run) == len(jobs), timeout_s=60)
             for job_id in jobs.values():
                 finish(run, job_id)
-            said = [thawed(worker) for worker in workers]
+            said = thawed(worker)
 
     counts = recorder(platform.settings).counts()
     times = {
@@ -46,24 +46,22 @@ def test_an_effect_happens_at_most_once_though_a_frozen_worker_thaws_before_its_
 
 
 @contextmanager
-def frozen(platform: Platform, jobs: list[UUID]) -> Iterator[list["subprocess.Popen[str]"]]:
-    """A worker for each job, once all of them are frozen."""
-    workers = [start(platform, job_id) for job_id in jobs]
+def frozen(platform: Platform, jobs: list[UUID]) -> Iterator["subprocess.Popen[str]"]:
+    """A worker that has begun all these jobs, once it is frozen."""
+    worker = start(platform, jobs)
+    process = psutil.Process(worker.pid)
     try:
-        for worker in workers:
-            process = psutil.Process(worker.pid)
-            wait_until(lambda: process.status() == psutil.STATUS_STOPPED, timeout_s=120)  # noqa: B023  waited for at once
-        yield workers
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED, timeout_s=120)
+        yield worker
     finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
+        worker.kill()
+        worker.communicate()
 
 
-def start(platform: Platform, job_id: UUID) -> "subprocess.Popen[str]":
+def start(platform: Platform, jobs: list[UUID]) -> "subprocess.Popen[str]":
     path = ":".join(sys.path)
     return subprocess.Popen(  # noqa: S603  our own script
-        [sys.executable, frozen_worker.__file__, str(job_id)],
+        [sys.executable, frozen_worker.__file__, *map(str, jobs)],
         env=environment() | as_variables(platform.settings) | {"PYTHONPATH": path},
         stdout=subprocess.PIPE,
         text=True,
@@ -86,8 +84,8 @@ def finish(run: Trial, job_id: UUID) -> None:
     wait_until(has_ended, timeout_s=60)
 
 
-def thawed(worker: "subprocess.Popen[str]") -> str:
-    """What the frozen attempt came to in the end."""
+def thawed(worker: "subprocess.Popen[str]") -> list[str]:
+    """What the frozen attempts came to in the end."""
     worker.send_signal(signal.SIGCONT)
     out, _ = worker.communicate(timeout=120)
-    return out.split()[-1]
+    return out.splitlines()[-1].split()
