@@ -133,6 +133,18 @@ def stack(
             run.process.wait(ENDED_WITHIN_S)
 
 
+@contextmanager
+def lasting_stack(folder: Path, lines: str = EDGE) -> Iterator[StackRun]:
+    """A stack of these lines of a Procfile, of which nothing is left at the end."""
+    procfile, home = folder / "Procfile", folder / "home"
+    procfile.write_text(lines)
+    try:
+        with stack(home, procfile) as started:
+            yield started
+    finally:
+        discard(home)
+
+
 def discard(home: Path) -> None:
     """Remove the database and the modules of a home that is not needed any more."""
     remove_data(Home(home.absolute()))

@@ -12,21 +12,24 @@ import pytest
 
 from embedded import wait_until
 from raw_switch import connected
-from stack_runs import EDGE, ENDED_WITHIN_S, StackRun, all_gone, discard, stack
+from stack_runs import ENDED_WITHIN_S, StackRun, all_gone, lasting_stack
 from stellwerk.settings import environment
 from stellwerk.stack.home import read_json
+
+in_one_go = pytest.mark.xdist_group("stack commands")  # else there were several stacks
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[StackRun]:
-    procfile = tmp_path / "Procfile"
-    procfile.write_text(EDGE)
-    home = tmp_path / "home"
-    try:
-        with stack(home, procfile) as started:
-            yield started
-    finally:
-        discard(home)
+    with lasting_stack(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackRun]:
+    """One for several tests, each of which leaves it running."""
+    with lasting_stack(tmp_path_factory.mktemp("standing")) as started:
+        yield started
 
 
 def command(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -40,35 +43,40 @@ def command(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_status_shows_urls_and_processes(run: StackRun) -> None:
-    answer = command(run.home.path, "status", "--json")
+@in_one_go
+def test_status_shows_urls_and_processes(standing: StackRun) -> None:
+    answer = command(standing.home.path, "status", "--json")
     assert answer.returncode == 0
-    assert json.loads(answer.stdout) == run.document()
-    table = command(run.home.path, "status").stdout
-    assert f"valkey        {run.pid_of('valkey')}" in table
-    assert run.document()["urls"]["docs"] in table
+    assert json.loads(answer.stdout) == standing.document()
+    table = command(standing.home.path, "status").stdout
+    assert f"valkey        {standing.pid_of('valkey')}" in table
+    assert standing.document()["urls"]["docs"] in table
 
 
-def test_the_simulator_of_a_switch_is_named_as_one(run: StackRun) -> None:
-    port = read_json(run.home.ports_file)["switch"]
-    table = command(run.home.path, "status").stdout
+@in_one_go
+def test_the_simulator_of_a_switch_is_named_as_one(standing: StackRun) -> None:
+    port = read_json(standing.home.ports_file)["switch"]
+    table = command(standing.home.path, "status").stdout
     assert f"switch    127.0.0.1:{port} (simulator: it calls nobody)" in table
-    assert f"switch        {run.pid_of('switch')}" in table
-    found = json.loads(command(run.home.path, "doctor", "--json").stdout)
+    assert f"switch        {standing.pid_of('switch')}" in table
+    found = json.loads(command(standing.home.path, "doctor", "--json").stdout)
     finding = next(one for one in found if one["name"] == "switch")
     assert finding["grade"] == "ok"
     assert finding["message"] == f"simulator, calls nobody, at 127.0.0.1:{port}"
 
 
-def test_the_simulator_is_started_again_and_lets_in_who_knows_the_password(run: StackRun) -> None:
-    port = read_json(run.home.ports_file)["switch"]
-    pid = run.pid_of("switch")
+@in_one_go
+def test_the_simulator_is_started_again_and_lets_in_who_knows_the_password(
+    standing: StackRun,
+) -> None:
+    port = read_json(standing.home.ports_file)["switch"]
+    pid = standing.pid_of("switch")
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: run.pid_of("switch") not in {None, pid} and takes_connections(port))
+    wait_until(lambda: standing.pid_of("switch") not in {None, pid} and takes_connections(port))
 
     async def scene() -> str:
-        async with connected(port, run.home.secrets()["esl_password"]) as client:
+        async with connected(port, standing.home.secrets()["esl_password"]) as client:
             return await client.answer("api version")
 
     assert "simulator" in asyncio.run(scene())
@@ -111,8 +119,9 @@ def test_stack_json_of_a_killed_stack_does_not_pass_for_a_running_one(run: Stack
     wait_until(lambda: all_gone(processes))
 
 
-def test_doctor_names_what_is_broken_and_how_to_mend_it(run: StackRun) -> None:
-    answer = command(run.home.path, "doctor", "--json")
+@in_one_go
+def test_doctor_names_what_is_broken_and_how_to_mend_it(standing: StackRun) -> None:
+    answer = command(standing.home.path, "doctor", "--json")
     findings = {finding["name"]: finding for finding in json.loads(answer.stdout)}
     assert findings["postgres"]["grade"] == "ok"
     assert findings["postgres logs"]["grade"] == "ok"
