@@ -12,7 +12,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.jobs.crash_points import CrashPoint
 from stellwerk.settings import Settings
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("posting"), pytest.mark.timeout(240)]
 
 IN_A_WORKER = (
     CrashPoint.AFTER_ACK_BEFORE_CLAIM,
@@ -38,7 +38,7 @@ def smtp_settings(settings: Settings, server: MailServer) -> Settings:
         "smtp_host": "127.0.0.1",
         "smtp_port": server.port,
         "smtp_security": "none",
-        "smtp_timeout_s": 1.0,
+        "smtp_timeout_s": 4.0,
     }
     return settings.model_copy(update=changes)
 

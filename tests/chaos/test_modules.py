@@ -88,7 +88,7 @@ def test_whoever_dies_each_module_is_installed_updated_and_removed_once(
         assert there.instances == there.services == there.slots == (job_id.hex,), name
         assert [release[:5] for release in there.releases] == ["2.0.0"], name
     assert modules.is_tidy()
-    assert modules.all_run()
+    wait_until(modules.all_run)
 
     removals = [
         modules.submit("uninstall", partial(deaths.at, death), module_name=name)
@@ -151,4 +151,4 @@ def test_a_worker_that_thaws_when_others_have_done_its_work_changes_nothing(
     assert modules.there("kept") == before
     assert modules.there("gone") == NOTHING
     assert modules.is_tidy()
-    assert modules.all_run()
+    wait_until(modules.all_run)

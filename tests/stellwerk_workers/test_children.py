@@ -6,7 +6,7 @@ import pytest
 
 from embedded import wait_until
 from engine import Engine
-from outcomes import document, ended, outcomes
+from outcomes import ended, outcomes
 from stellwerk.bootstrap import Platform
 from stellwerk.jobs import control
 from stellwerk.jobs.lists import JobFilter
@@ -47,7 +47,7 @@ def test_failed_children_end_as_the_policy_says(platform: Platform) -> None:
 
 @pytest.mark.usefixtures("engine")
 def test_a_cancelled_parent_takes_its_children_along(platform: Platform) -> None:
-    parent = start(platform, children=30, wait_ms=1000)
+    parent = start(platform, children=80, wait_ms=1000)  # 20 s, but for the cancel
     wait_until(lambda: "running" in statuses(platform, parent))
 
     control.cancel(platform.runtime, parent)
@@ -60,11 +60,10 @@ def test_a_cancelled_parent_takes_its_children_along(platform: Platform) -> None
 def test_a_family_survives_the_death_of_the_worker_that_runs_it(
     platform: Platform, engine: Engine
 ) -> None:
-    parent = start(platform, children=40, wait_ms=200)
-    wait_until(lambda: document(platform, parent)["status"] == "waiting")
+    parent = start(platform, children=32, wait_ms=1000)  # 8 s, within which it is killed
     wait_until(lambda: "running" in statuses(platform, parent))
 
     engine.kill("short")
     engine.start("short")
 
-    assert ended(platform, parent)["result"] == {"completed": 40, "failed": 0}
+    assert ended(platform, parent)["result"] == {"completed": 32, "failed": 0}

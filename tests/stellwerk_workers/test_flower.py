@@ -34,7 +34,7 @@ class Flower:
         """What it answers; nothing while it is not up, or does not know."""
         try:
             answer = requests.get(f"{self.url}{path}", params=query, auth=USER, timeout=10)
-        except requests.ConnectionError:
+        except requests.RequestException:
             return {}
         found: dict[str, Any] = answer.json() if answer.ok else {}
         return found
@@ -69,7 +69,7 @@ def flower(engine: Engine, tmp_path: Path) -> Iterator[Flower]:
         yield made
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def test_jobs_of_lists_are_found_in_flower_with_the_outcomes_that_the_ledger_has(

@@ -17,7 +17,7 @@ from stack_runs import StackRun
 
 NAME = "pulse"
 EVERY_S = 0.02
-QUICK = {**HEALTH, "start_period_s": 2}
+SOON_ILL = {**HEALTH, "start_period_s": 2}
 ENDED = {"completed", "failed"}
 
 
@@ -49,7 +49,7 @@ class Visitor:
 
     def _ask(self, session: requests.Session) -> None:
         try:
-            answer = session.get(self.url, timeout=10)
+            answer = session.get(self.url, timeout=60)
         except requests.RequestException as exc:
             self.failures.append(repr(exc))
             return
@@ -116,7 +116,7 @@ class Story:
 
     def visit(self) -> dict[str, Any]:
         """What the page says now."""
-        answer = requests.get(self.page, timeout=10)
+        answer = requests.get(self.page, timeout=60)
         assert answer.ok, answer.text[:300]
         return dict(answer.json())
 
@@ -137,7 +137,7 @@ def tell(story: Story) -> Visitor:
 
 
 def install_and_switch(story: Story) -> None:
-    story.offer(ServerModule(NAME, health=QUICK))
+    story.offer(ServerModule(NAME))
     wanted = {"module_name": NAME, "repository_id": story.repository_id}
     installed = story.done("POST", "/repository/install", json=wanted)
     assert (installed["progress"], installed["module_name"]) == (100, NAME)
@@ -150,7 +150,7 @@ def install_and_switch(story: Story) -> None:
 
 
 def update_to_an_ill_version(story: Story) -> None:
-    story.offer(ServerModule(NAME, "2.0.0", healthy=False, health=QUICK))
+    story.offer(ServerModule(NAME, "2.0.0", healthy=False, health=SOON_ILL))
     failed = story.operation("POST", "/modules/update", json={"module_name": NAME})
     assert (failed["status"], failed["failed_step"]) == ("failed", "health")
     assert failed["undone"][:2] == ["create service", "unpack"]
@@ -158,7 +158,7 @@ def update_to_an_ill_version(story: Story) -> None:
 
 
 def update_to_a_good_version(story: Story) -> None:
-    story.offer(ServerModule(NAME, "3.0.0", health=QUICK))
+    story.offer(ServerModule(NAME, "3.0.0"))
     story.done("POST", "/modules/update", json={"module_name": NAME})
     assert {one["version"] for one in story.instances()} == {"3.0.0"}
 
@@ -166,7 +166,7 @@ def update_to_a_good_version(story: Story) -> None:
 def uninstall(story: Story) -> None:
     story.done("DELETE", f"/repository/uninstall/{NAME}", params={"data": "drop"})
     assert story.instances() == []
-    wait_until(lambda: requests.get(story.page, timeout=10).status_code == 404)
+    wait_until(lambda: requests.get(story.page, timeout=60).status_code == 404)
     assert story.operator.expect(200, "GET", "/modules/orphans")["items"] == []
 
 
@@ -178,10 +178,10 @@ def install_samples(story: Story) -> None:
     for name, said in (("dashboard", "<!doctype html>"), ("clock", '"utc"'), ("echo", '"path"')):
         url = f"{origin}/{name}/"
         wait_until(partial(_answers, url))
-        assert said in requests.get(url, timeout=10).text
+        assert said in requests.get(url, timeout=60).text
     for name in ("dashboard", "clock", "echo"):
         story.done("DELETE", f"/repository/uninstall/{name}")
 
 
 def _answers(url: str) -> bool:
-    return requests.get(url, timeout=10).ok
+    return requests.get(url, timeout=60).ok

@@ -40,7 +40,7 @@ class Twice:
 
     def wait(self) -> None:
         """Until it sees everything."""
-        assert self._watching.wait(10)
+        assert self._watching.wait(60)
 
     def stop(self) -> None:
         """Repeat nothing from now on."""
