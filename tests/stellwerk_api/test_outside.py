@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from embedded import wait_until
-from front import Front, running_front
+from front import Front, running_front, signed_up_at
 from full_stack import Client
 from jobs_over_http import submit_for_later
 from stellwerk.bootstrap import Platform
@@ -35,8 +35,8 @@ def front(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def ada(front: Front, platform: Platform) -> Client:  # noqa: ARG001  empties the ledger
-    return Client(front.url).sign_up()
+def ada(front: Front, platform: Platform) -> Client:
+    return signed_up_at(front.url, platform)
 
 
 def asked(url: str, path: str, source: str = "127.0.0.1", **headers: str) -> HTTPResponse:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from embedded import wait_until
-from front import Front
+from front import Front, signed_up_at
 from full_stack import Client
 from jobs_over_http import submit_for_later
 from stellwerk.bootstrap import Platform
@@ -28,8 +28,8 @@ def front(platform: Platform, front_process: Front) -> Front:  # noqa: ARG001  e
 
 
 @pytest.fixture
-def ada(front: Front) -> Client:
-    return Client(front.url).sign_up()
+def ada(platform: Platform, front: Front) -> Client:
+    return signed_up_at(front.url, platform)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from embedded import wait_until
-from front import Front, running_front
+from front import Front, running_front, signed_up_at
 from full_stack import PASSWORD, Client
 from jobs_over_http import submit_for_later
 from stellwerk.bootstrap import Platform
@@ -37,10 +37,10 @@ def front(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(params=["web_url", "url"], ids=["granian", "edge"])
 def ada(
     front: Front,
-    platform: Platform,  # noqa: ARG001  empties the ledger
+    platform: Platform,
     request: pytest.FixtureRequest,
 ) -> Client:
-    return Client(getattr(front, request.param)).sign_up()
+    return signed_up_at(getattr(front, request.param), platform)
 
 
 def test_a_job_is_submitted_polled_and_cancelled(ada: Client) -> None:

@@ -13,8 +13,12 @@ from typing import Any
 
 import requests
 
+from api import account
 from embedded import wait_until
 from engine import as_variables
+from full_stack import Client
+from people import add_user, quickly_hashed
+from stellwerk.bootstrap import Platform
 from stellwerk.settings import Settings, environment
 from stellwerk.shipped import shipped
 from stellwerk.stack.ports import free_port
@@ -69,6 +73,16 @@ def running_front(settings: Settings, folder: Path) -> Iterator[Front]:
         for url in (front.web_url, front.realtime_url, front.url):
             wait_until(partial(_answers, url), timeout_s=UP_WITHIN_S)
         yield front
+
+
+def signed_up_at(url: str, platform: Platform) -> Client:
+    """Somebody new, signed in there; put into the ledger: a registration has mails written."""
+    body = account()
+    add_user(platform, email=body["email"], password_hash=quickly_hashed(body["password"]))
+    client = Client(url)
+    answer = client.expect(200, "POST", "/auth/login", json=body)
+    client.session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+    return client
 
 
 @contextmanager

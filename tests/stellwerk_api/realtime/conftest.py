@@ -2,7 +2,7 @@
 
 import pytest
 
-from front import Front
+from front import Front, signed_up_at
 from full_stack import Client
 from stellwerk.bootstrap import Platform
 
@@ -14,6 +14,6 @@ def front(platform: Platform, front_process: Front) -> Front:  # noqa: ARG001  e
 
 
 @pytest.fixture
-def client(front: Front) -> Client:
+def client(platform: Platform, front: Front) -> Client:
     """Somebody new, through the edge."""
-    return Client(front.url).sign_up()
+    return signed_up_at(front.url, platform)

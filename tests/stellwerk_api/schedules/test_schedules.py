@@ -3,6 +3,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from api import UNKNOWN_ID, ApiUser, error_of
 from attempts import attempt
@@ -15,6 +16,14 @@ from stellwerk.schedules.sealed import SEALED
 from stellwerk_workers.reports import Came
 from traces import traces
 
+_98_MORE = text("""
+    INSERT INTO schedules
+    SELECT (jsonb_populate_record(NULL::schedules, to_jsonb(one) || changes)).*
+    FROM schedules one, LATERAL (
+        SELECT jsonb_build_object('id', gen_random_uuid(), 'name', number::text) AS changes
+        FROM generate_series(1, 98) number
+    ) further
+""")
 WEEKLY = {
     "name": "weekly",
     "operation": "diagnostics.echo",
@@ -191,9 +200,11 @@ def test_a_sealed_payload_moves_to_a_new_key_and_into_its_owners_export(
     assert row["payload"]["to"] == payload["to"]
 
 
-def test_the_number_of_schedules_is_limited(ada: ApiUser) -> None:
-    for number in range(100):
-        create(ada, name=str(number))
+def test_the_number_of_schedules_is_limited(platform: Platform, ada: ApiUser) -> None:
+    create(ada, name="first")
+    with platform.engine.begin() as connection:
+        connection.execute(_98_MORE)
+    create(ada, name="last")
     error = error_of(ada.post("/schedules", WEEKLY), 403)
     assert (error["code"], error["details"]["schedules_limit"]) == ("SCHEDULE_LIMIT_REACHED", 100)
 
