@@ -4,6 +4,7 @@ import pytest
 
 from docker_engine import stop_docker
 from engine import stop_engines
+from forked_commands import stop_forking
 from full_stack import end_stacks
 
 SHARED = {"engine_processes": "engine"}  # fixture to group
@@ -30,6 +31,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_sessionfinish() -> None:
     """End what outlives a group that was not run in one go."""
     stop_docker()
+    stop_forking()
 
 
 def _group(item: pytest.Item) -> str | None:

@@ -33,7 +33,9 @@ def test_the_kept_token_can_be_read_by_its_owner_alone(signed_in: CommandLine) -
 
 
 def test_a_wrong_password_is_refused_with_the_apis_code(signed_in: CommandLine) -> None:
-    ran = signed_in.run("login", "--email", EMAIL, "--password-stdin", typed="not the password\n")
+    ran = signed_in.run_anew(
+        "login", "--email", EMAIL, "--password-stdin", typed="not the password\n"
+    )
     assert ran.code == 4
     assert "INVALID_CREDENTIALS" in ran.err
     assert ran.out == ""
@@ -61,7 +63,7 @@ def test_a_token_from_the_environment_wins(signed_in: CommandLine) -> None:
 
 def test_signing_out_ends_the_session_and_forgets_the_token(signed_in: CommandLine) -> None:
     token = json.loads(account_file(signed_in).read_text())["token"]
-    signed_in.done("logout")
+    signed_in.done("logout", anew=True)
     assert not account_file(signed_in).exists()
     assert signed_in.run("jobs", STELLWERK_TOKEN=token).code == 4
 
@@ -100,7 +102,7 @@ def test_where_nothing_answers_the_exit_code_is_5_and_says_what_to_do(
 
 
 def test_a_new_installation_is_told_how_to_make_its_first_admin(command_line: CommandLine) -> None:
-    assert "stellwerk admin create" in command_line.run("admin", "list").err
+    assert "stellwerk admin create" in command_line.run_anew("admin", "list").err
     arguments = ("admin", "create", "--email", EMAIL, "--password-stdin")
     assert command_line.run(*arguments, typed=PASSWORD).code == 0
     (made,) = command_line.json("admin", "list")

@@ -22,5 +22,5 @@ def test_a_key_is_made_used_rotated_and_revoked(signed_in: CommandLine) -> None:
     assert (status(key), status(new["key"])) == (200, 200)
     signed_in.done("api-keys", "revoke", key_id)
     assert (status(key), status(new["key"])) == (401, 200)
-    assert signed_in.run("api-keys", "revoke", key_id[::-1]).code == 4
+    assert signed_in.run_anew("api-keys", "revoke", key_id[::-1]).code == 4
     assert signed_in.run("api-keys", "create", "import").code == 4

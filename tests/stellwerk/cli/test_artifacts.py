@@ -98,6 +98,6 @@ def test_a_whole_part_is_only_renamed_and_a_wrong_one_is_refused(
 
 
 def test_an_unknown_name_is_refused(signed_in: CommandLine, job_id: str) -> None:
-    ran = signed_in.run("artifacts", job_id, "nothing.bin")
+    ran = signed_in.run_anew("artifacts", job_id, "nothing.bin")
     assert ran.code == 1
     assert "nothing.bin" in ran.err

@@ -41,5 +41,5 @@ def test_a_whole_record_is_verified_and_a_torn_one_is_not(
         )
     torn = recorded.run("audit", "verify")
     assert (torn.code, torn.out.strip()) == (1, f"entry {number} was changed")
-    assert recorded.run("audit", "verify", "--to", str(number - 1)).code == 0
+    assert recorded.run_anew("audit", "verify", "--to", str(number - 1)).code == 0
     assert recorded.run("audit", "verify", "--head", "nonsense").code == 2

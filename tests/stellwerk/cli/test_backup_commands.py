@@ -27,7 +27,7 @@ def test_a_backup_is_written_and_put_back(
     file = str(tmp_path / "platform.backup")
     made = command_line.json("backup", file)
     assert (made["tables"]["users"]["rows"], made["has_artifacts"]) == (1, True)
-    assert command_line.run("backup", file).code == 1
+    assert command_line.run_anew("backup", file).code == 1
 
     target = {"STELLWERK_DATABASE_URL": empty_url, "STELLWERK_HOME": str(tmp_path / "home")}
     ran = command_line.run("restore", file, **target)

@@ -27,7 +27,7 @@ def test_entries_are_listed_set_and_reset(config: CommandLine) -> None:
     refused = config.run("config", "set", "rates.youtube", by_tier, "--version", "1")
     assert refused.code == 4
     assert "CONFIGURATION_CHANGED" in refused.err
-    assert "values.rates.youtube" in config.run("config", "set", "rates.youtube", "1/h").err
+    assert "values.rates.youtube" in config.run_anew("config", "set", "rates.youtube", "1/h").err
 
     (reset,) = config.json("config", "reset", "maintenance.message")
     assert reset["value"] == reset["default"]

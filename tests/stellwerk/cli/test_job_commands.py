@@ -115,7 +115,7 @@ def test_the_children_of_a_job_are_listed(working: CommandLine) -> None:
 
 
 def test_a_refused_payload_names_each_field(signed_in: CommandLine) -> None:
-    ran = signed_in.run("submit", "diagnostics.sleep", "--set", "seconds=long", "--set", "x=1")
+    ran = signed_in.run_anew("submit", "diagnostics.sleep", "--set", "seconds=long", "--set", "x=1")
     assert ran.code == 4
     assert "VALIDATION_FAILED" in ran.err
     assert "payload.seconds" in ran.err
@@ -133,7 +133,7 @@ def test_operations_are_listed_and_shown_with_their_schemas(signed_in: CommandLi
     assert "diagnostics.sleep" in signed_in.done("operations")
     names = [operation["name"] for operation in signed_in.json("operations")]
     assert "diagnostics.echo" in names
-    shown = json.loads(signed_in.done("operations", "diagnostics.sleep"))
+    shown = json.loads(signed_in.done("operations", "diagnostics.sleep", anew=True))
     assert "seconds" in shown["payload_schema"]["properties"]
 
 
@@ -144,7 +144,7 @@ def test_a_shell_completes_operations_and_jobs(signed_in: CommandLine) -> None:
     assert "plain,diagnostics.echo" in words.out
     words = signed_in.run(COMP_WORDS=f"stellwerk watch {job_id[:8]}", COMP_CWORD="2", **complete)
     assert f"plain,{job_id}" in words.out
-    assert "_STELLWERK_COMPLETE" in signed_in.done("completion", "bash")
+    assert "_STELLWERK_COMPLETE" in signed_in.done("completion", "bash", anew=True)
 
 
 def test_what_a_handler_logged_is_shown_and_followed_to_the_jobs_end(working: CommandLine) -> None:

@@ -28,5 +28,5 @@ def test_a_new_key_takes_over_and_the_old_one_can_go(
 
     command_line.variables["STELLWERK_ENCRYPTION_KEY"] = old
     assert "MISSING" in command_line.done("keys", "status")
-    ran = command_line.run("keys", "rotate-data")
+    ran = command_line.run_anew("keys", "rotate-data")
     assert (ran.code, "STELLWERK_ENCRYPTION_KEY lacks" in ran.err) == (1, True)

@@ -34,7 +34,7 @@ def test_kept_mails_are_listed_and_shown(tmp_path: Path) -> None:
     assert "subject: First" in shown
     assert "Grüße von one." in shown
     assert command_line.json("mail", "show")["text"].strip() == "Grüße von two."
-    assert command_line.run("mail", "show", "nothing").code == 1
+    assert command_line.run_anew("mail", "show", "nothing").code == 1
 
 
 def test_a_mail_that_was_read_is_listed_still(tmp_path: Path) -> None:

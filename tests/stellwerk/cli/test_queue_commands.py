@@ -9,7 +9,7 @@ def test_a_queue_is_paused_and_resumed(signed_in: CommandLine) -> None:
     assert paused["paused"]
     (resumed,) = signed_in.json("queues", "resume", "media")
     assert not resumed["paused"]
-    assert signed_in.run("queues", "pause", "fast").code == 4
+    assert signed_in.run_anew("queues", "pause", "fast").code == 4
 
 
 def test_dead_letters_are_listed_and_queued_again(working: CommandLine) -> None:

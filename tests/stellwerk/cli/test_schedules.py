@@ -26,5 +26,5 @@ def test_a_schedule_fires_until_it_is_paused_and_is_run_by_hand(working: Command
     assert (newest["job_id"], newest["by_hand"]) == (job_id, True)
 
     assert working.done("schedules", "resume", schedule_id).strip().endswith("Z")
-    working.done("schedules", "delete", schedule_id)
+    working.done("schedules", "delete", schedule_id, anew=True)
     assert working.json("schedules") == []

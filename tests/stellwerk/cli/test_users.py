@@ -33,7 +33,7 @@ def test_somebody_is_disabled_enabled_and_promoted(signed_in: CommandLine, ada: 
 
 
 def test_nobody_is_named_and_the_last_administrator_stays(signed_in: CommandLine) -> None:
-    ran = signed_in.run("users", "disable", "nobody@example.com")
+    ran = signed_in.run_anew("users", "disable", "nobody@example.com")
     assert (ran.code, "NOT_FOUND" in ran.err) == (4, True)
     ran = signed_in.run("users", "disable", EMAIL)
     assert (ran.code, "LAST_ADMIN" in ran.err) == (4, True)

@@ -22,4 +22,4 @@ def test_an_endpoint_is_made_tried_out_and_deleted(working: CommandLine) -> None
     table = working.done("webhooks", "deliveries", endpoint_id)
     assert "delivered" in table
     assert "204" in table
-    working.done("webhooks", "delete", endpoint_id)
+    working.done("webhooks", "delete", endpoint_id, anew=True)
