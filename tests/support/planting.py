@@ -35,9 +35,10 @@ def use_secrets(scene: Scene) -> None:
     connections(scene, ada)
     bodies_that_are_refused(scene, ada)
     calls(scene)
-    mails(scene)
+    operator = scene.operator()
+    mails(scene, operator)
     forgotten_passwords(scene)
-    modules(scene)
+    modules(scene, operator)
     with suppress(requests.RequestException):
         scene.anybody().request("GET", f"/auth/me?token={scene.planted.new('token in a URL')}")
 
@@ -204,9 +205,9 @@ def calls(scene: Scene) -> None:
     assert ada.ended(job["job_id"])["status"] == "cancelled"
 
 
-def modules(scene: Scene) -> None:
+def modules(scene: Scene, operator: Client) -> None:
     """To be installed in an hour, with a secret; unknown, and in a wrong form."""
-    operator, planted = scene.operator(), scene.planted
+    planted = scene.planted
     operator.expect(200, "GET", "/repository/modules")  # from now on it is known what there is
     for name, status, module in (("later", 202, "clock"), ("unknown", 404, "nobodys")):
         secrets = {"TOKEN": planted.new(f"{MODULE} that is {name}")}
@@ -218,10 +219,9 @@ def modules(scene: Scene) -> None:
         operator.expect(422, "POST", "/repository/install", json=body)
 
 
-def mails(scene: Scene) -> None:
+def mails(scene: Scene, operator: Client) -> None:
     """Sent, refused, and to a server that does not let us in any more."""
     wait_until(lambda: CONFIRM in subjects(scene))  # which that server would keep from coming
-    operator = scene.operator()
     token = operator.session.headers["Authorization"]
     scene.planted.note("operator's access token", str(token).removeprefix("Bearer "))
     a_bug(scene, operator)
