@@ -17,6 +17,8 @@ from importlib import import_module
 from stellwerk.cli.main import COMMANDS, main
 
 MOST_BYTES = 1024 * 1024
+# What commands import only once they need it, and all that these import.
+LATER = ("bootstrap", "db.migrate", "cli.databases", "backup.saving", "backup.restoring")
 STREAMS = 3  # standard input, output and error; after them comes where to tell how it ended
 
 
@@ -81,8 +83,8 @@ def _leave_with(code: int) -> None:
 
 
 if __name__ == "__main__":
-    for name in {module for module, _ in COMMANDS.values()}:
-        import_module(f"stellwerk.cli.{name}")
+    for name in {*(f"cli.{module}" for module, _ in COMMANDS.values()), *LATER}:
+        import_module(f"stellwerk.{name}")
     gc.freeze()  # to look through all that was imported would cost each command as much again
     serve(socket.socket(fileno=int(sys.argv[1])))
     _leave_with(_code_of_main())
