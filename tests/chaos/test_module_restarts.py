@@ -16,6 +16,7 @@ from stellwerk.settings import load_settings
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(280)]
 
+PATIENCE_S = 30.0
 KILLED = ("worker_long", "worker_short", "web", "dispatcher", "gateway", "edge")
 FOUND_AGAIN = ("instance_id", "path", "version", "service", "is_primary", "created_at")
 
@@ -44,7 +45,7 @@ def page(run: StackRun) -> str:
 
 def serves(run: StackRun) -> bool:
     try:
-        return requests.get(page(run), timeout=5).ok
+        return requests.get(page(run), timeout=PATIENCE_S).ok
     except requests.RequestException:
         return False
 
@@ -71,12 +72,12 @@ def test_an_instance_outlives_all_but_its_platform_and_comes_back_with_it(tmp_pa
         wait_until(lambda: operator.request("GET", "/modules").ok, timeout_s=60)
         assert instance(operator)["started_at"] == before["started_at"]
         address = address_of(run, before)
-        assert requests.get(f"http://{address}/", timeout=5).ok
+        assert requests.get(f"http://{address}/", timeout=PATIENCE_S).ok
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://{address}/", timeout=5)
+        requests.get(f"http://{address}/", timeout=PATIENCE_S)
     with full_stack(tmp_path) as run:
         operator = operator_of(run, email)
-        wait_until(lambda: serves(run), timeout_s=30)
+        wait_until(lambda: serves(run), timeout_s=60)
         after = instance(operator)
         assert {name: after[name] for name in FOUND_AGAIN} == {
             name: before[name] for name in FOUND_AGAIN

@@ -33,7 +33,7 @@ AT_ONCE = SLOTS["long"]  # effects under way: so many a kill of the worker can l
 KEY = "only-for-tests-0123456789-0123456789-0123456789"
 ALL_ENDED_WITHIN_S = 600.0
 STATUS_TTL_S = 86_400  # beyond the longest run: at its end every job's status is there to compare
-SHOWN_WITHIN_S = 2.0
+SHOWN_WITHIN_S = 20.0  # what nobody shows again is never shown
 
 _FINISHED = text("SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL")
 _ENDS = text("""
