@@ -11,6 +11,7 @@ from stellwerk.errors import ProviderRejected, ProviderUnavailable
 from stellwerk.providers.artifacts.local import LocalArtifacts
 from stellwerk.providers.artifacts.protocol import ArtifactStorage
 
+pytestmark = pytest.mark.xdist_group("s3")  # so that one server is started
 KEY = "0190-job/1/video.mp4"
 LARGE_BYTES = 9 * 1024 * 1024  # over boto3's multipart threshold
 

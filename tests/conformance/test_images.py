@@ -15,6 +15,7 @@ from stellwerk.providers.images.protocol import Illustrator, Slide
 from stellwerk.providers.pricing import price
 from stellwerk.providers.script.protocol import Style
 
+pytestmark = pytest.mark.xdist_group("aimock")  # so that one is started, not one a process
 MODEL = "gpt-image-1"
 MANY_COLOURS = 200
 

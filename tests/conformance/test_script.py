@@ -25,6 +25,7 @@ from stellwerk.providers.script.protocol import Script, ScriptWriter
 from stellwerk.providers.script.sentences import split_sentences
 from stellwerk.providers.script.template import TemplateWriter
 
+pytestmark = pytest.mark.xdist_group("aimock")  # so that one is started, not one a process
 MODEL = "gpt-5-mini"
 
 

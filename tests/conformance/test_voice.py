@@ -17,6 +17,7 @@ from stellwerk.providers.voice.elevenlabs import ElevenLabsVoice, elevenlabs_cli
 from stellwerk.providers.voice.local import LocalVoice
 from stellwerk.providers.voice.protocol import Passage, Voice
 
+pytestmark = pytest.mark.xdist_group("aimock")  # so that one is started, not one a process
 MODEL = "eleven_multilingual_v2"
 AWAY = "http://127.0.0.1:9"
 VOICES = {"en": "voice-en", "de": "voice-de"}

@@ -27,6 +27,7 @@ from stellwerk_workers.telephony.election import Lease
 from stellwerk_workers.telephony.writer import Writer
 from told_by_telnyx import Here, event, reached_by_telnyx
 
+pytestmark = pytest.mark.xdist_group("bridging")  # so that one server is started
 FIRST, OWN = "+41446681800", "+15551234567"
 CONNECTION = "1293384261075731499"
 
