@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import update
@@ -17,6 +18,7 @@ from stellwerk.errors import NotFound, ProviderRejected, ProviderUnavailable
 from stellwerk.jobs.model import Job
 from stellwerk.jobs.runtime import Runtime
 from stellwerk.jobs.submission import Submission, submit
+from stellwerk.modules import slots
 from stellwerk.modules.model import ModuleInstance
 from stellwerk.modules.names import service_name
 from stellwerk.providers.services.protocol import RestartPolicy, ServiceStatus
@@ -124,9 +126,15 @@ def test_one_without_a_place_keeps_no_other_from_its_turn(
     platform: Platform, runtime: Runtime
 ) -> None:
     ids = add_module(platform, "clock", number=2)
-    few = runtime.settings.model_copy(update={"module_instances": 1})
+    few = runtime.settings.model_copy(update={"module_instances": places_up_to_a_free_one(runtime)})
     assert reconciled(replace(runtime, settings=few))["started"] == [named(ids[0])]
     assert "places" in row(runtime, ids[1]).message
+
+
+def places_up_to_a_free_one(runtime: Runtime) -> int:
+    """One, unless other programs of the machine have the ports of the first."""
+    with runtime.sessions() as session:  # which takes it back
+        return slots.claim(session, runtime.settings, "other", uuid4().hex) + 1
 
 
 def test_a_log_that_cannot_be_read_is_left_out(
