@@ -144,11 +144,11 @@ def _told(api: Api, call_id: str, *, as_json: bool) -> Call:
     """Tell each change of a call until it has ended; returns it as it is then."""
     told: Call = {}
     for call in _looked_at(api, call_id):
-        if call != told and as_json:
+        if as_json and call != told:
             emit_json(call)
-        elif not as_json:
-            for state in _entered(call, told):
-                say(state)
+        states = [] if as_json else _entered(call, told)
+        for state in states:
+            say(state)
         told = call
     return told
 
