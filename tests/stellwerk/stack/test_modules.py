@@ -9,7 +9,7 @@ import pytest
 
 from embedded import wait_until
 from service_places import ServicePlace
-from stack_runs import EDGE, ENDED_WITHIN_S, all_gone, discard, stack
+from stack_runs import ENDED_WITHIN_S, all_gone, stack
 from stellwerk.providers.services.choice import services
 from stellwerk.providers.services.place import modules_dir
 from stellwerk.providers.services.process.keepers import end_keepers, services_in
@@ -17,19 +17,10 @@ from stellwerk.providers.services.protocol import ServiceSpec, ServiceStatus
 from stellwerk.settings import load_settings
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "home"
-    yield folder
-    end_keepers(services_in(modules_dir(load_settings(home=folder))))
-    discard(folder)
-
-
-@pytest.fixture
-def procfile(tmp_path: Path) -> Path:
-    path = tmp_path / "Procfile"
-    path.write_text(EDGE)
-    return path
+@pytest.fixture(autouse=True)
+def _no_keeper_stays(home: Path) -> Iterator[None]:
+    yield
+    end_keepers(services_in(modules_dir(load_settings(home=home))))
 
 
 def place_in(home: Path) -> ServicePlace:

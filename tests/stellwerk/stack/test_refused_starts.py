@@ -2,27 +2,12 @@
 
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stack_runs import EDGE, ENDED_WITHIN_S, discard, launch
+from stack_runs import ENDED_WITHIN_S, launch
 from stellwerk.stack.ports import free_port
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "home"
-    yield folder
-    discard(folder)
-
-
-@pytest.fixture
-def procfile(tmp_path: Path) -> Path:
-    path = tmp_path / "Procfile"
-    path.write_text(EDGE)
-    return path
 
 
 def test_a_taken_port_is_one_clear_line_and_exit_code_4(home: Path, procfile: Path) -> None:

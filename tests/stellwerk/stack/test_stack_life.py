@@ -45,13 +45,6 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackRun]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "home"
-    yield folder
-    discard(folder)
-
-
-@pytest.fixture
 def procfile(tmp_path: Path) -> Path:
     path = tmp_path / "Procfile"
     path.write_text(EDGE + FAMILY)
