@@ -25,7 +25,7 @@ from switchboard import Switchboard, dialling_over, running_switchboard
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("many calls"), pytest.mark.timeout(300)]
 
 AT_ONCE = 200
-PER_S, FOR_S = 30, 8
+PER_S, FOR_S = 30, 20
 MEMORY_MAX_BYTES = 400 * 2**20
 IDLE_MAX_PERCENT = 10.0  # of the processors, while fewer calls are begun than asked for
 
@@ -33,10 +33,8 @@ _STATES = text("SELECT state, count(*) FROM calls GROUP BY state")
 _RUNNING = text("SELECT count(*) FROM jobs WHERE status = 'running'")
 _HANG_UP = text("UPDATE calls SET hangup_asked_at = now()")
 _NOTIFY = text("SELECT pg_notify(:channel, '')")
-# Of the second in the middle: one in which everything stood still tells nothing.
 _RATE = text("""
-    SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY begun)
-    FROM (SELECT count(*) AS begun FROM calls GROUP BY date_trunc('second', intended_at)) AS seconds
+    SELECT (count(*) - 1) / extract(epoch FROM max(intended_at) - min(intended_at)) FROM calls
 """)
 _KINDS = text("SELECT kind, count(DISTINCT call_id) FROM call_events GROUP BY kind")
 _ENDS = text("SELECT status, count(*) FROM jobs GROUP BY status")
@@ -116,7 +114,7 @@ def test_hundreds_of_calls_at_once_hold_no_worker_and_little_memory(
     wait_until(lambda: counted(caller, _STATES) == {"answered": AT_ONCE}, timeout_s=120)
     wait_until(lambda: nobody_runs(caller))
     echo = submit(caller.runtime, Submission("diagnostics.echo", {}, owner_id=None))
-    assert ended(caller, echo)["status"] == "completed"
+    assert ended(caller, echo, timeout_s=5)["status"] == "completed"
     used_bytes = psutil.Process(calling.processes["telephony"].pid).memory_info().rss
     print(f"{AT_ONCE} calls at once: {used_bytes / 2**20:.0f} MiB")  # noqa: T201  a figure
     assert used_bytes < MEMORY_MAX_BYTES
@@ -127,7 +125,7 @@ def test_hundreds_of_calls_at_once_hold_no_worker_and_little_memory(
     wait_until(lambda: counted(caller, _STATES) == {"completed": AT_ONCE})
 
 
-def test_thirty_calls_a_second_begin_and_no_event_is_lost(
+def test_thirty_calls_a_second_begin_for_twenty_seconds_and_no_event_is_lost(
     caller: Platform, calling: Engine, switch: Switchboard
 ) -> None:
     """The worker is away meanwhile: it is the telephony process that is measured."""
@@ -137,17 +135,14 @@ def test_thirty_calls_a_second_begin_and_no_event_is_lost(
     call_many(caller, count, "1000")
     calling.start("telephony")
 
-    psutil.cpu_times_percent()
-    wait_until(lambda: not any_queued(caller), timeout_s=120)
-    idle_percent = psutil.cpu_times_percent().idle
     wait_until(lambda: counted(caller, _STATES) == {"completed": count}, timeout_s=120)
     heard = counted(caller, _KINDS)
     assert {heard[kind] for kind in ("created", "answered", "hung_up")} == {count}
     assert {switch.dials(number_of(one, "1000")) for one in range(count)} == {1}
     with caller.runtime.sessions() as session:
-        rate = session.scalars(_RATE).one()
-    print(f"{rate} calls begun a second, {idle_percent:.0f} % idle")  # noqa: T201  a figure
-    assert rate >= PER_S or idle_percent < IDLE_MAX_PERCENT
+        rate = float(session.scalars(_RATE).one())
+    print(f"{rate:.1f} calls begun a second")  # noqa: T201  a figure
+    assert rate >= PER_S
     assert counted(caller, _TOLD) == {"call.ended": count}
 
 
@@ -173,8 +168,8 @@ def test_with_their_jobs_as_many_are_begun_as_the_processors_carry(
     assert {heard[kind] for kind in ("created", "answered", "hung_up")} == {count}
     assert {switch.dials(number) for number in numbers} == {1}
     with caller.runtime.sessions() as session:
-        rate = session.scalars(_RATE).one()
-    print(f"{rate} calls begun a second, {idle_percent:.0f} % idle")  # noqa: T201  a figure
+        rate = float(session.scalars(_RATE).one())
+    print(f"{rate:.1f} calls begun a second, {idle_percent:.0f} % idle")  # noqa: T201  a figure
     assert rate >= PER_S or idle_percent < IDLE_MAX_PERCENT
 
 

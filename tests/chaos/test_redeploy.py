@@ -19,6 +19,7 @@ from stack_runs import StackRun
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
 CLIENTS = 4
+REQUESTS = 50
 EVERY_S = 0.04  # of one client: a hundred requests a second in all
 ECHO = {"operation": "diagnostics.echo", "payload": {"message": "again"}}
 
@@ -90,6 +91,7 @@ def test_a_redeploy_fails_no_request_and_ends_no_session(
             assert not web_workers(run) & former
             before = len(load.accepted)
             wait_until(lambda: len(load.accepted) > before + CLIENTS)  # noqa: B023  waited for at once
+        wait_until(lambda: len(load.accepted) > REQUESTS)
     assert load.failures == []
     for client, job_id in load.accepted:
         wait_until(lambda: client.has(job_id, "completed"))  # noqa: B023  waited for at once

@@ -36,12 +36,11 @@ from twice import everything_twice
 
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
-ANSWER_WITHIN_S = 2.0  # which a machine that stands still may break for a few
-STANDS_STILL_S = 20.0  # at most, what waits for a rescue included
+ANSWER_WITHIN_S = 2.0
 FROZEN_S = 12.0  # longer than a lease
-RESCUE_WITHIN_S = LEASE_S + RESCUE_MARGIN_S + STANDS_STILL_S
+RESCUE_WITHIN_S = LEASE_S + RESCUE_MARGIN_S
 # What is promised with the defaults: hundreds that ran in lists start again singly, on two slots.
-ONE_BY_ONE_WITHIN_S = 45.0 + STANDS_STILL_S
+ONE_BY_ONE_WITHIN_S = 45.0
 CUT_OFF = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -172,7 +171,7 @@ def test_jobs_with_effects_survive(
     assert_all_is_well(
         scene.platform, operator, stream, [*effects, *stream.effects()], [stepwise, *waits]
     )
-    assert strike in ASKED_AGAIN or are_at_once(stream.client.times_s)
+    assert strike in ASKED_AGAIN or stream.client.slowest_s < ANSWER_WITHIN_S
     if strike.__name__.startswith("kill worker_"):
         assert_rescued(scene, within_s=RESCUE_WITHIN_S)
 
@@ -196,11 +195,6 @@ def test_a_backlog_that_comes_twice_is_worked_off_once(scene: Scene, operator: C
     assert twice.messages > twice.lists
     assert_all_is_well(scene.platform, operator, stream, [*effects, *stream.effects()])
     assert_rescued(scene, within_s=ONE_BY_ONE_WITHIN_S)
-
-
-def are_at_once(times_s: Sequence[float]) -> bool:
-    """Whether requests were answered at once, but for three of them."""
-    return sorted(times_s)[-4] < ANSWER_WITHIN_S and max(times_s) < STANDS_STILL_S / 2
 
 
 def is_ready(client: Client) -> bool:

@@ -25,11 +25,11 @@ def of_session(pid: int) -> int:
     return int(Path(f"/proc/{pid}/autogroup").read_text().rpartition(" ")[2])
 
 
-def test_a_worker_and_its_children_are_as_nice_as_the_settings_say(nice: Engine) -> None:
-    """Whichever its pool is: it stands back before that begins."""
-    nice.start("long")
+@pytest.mark.parametrize("role", ["short", "long"])
+def test_a_worker_and_its_children_are_as_nice_as_the_settings_say(nice: Engine, role: str) -> None:
+    nice.start(role)
 
-    worker = psutil.Process(nice.processes["long"].pid)
+    worker = psutil.Process(nice.processes[role].pid)
 
     assert {one.nice() for one in (worker, *worker.children(recursive=True))} == {NICENESS}
     if sys.platform == "linux" and Path("/proc/self/autogroup").exists():

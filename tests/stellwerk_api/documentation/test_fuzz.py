@@ -39,7 +39,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 IS_ASKED = "FUZZ_EXAMPLES" in os.environ  # else the same requests each time
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))  # of each operation, by each sender
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))  # of each operation, by each sender
 
 pytestmark = pytest.mark.timeout(120 + 60 * EXAMPLES)
 

@@ -56,7 +56,7 @@ def test_streams_and_waits_go_on_while_redis_is_frozen(
             began = time.monotonic()
             waited = client.request("GET", f"/jobs/{job_id}?wait=30")
             assert waited.json()["status"] == "cancelled"
-            assert time.monotonic() - began < 25
+            assert time.monotonic() - began < 15
             assert kinds(list(stream)) == ["snapshot", "end"]
             ending.join()
         finally:
@@ -79,7 +79,7 @@ def test_a_stream_survives_redis_being_killed(
         assert kinds(list(stream)) == ["snapshot", "end"]
 
 
-def test_told_to_stop_it_closes_streams_and_sockets_ends_waits_and_is_gone_soon(
+def test_told_to_stop_it_closes_streams_and_sockets_ends_waits_and_is_gone_within_five_seconds(
     platform: Platform, front_process: Front, tmp_path: Path
 ) -> None:
     del platform
@@ -103,6 +103,6 @@ def test_told_to_stop_it_closes_streams_and_sockets_ends_waits_and_is_gone_soon(
             assert talk.closed()[0] == 1012
             waiter.join()
         front.realtime.wait(60)
-        assert time.monotonic() - began < 25  # none of them would have ended by then
+        assert time.monotonic() - began < 5
         assert answers[0].status_code == 200
         assert answers[0].json()["status"] == "scheduled"

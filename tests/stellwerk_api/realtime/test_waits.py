@@ -20,7 +20,7 @@ from stellwerk.bootstrap import Platform
 from stellwerk.stack.ports import free_port
 
 WAIT = {"Prefer": "wait=30"}
-AT_ONCE_S = 20.0  # less than what is asked for, and generous: the machine is shared
+AT_ONCE_S = 3.0  # generous: the machine is shared
 ECHO = {"operation": "diagnostics.echo", "payload": {"message": "hello"}}
 
 
@@ -95,7 +95,7 @@ def test_a_poll_that_waits_answers_as_soon_as_the_job_ends(
     assert answer.status_code == 200
     assert answer.json()["status"] == "cancelled"
     assert answer.headers["Preference-Applied"] == "wait"
-    assert client.slowest_s < AT_ONCE_S
+    assert client.slowest_s < 1 + AT_ONCE_S  # from before anybody saw that it waits
 
 
 def test_a_poll_whose_wait_is_over_shows_the_present_job(client: Client) -> None:
